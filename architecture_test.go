@@ -66,14 +66,16 @@ var rooms = map[string]struct {
 	"internal/network/log/checkpoint": {nil, "keeps one text outside of a database; it never reads it"},
 
 	"internal/paths":      {[]string{"internal/network"}, "addresses that paper carries; it knows no page"},
-	"internal/credits":    {[]string{"internal/audit", "internal/fault", "internal/legible", "internal/operation", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
+	"internal/sheet":      {nil, "cells that no program runs; what they mean is its callers'"},
+	"internal/credits":    {[]string{"internal/audit", "internal/fault", "internal/legible", "internal/operation", "internal/outbox", "internal/sheet", "internal/store", "internal/store/query", "internal/work"}, "money knows transactions by id only"},
 	"internal/permission": {nil, "what roles and scopes open, as data"},
-	"internal/audit":      {[]string{"internal/fault", "internal/operation", "internal/store", "internal/store/query"}, "who changed what; what a change means is its callers'"},
+	"internal/audit":      {[]string{"internal/fault", "internal/operation", "internal/sheet", "internal/store", "internal/store/query"}, "who changed what; what a change means is its callers'"},
 	"internal/account":    {[]string{"internal/audit", "internal/fault", "internal/legible", "internal/operation", "internal/store", "internal/store/query"}, "organizations, keys and origins; who is calling is its callers'"},
 	"internal/session":    {[]string{"internal/account", "internal/credits", "internal/fault", "internal/legible", "internal/network", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "who is calling; the balance is part of the mint's check"},
 
 	"internal/apikey": {[]string{"internal/account", "internal/audit", "internal/fault", "internal/legible", "internal/network", "internal/operation", "internal/permission", "internal/store", "internal/store/query", "internal/work"}, "backends by their keys; what a call does is its callers'"},
-	"internal/people": {[]string{"internal/account", "internal/audit", "internal/fault", "internal/legible", "internal/limit", "internal/mail", "internal/operation", "internal/outbox", "internal/permission", "internal/share", "internal/store", "internal/store/query", "internal/work"}, "persons, their sessions and roles; it knows no page and no cookie"},
+	"internal/people": {[]string{"internal/account", "internal/audit", "internal/fault", "internal/legible", "internal/limit", "internal/mail", "internal/openid", "internal/operation", "internal/permission", "internal/share", "internal/store", "internal/store/query", "internal/work"}, "persons, their sessions and roles; it knows no page and no cookie"},
+	"internal/openid": {[]string{"internal/operation"}, "what a provider states about a person; who the person is, is its callers'"},
 	"internal/mail":   {[]string{"internal/operation", "internal/outbox", "internal/store", "internal/store/query", "internal/work"}, "texts and their delivery; who receives a mail, and its link, are its callers'"},
 
 	"internal/limit": {[]string{"internal/operation", "internal/store", "internal/store/query", "internal/work"}, "counts calls by key; what a key is, and how a refusal reads, is its caller's"},
@@ -97,7 +99,7 @@ var rooms = map[string]struct {
 	"internal/files":      {[]string{"internal/blob", "internal/fault", "internal/operation", "internal/record", "internal/store", "internal/store/query"}, "which files jobs and works have; it opens none"},
 	"internal/outbox":     {[]string{"internal/store", "internal/store/query", "internal/turns"}, "a queue in one table; what is delivered is its callers'"},
 
-	"internal/access": {[]string{"internal/accesscode", "internal/fault", "internal/operation", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query"},
+	"internal/access": {[]string{"internal/accesscode", "internal/apikey", "internal/fault", "internal/network", "internal/operation", "internal/permission", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query"},
 		"who may do what with works: only its checks make the proofs that other packages take"},
 	"internal/intake": {[]string{"proof/commitment", "internal/access", "internal/accesscode", "internal/blob", "internal/claims", "internal/credits", "internal/events", "internal/fault", "internal/files", "internal/legible", "internal/media", "internal/network", "internal/operation", "internal/record", "internal/session", "internal/share", "internal/space", "internal/state", "internal/store", "internal/store/query"},
 		"jobs up to the confirm; it sends nothing to a network"},
@@ -115,16 +117,23 @@ var rooms = map[string]struct {
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "proof/evidence/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
-	"internal/web":      {[]string{"internal/fault", "internal/limit", "internal/metrics", "internal/operation", "internal/paths", "internal/store", "internal/tracing"}, "what all HTTP faces share; it knows no face, no caller and no work"},
+	"internal/idempotency": {[]string{"internal/fault", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "answers of requests that may be repeated; what a request does is its callers'"},
+
+	"internal/web":      {[]string{"internal/fault", "internal/idempotency", "internal/limit", "internal/metrics", "internal/operation", "internal/paths", "internal/store", "internal/tracing"}, "what all HTTP faces share; it knows no face, no caller and no work"},
 	"internal/api":      {[]string{"internal/access", "internal/fault", "internal/intake", "internal/limit", "internal/network", "internal/record", "internal/registry", "internal/session", "internal/space", "internal/store", "internal/web", "internal/works", "proof/commitment"}, "translates; it touches no row and no file itself"},
+	"internal/manage":   {[]string{"internal/account", "internal/apikey", "internal/audit", "internal/credits", "internal/fault", "internal/limit", "internal/people", "internal/permission", "internal/store", "internal/web"}, "translates; it decides nothing, and knows no work"},
+	"internal/web":      {[]string{"internal/fault", "internal/limit", "internal/metrics", "internal/operation", "internal/paths", "internal/store", "internal/tracing"}, "what all HTTP faces share; it knows no face, no caller and no work"},
+	"internal/api":      {[]string{"internal/access", "internal/apikey", "internal/fault", "internal/intake", "internal/limit", "internal/network", "internal/permission", "internal/record", "internal/registry", "internal/session", "internal/space", "internal/store", "internal/web", "internal/works", "proof/commitment", "proof/evidence"}, "translates; it touches no row and no file itself"},
 	"internal/explorer": {[]string{"internal/fault", "internal/legible", "internal/network", "internal/network/log", "internal/paths", "proof/evidence", "proof/evidence/leaf"}, "shows what a network holds, through the seam alone, and nothing of ours beyond it"},
 	"internal/docsite":  {[]string{"docs", "internal/fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"internal/fault"}, "an integrator's page: it may use only what an integrator has"},
 
-	"internal/console":                 {[]string{"internal/console/overview", "internal/console/shell", "internal/operation", "internal/people", "internal/permission", "internal/store", "internal/store/query"}, "composes the groups of pages; it has no page"},
+	"internal/console":                 {[]string{"internal/console/overview", "internal/console/persons", "internal/console/shell", "internal/console/signin", "internal/operation", "internal/people", "internal/store"}, "composes the groups of pages; it has no page"},
 	"internal/console/build":           {[]string{"internal/compressed"}, "builds the style and the script, and weighs them as they are served"},
 	"internal/console/dist":            {nil, "the style and the script, embedded"},
 	"internal/console/overview":        {[]string{"internal/console/shell", "internal/permission", "internal/store", "internal/store/query"}, "the first page of an organization; it changes nothing"},
+	"internal/console/persons":         {[]string{"internal/account", "internal/console/shell", "internal/console/signin", "internal/credits", "internal/fault", "internal/people", "internal/permission", "internal/store"}, "accounts, members and the operator's view, as pages"},
+	"internal/console/signin":          {[]string{"internal/console/shell", "internal/fault", "internal/openid", "internal/people"}, "the way in, as pages"},
 	"internal/console/shell":           {[]string{"internal/audit", "internal/console/dist", "internal/fault", "internal/limit", "internal/people", "internal/permission", "internal/web"}, "what all pages share; it knows no organization's data"},
 	"internal/console/shell/shelltest": {[]string{"internal/console/shell", "internal/limit", "internal/metrics", "internal/people", "internal/permission", "internal/store", "internal/store/query", "internal/web"}, "checks the texts and forms of pages, with a visitor of each role"},
 

@@ -75,7 +75,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		return nil, err
 	}
 	s.takes(faces.opened)
-	s.listener, s.url, s.db, s.blobs, s.web, s.packed = at.listener, at.url, st.db, st.blobs, faces.web, faces.packed
+	s.listener, s.url, s.db, s.blobs, s.web, s.packed, s.people = at.listener, at.url, st.db, st.blobs, faces.web, faces.packed, who.people
 	s.http = &http.Server{
 		Handler: describing(s.packed, s.web), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: web.MaxHeaderBytes,
 		DisableGeneralOptionsHandler: true, // OPTIONS * is refused like every unknown path

@@ -14,7 +14,7 @@ import (
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/compressed"
-	"timbre.example/internal/console/shell"
+	"timbre.example/internal/console"
 	"timbre.example/internal/docsite"
 	"timbre.example/internal/explorer"
 	"timbre.example/internal/media"
@@ -44,10 +44,15 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 	out.packed = compressed.New(maxCompressed)
 	out.web = web.New(web.Config{
 		PublicURL: at.url, Version: version, Log: told.log, Limits: who.limits, Streams: f.LimitsFollowers, TrustedProxies: f.TrustedProxies,
-		Metrics: told.metrics, Tracer: told.tracer, Ping: st.db.Ping, Checks: append(api.Checks(st.space, w.registry), conditions(st.db, w.networks)...),
+		Metrics: told.metrics, Tracer: told.tracer, Once: who.requests, Ping: st.db.Ping, Checks: append(api.Checks(st.space, w.registry), conditions(st.db, w.networks)...),
 	}, stop)
 	told.metrics.Read(f.sources(st, who, w, out.web.OpenStreams))
-	api.New(api.Config{Web: out.web, Sessions: who.sessions, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported()})
+	api.New(api.Config{Web: out.web, Sessions: who.sessions, Keys: who.keys, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported()})
+	if f.has(organizations) {
+		if err := openManagement(at.url, strings.HasPrefix(at.url, "https:"), out.web, st, who); err != nil {
+			return out, err
+		}
+	}
 	if serves != nil {
 		if onDisk {
 			out.web.Mount("/blob", disk.Handler(serves.Intake, web.RenderError))
@@ -55,13 +60,13 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 		out.pages(at.url, w.networks.All())
 	}
 	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError))) // with every role: errors link there
-	if serves != nil && f.has(organizations) {
-		pages, err := openConsole(at.url, st)
+	if serves != nil && who.people != nil {
+		pages, err := openConsole(at.url, st, who.people)
 		if err != nil {
 			return out, err
 		}
-		out.web.Mount(shell.Root, pages)
-		out.web.Mount(shell.Root+"/assets", out.packed.Handler(pages)) // pages have secrets, and are not compressed
+		out.web.Mount(console.Root, pages)
+		out.web.Mount(console.Root+"/assets", out.packed.Handler(pages)) // pages have secrets, and are not compressed
 	}
 	if at.metrics != nil {
 		handler := out.web.MetricsHandler(f.MetricsHost)

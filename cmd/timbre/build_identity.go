@@ -3,15 +3,21 @@ package main
 import (
 	"log/slog"
 
+	"timbre.example/internal/apikey"
+	"timbre.example/internal/idempotency"
 	"timbre.example/internal/limit"
+	"timbre.example/internal/people"
 	"timbre.example/internal/session"
 )
 
 // identity decides who calls, and how often.
 type identity struct {
 	opened
+	requests *idempotency.Requests
 	sessions *session.Service
+	keys     *apikey.Service
 	limits   *limit.Limits
+	people   *people.Service // nil in a process without the console
 }
 
 // openIdentity builds the sessions. A process with the role organizations signs tokens; an
@@ -25,9 +31,13 @@ func (f serverFlags) openIdentity(at entrance, st storage, log *slog.Logger) (wh
 	if sweep := who.limits.Worker(); sweep != nil {
 		who.runs(sweep.Run)
 	}
+	who.requests = &idempotency.Requests{DB: st.db}
+	who.runs(who.requests.Worker(log).Run)
 	who.sessions = &session.Service{
 		DB: st.db, MaxFileSize: f.MaxFileSize, Lifetime: f.LimitsToken, Networks: f.served(), MinimumCredits: session.Minimum(prices),
 	}
+	who.keys = &apikey.Service{DB: st.db, Networks: f.served(), MaxFileSize: f.MaxFileSize, Log: log}
+	who.runs(who.keys.Run())
 	if f.has(organizations) {
 		if who.sessions.Tokens, err = session.NewTokens(st.root.key(purposeTokens), f.issuer(at.url), st.db.Now); err != nil {
 			return who, err
@@ -40,5 +50,8 @@ func (f serverFlags) openIdentity(at entrance, st storage, log *slog.Logger) (wh
 		})
 		who.runs(who.sessions.Issuer.Worker().Run)
 	}
-	return who, nil
+	var more opened
+	who.people, more, err = f.openPeople(who.limits, at, st, log)
+	who.takes(more)
+	return who, err
 }

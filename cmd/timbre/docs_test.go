@@ -16,9 +16,9 @@ import (
 	"timbre.example/internal/fault"
 )
 
-// shell returns the blocks of a document that a reader would paste into a shell. The test
+// pasted returns the blocks of a document that a reader would paste into a shell. The test
 // fails if there are fewer than least.
-func shell(t *testing.T, document string, least int) string {
+func pasted(t *testing.T, document string, least int) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/" + document)
 	if err != nil {
@@ -51,7 +51,7 @@ func TestDocumentsAreFollowed(t *testing.T) {
 	}
 	var script strings.Builder
 	script.WriteString("set -eu -o pipefail\n")
-	script.WriteString(shell(t, "api.md", 12))
+	script.WriteString(pasted(t, "api.md", 12))
 	script.WriteString(`
 [[ $TOKEN == eyJ* && $ACCESS_CODE == atc_* && ${#ACCESS_CODE} == 68 && $TX_HASH == 0x* && $BLOCK_HASH == 0x* ]]
 PATH=$PWD:$PATH
@@ -61,7 +61,7 @@ UPDATE_TOKEN=$(curl --fail-with-body -sS "$URL/v1/sessions" -H 'Content-Type: ap
   -d "{\"secret_key\": \"$SECRET_KEY\", \"action_type\": \"update_version\", \"allowed_network\": \"testnet\"}" | field token)
 OLD_CODE=$ACCESS_CODE
 `)
-	script.WriteString(shell(t, "access-codes.md", 4))
+	script.WriteString(pasted(t, "access-codes.md", 4))
 	script.WriteString(`
 grep -q '"title":"Porch Light"' work.json
 [[ $(head -c 8 again.pdf) == %PDF-1.7 ]]
@@ -70,7 +70,7 @@ timbre org show "$ORG" | grep -q '^access code ttl *no end$'
 timbre keys create "$ORG" --test --json > test-keys.json
 TEST_SECRET_KEY=$(field secret_key < test-keys.json)
 `)
-	script.WriteString(shell(t, "authentication.md", 5))
+	script.WriteString(pasted(t, "authentication.md", 5))
 	script.WriteString(`
 [[ $(field token < session.json) == eyJ* ]]
 TOKEN=$(field token < rehearsal.json)
@@ -82,14 +82,14 @@ REHEARSED=$(call /v1/works/init '{
 [[ $(echo "$REHEARSED" | field code) == registration.duplicate_title ]]
 grep -q '"kty":"OKP"' jwks.json
 `)
-	script.WriteString(shell(t, "error-handling.md", 3))
+	script.WriteString(pasted(t, "error-handling.md", 3))
 	script.WriteString(`
 grep -q '^HTTP/1.1 401 ' refused.txt
 grep -q '"code":"common.auth.invalid_api_key"' refused.txt
 grep -qi "^link: <$URL/docs/errors#common.auth.invalid_api_key>; rel=\"help\"" refused.txt
 grep -q '"code":"idempotency.key_reused"' errors.json
 `)
-	script.WriteString(shell(t, "certificate.md", 1))
+	script.WriteString(pasted(t, "certificate.md", 1))
 	script.WriteString(`
 [[ $(head -c 8 certificate.pdf) == %PDF-1.7 ]]
 grep -aq '/URI (https://timbre.example/w/testnet/1)' certificate.pdf
@@ -102,7 +102,7 @@ timbre works evidence 1 --network testnet -o evidence.json && grep -aqF "$(sed -
 grep -q 'give both the signing certificate' none.txt && [[ ! -e none.pdf ]]
 `)
 	script.WriteString("export TIMBRE_SECRET_FILE=timbre-demo/secret\n{\n")
-	script.WriteString(shell(t, "evidence.md", 7))
+	script.WriteString(pasted(t, "evidence.md", 7))
 	script.WriteString(`
 } | tee evidence.txt
 [[ $(grep -c ' is right$' evidence.txt) == 5 && $(stat -c %a evidence.json) == 600 ]]
@@ -118,7 +118,7 @@ grep -q 'work.not_found' none.txt
 TIMBRE_SECRET_FILE=none timbre works evidence 1 --network testnet -o none.json 2> none.txt && exit 1
 grep -q 'secret file' none.txt
 `)
-	script.WriteString(shell(t, "quick-start.md", 1))
+	script.WriteString(pasted(t, "quick-start.md", 1))
 	script.WriteString(`
 timbre origins list "$ORG" > origins.txt
 grep -q '^https://www.your-domain.example$' origins.txt && grep -q '^localhost:\*$' origins.txt

@@ -116,6 +116,7 @@ func (f databaseFlag) open(ctx context.Context, mustExist bool) (*store.DB, erro
 type limitFlags struct {
 	LimitsMint         limit.Rate `env:"TIMBRE_LIMITS_MINT" example:"300/1m,burst=100" default:"300/1m,burst=100" placeholder:"RATE" help:"Rate limit of new sessions for one key pair: COUNT/TIME,burst=COUNT, or off for no limit (default: ${default})."`
 	LimitsSession      limit.Rate `env:"TIMBRE_LIMITS_SESSION" example:"120/1m,burst=60" default:"120/1m,burst=60" placeholder:"RATE" help:"Rate limit of calls with one session token (default: ${default})."`
+	LimitsKey          limit.Rate `env:"TIMBRE_LIMITS_KEY" example:"1200/1m,burst=200" default:"1200/1m,burst=200" placeholder:"RATE" help:"Rate limit of calls with one API key. They also count as calls of its organization (default: ${default})."`
 	LimitsAddress      limit.Rate `env:"TIMBRE_LIMITS_ADDRESS" example:"1200/1m,burst=300" default:"1200/1m,burst=300" placeholder:"RATE" help:"Rate limit of calls from one client address (default: ${default})."`
 	LimitsOrganization limit.Rate `env:"TIMBRE_LIMITS_ORGANIZATION" example:"6000/1m,burst=600" default:"6000/1m,burst=600" placeholder:"RATE" help:"Rate limit of new sessions and calls of one organization (default: ${default})."`
 	TrustedProxies     proxies    `env:"TIMBRE_TRUSTED_PROXIES" example:"10.0.0.0/8,192.168.1.7/32" default:"127.0.0.0/8,::1/128" placeholder:"CIDRS" help:"Networks of the proxies whose X-Forwarded-For is trusted, separated by commas; none trusts no proxy (default: ${default})."`
@@ -157,7 +158,7 @@ func (f serverFlags) space() *space.Guard {
 }
 
 func (f limitFlags) rates() limit.Rates {
-	return limit.Rates{Mint: f.LimitsMint, Session: f.LimitsSession, Address: f.LimitsAddress, Organization: f.LimitsOrganization, Titles: duplicateTitles}
+	return limit.Rates{Mint: f.LimitsMint, Session: f.LimitsSession, Key: f.LimitsKey, Address: f.LimitsAddress, Organization: f.LimitsOrganization, Titles: duplicateTitles}
 }
 
 // duplicateTitles limits how often one end-user (or one session without an end-user)
@@ -217,6 +218,7 @@ type serverFlags struct {
 	PricesMainnet string `env:"TIMBRE_PRICES_MAINNET" example:"network=12,base=50,version=20,service-bp=500" placeholder:"PRICES" help:"Prices on mainnet, in credits (default: network=12,base=50,version=20,service-bp=500 and storage as on the test network)."`
 
 	limitFlags
+	peopleFlags
 	memoryFlag
 	Signing signingFlags `embed:"" prefix:"certificate-"`
 	registryFlag
@@ -350,6 +352,9 @@ func (f serverFlags) validate() error {
 		return err
 	}
 	if err := f.validateCheckpoints(); err != nil {
+		return err
+	}
+	if err := f.peopleFlags.validate(); err != nil {
 		return err
 	}
 	if _, err := f.authority(); err != nil {

@@ -25,6 +25,7 @@ const (
 	purposeTokens  = "session tokens"
 	purposeUploads = "upload URLs"
 	purposeCodes   = "access codes"
+	purposeConsole = "console"
 	public         = " public"
 )
 
@@ -48,6 +49,13 @@ func needs(r role) []string {
 	default:
 		return nil
 	}
+}
+
+// servesConsole reports whether a process with these roles serves the console. Its key is not among
+// those that a role needs: a file of keys from an older release lacks it, and its process runs
+// without the console.
+func servesConsole(roles []role) bool {
+	return slices.Contains(roles, organizations) && slices.Contains(roles, ats)
 }
 
 // secret is the root from which every key of a server is derived. A file for some roles
@@ -152,6 +160,10 @@ func (s secret) keysOf(roles []role) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s%s\n", keysHeading, joined(roles))
 	var done []string
+	if servesConsole(roles) {
+		done = append(done, purposeConsole)
+		fmt.Fprintf(&b, "%s: %x\n", purposeConsole, s.key(purposeConsole))
+	}
 	for _, r := range roles {
 		for _, purpose := range needs(r) {
 			if !slices.Contains(done, purpose) {
@@ -234,6 +246,7 @@ func (secretDerive) Help() string {
 	return `organizations: the key that signs session tokens.
 ats:           the keys of upload URLs and access codes, and the logs' public keys.
 worker:        the keys that sign the logs, and the key of access codes.
+organizations and ats together serve the console, and have its key.
 The same secret always gives the same file. Keep the whole secret on a machine
 where no server runs: only the whole secret can make these files again.`
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+	"time"
 
 	"timbre.example/internal/account"
 	"timbre.example/internal/audit"
@@ -16,6 +17,8 @@ type keysCmd struct {
 	List    keysList    `cmd:"" help:"List an organization's key pairs."`
 	Disable keysDisable `cmd:"" help:"Disable a key pair and its running sessions, at once."`
 	Enable  keysEnable  `cmd:"" help:"Enable a key pair again."`
+	Rotate  keysRotate  `cmd:"" help:"Replace the secret key of a pair. The new one is shown only once; the old one stays valid for the overlap."`
+	Label   keysLabel   `cmd:"" help:"Change the label of a key pair."`
 	Delete  keysDelete  `cmd:"" help:"Delete a key pair. This cannot be undone."`
 }
 
@@ -56,7 +59,7 @@ func (c *keysList) Run(o *output) error {
 			t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 			defer t.Flush()
 			for _, k := range keys {
-				fmt.Fprintf(t, "%s\t%s\t%s\n", k.SiteKey, k.Status, k.CreatedAt.Format("2006-01-02 15:04"))
+				fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", k.SiteKey, k.Status, k.CreatedAt.Format("2006-01-02 15:04"), oneLine(k.Label))
 			}
 		})
 	})
@@ -95,6 +98,44 @@ type keysEnable struct {
 func (c *keysEnable) Run(o *output) error {
 	return changeKey(o, c.adminFlags, c.SiteKey, "active", func(ctx context.Context, db *store.DB, org string) error {
 		return account.EnableKey(ctx, db, audit.CommandLine(), org, c.SiteKey, true)
+	})
+}
+
+type keysRotate struct {
+	adminFlags
+	SiteKey string        `arg:"" example:"cpk_…" help:"Site key of the pair (cpk_…)."`
+	Overlap time.Duration `default:"24h" example:"1h" placeholder:"TIME" help:"How long the old secret key stays valid, such as 1h; 0 ends it now (default: ${default}, at most 720h)."`
+}
+
+func (c *keysRotate) Run(o *output) error {
+	return c.with(func(ctx context.Context, db *store.DB) error {
+		org, err := account.OrganizationOfKey(ctx, db, c.SiteKey)
+		if err != nil {
+			return err
+		}
+		k, err := account.RotateKey(ctx, db, audit.CommandLine(), org, c.SiteKey, c.Overlap)
+		if err != nil {
+			return err
+		}
+		return o.print(c.JSON, k, func(w io.Writer) {
+			old := "The old secret key is invalid now."
+			if k.PreviousUntil != nil {
+				old = "The old secret key is valid until " + k.PreviousUntil.Format(time.RFC3339) + "."
+			}
+			fmt.Fprintf(w, "site key    %s\nsecret key  %s\n\n%s The new one is shown only now: Timbre stores only its hash.\n", k.SiteKey, k.SecretKey, old)
+		})
+	})
+}
+
+type keysLabel struct {
+	adminFlags
+	SiteKey string `arg:"" example:"cpk_…" help:"Site key of the pair (cpk_…)."`
+	Label   string `arg:"" example:"shop" help:"Label for people: one line of at most 200 characters; '' for none."`
+}
+
+func (c *keysLabel) Run(o *output) error {
+	return changeKey(o, c.adminFlags, c.SiteKey, "labelled", func(ctx context.Context, db *store.DB, org string) error {
+		return account.LabelKey(ctx, db, audit.CommandLine(), org, c.SiteKey, c.Label)
 	})
 }
 

@@ -6,8 +6,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -44,11 +42,13 @@ type cli struct {
 	Migrate  migrateCmd  `cmd:"" help:"Update the database's schema to this release."`
 	Doctor   doctorCmd   `cmd:"" help:"Check the configuration, the database, the object store, the networks and the clock, and say how to correct errors."`
 	Org      orgCmd      `cmd:"" help:"Manage organizations and their settings."`
+	People   peopleCmd   `cmd:"" help:"Invite people to organizations, and make links for new passwords."`
 	Keys     keysCmd     `cmd:"" help:"Manage key pairs: a public site key, and the secret key that creates its sessions."`
 	Secret   secretCmd   `cmd:"" help:"Derive files with only the keys of some roles from the server's secret."`
 	Sessions sessionsCmd `cmd:"" help:"List and end running sessions."`
 	Origins  originsCmd  `cmd:"" help:"Manage the origins (websites) that can embed an organization's widget."`
 	Credits  creditsCmd  `cmd:"" help:"Grant credits to an organization, and show its balance."`
+	Audit    auditCmd    `cmd:"" help:"List the changes to organizations, and verify that no one edited the list."`
 	Works    worksCmd    `cmd:"" help:"Write a registered work's certificate or evidence, or erase its personal data."`
 	Log      logCmd      `cmd:"" help:"Repair the built-in log after a restore."`
 	Verify   verifyCmd   `cmd:"" help:"Check the evidence of a work, offline: without a server, a database or a network."`
@@ -199,27 +199,4 @@ func (in invocation) logsJSON() bool {
 // log writes an error as a line of the server's log.
 func (in invocation) log(w io.Writer, err error) {
 	serverFlags{LogFormat: "json"}.logger(w).Error("ended", "error", in.say(err))
-}
-
-// output is where a command writes, and how it formats errors.
-type output struct {
-	out, err io.Writer
-	say      func(error) string
-}
-
-// print writes a result as JSON, or as text for people.
-func (o *output) print(asJSON bool, v any, words func(w io.Writer)) error {
-	if !asJSON {
-		words(terminal{o.out})
-		return nil
-	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return err
-	}
-	_, err := o.out.Write(escaped(b.Bytes()))
-	return err
 }

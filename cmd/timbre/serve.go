@@ -18,6 +18,7 @@ import (
 	"timbre.example/internal/compressed"
 	"timbre.example/internal/events"
 	"timbre.example/internal/fault"
+	"timbre.example/internal/people"
 	"timbre.example/internal/store"
 	"timbre.example/internal/web"
 )
@@ -38,6 +39,10 @@ func (c *serveCmd) Run(o *output) error {
 		return err
 	}
 	s.events.Ready(ctx, s.url, c.roleNames(), version)
+	if err := printFirstLink(ctx, s.people, o.out); err != nil {
+		s.close()
+		return err
+	}
 	return s.run(ctx)
 }
 
@@ -47,8 +52,10 @@ type server struct {
 	db    *store.DB
 	blobs blobStore // nil without the roles ats and worker
 	url   string
-	web   *web.Router
-	http  *http.Server
+	// people is nil in a process without the console.
+	people *people.Service
+	web    *web.Router
+	http   *http.Server
 	// packed has the compressed files of web.
 	packed   *compressed.Cache
 	listener net.Listener

@@ -24,6 +24,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"timbre.example/internal/api"
+	"timbre.example/internal/manage"
 	"timbre.example/internal/store/storetest"
 	"timbre.example/internal/web"
 )
@@ -264,6 +265,11 @@ func TestRoutesAreDocumented(t *testing.T) {
 	}
 	_, section, _ := strings.Cut(string(b), "## Allowed callers\n")
 	section, _, _ = strings.Cut(section, "| who calls |")
+	_, byKey, _ := strings.Cut(string(b), "## Allowed API keys\n")
+	byKey, _, _ = strings.Cut(byKey, "| who calls with a key |")
+	_, managed, _ := strings.Cut(string(b), "## Callers of the management API\n")
+	managed, _, _ = strings.Cut(managed, "| who calls |")
+	section += byKey + strings.ReplaceAll(byKey, " /v1/works", " /v1/organizations/{org}/works") + managed + strings.ReplaceAll(managed, " /v1/", " /v1/organizations/{org}/")
 	listed := regexp.MustCompile("`(?:([A-Z]+) )?(/[^`]*)`").FindAllStringSubmatch(section, -1)
 	// A parameter in either matches any segment.
 	same := func(a, b string) bool {
@@ -307,7 +313,7 @@ func TestCostsAreDocumented(t *testing.T) {
 			costs[path] = cost{row[2], row[3]}
 		}
 	}
-	bounds := map[int64]string{api.MaxSmallBody: "8,192", api.MaxWorkBody: "216,064"}
+	bounds := map[int64]string{api.MaxSmallBody: "8,192", api.MaxWorkBody: "216,064", manage.MaxBody: "16,384"}
 	found := map[string]bool{}
 	err = chi.Walk(s.web.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		c, ok := costs[route]

@@ -39,7 +39,7 @@ func (s *Service) EditorByCode(ctx context.Context, c session.Caller, code strin
 	if err != nil {
 		return Editor{}, err
 	}
-	return Editor{c, work}, nil
+	return Editor{bySession(c), work}, nil
 }
 
 // opened returns the work that a code opens. A replaced code opens nothing. The code is

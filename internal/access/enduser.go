@@ -43,7 +43,7 @@ func (s *Service) EditorOfOwn(ctx context.Context, c session.Caller, atsID int64
 	if err != nil {
 		return Editor{}, err
 	}
-	return Editor{c, w.ID}, nil
+	return Editor{bySession(c), w.ID}, nil
 }
 
 // numbered reads a work by its number, and reports whether the caller's end-user has it.

@@ -197,36 +197,49 @@ func (p Pattern) Example() string {
 	return p.String()
 }
 
+// Mismatch is why a pattern does not match an origin; "" if it does.
+type Mismatch string
+
+// The mismatches.
+const (
+	NotAnOrigin Mismatch = "not_an_origin" // no browser sends it
+	OtherHost   Mismatch = "host"
+	ItsParent   Mismatch = "parent"        // a wildcard does not match the host itself, only hosts below it
+	OtherOwner  Mismatch = "public_suffix" // between the two hosts anyone can get a name
+	OtherScheme Mismatch = "scheme"
+	OtherPort   Mismatch = "port"
+)
+
 // Match reports whether a browser's Origin header is allowed by the pattern.
-func (p Pattern) Match(origin string) bool {
+func (p Pattern) Match(origin string) bool { return p.Compare(origin) == "" }
+
+// Compare returns why the pattern does not match a browser's Origin header; "" if it does.
+func (p Pattern) Compare(origin string) Mismatch {
 	u, err := url.Parse(origin)
 	if err != nil || u.User != nil || (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
-		return false
+		return NotAnOrigin
 	}
 	scheme, host, port := strings.ToLower(u.Scheme), canonical(strings.ToLower(u.Hostname())), u.Port()
 	if host == "" || (scheme != "http" && scheme != "https") {
-		return false
+		return NotAnOrigin
 	}
 	switch {
-	case p.scheme != "" && p.scheme != scheme:
-		return false
-	case p.scheme == "" && scheme == "http" && !loopback(host):
-		return false
-	case p.sub && !(strings.HasSuffix(host, "."+p.host) && validHost(host) && !foreign(host, p.host)):
-		return false
-	case !p.sub && host != p.host:
-		return false
+	case p.sub && host == p.host:
+		return ItsParent
+	case p.sub && !(strings.HasSuffix(host, "."+p.host) && validHost(host)), !p.sub && host != p.host:
+		return OtherHost
+	case p.sub && foreign(host, p.host):
+		return OtherOwner
+	case p.scheme != "" && p.scheme != scheme, p.scheme == "" && scheme == "http" && !loopback(host):
+		return OtherScheme
 	}
 	if port == "" {
 		port = ownPort[scheme]
 	}
-	switch p.port {
-	case "*":
-		return true
-	case "":
-		return port == ownPort[scheme]
+	if p.port != "*" && port != p.port && !(p.port == "" && port == ownPort[scheme]) {
+		return OtherPort
 	}
-	return port == p.port
+	return ""
 }
 
 // public reports whether anyone can get a name below host: host is on the public suffix

@@ -137,7 +137,7 @@ func settings(o Organization) []setting {
 	}
 }
 
-// count is a number whose 0 means that there is none.
+// count returns a number as a text; 0, which means no limit, is "".
 func count(n int64) string {
 	if n == 0 {
 		return ""
@@ -175,7 +175,7 @@ const maxSince = 200
 // conflict is the refusal of a change whose caller has read an older revision: the current
 // revision, and each field that changed since. The audit log has these changes.
 func conflict(ctx context.Context, q *query.Queries, o Organization, revision int64) error {
-	entries, err := q.AuditEntriesOfAction(ctx, query.AuditEntriesOfActionParams{OrganizationID: o.ID, Action: changed, Before: audit.Last, Lim: maxSince})
+	entries, err := q.AuditEntriesOfAction(ctx, query.AuditEntriesOfActionParams{OrganizationID: o.ID, Action: changed, Before: store.LastID, Lim: maxSince})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@
 package api
 
 import (
+	"timbre.example/internal/apikey"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
@@ -19,6 +20,8 @@ type Config struct {
 	Web *web.Router
 	// Sessions whose Tokens are nil do not mint.
 	Sessions *session.Service
+	// Keys checks API keys.
+	Keys *apikey.Service
 	// Registry is nil in a process that serves no works.
 	Registry *registry.Registry
 	Limits   *limit.Limits

@@ -193,6 +193,11 @@ func everyRouteIsDocumented(t *testing.T, w *world, doc documented) {
 	for _, routes := range doc.routes {
 		listed = append(listed, routes...)
 	}
+	for _, routes := range readKeys(t).routes {
+		for _, r := range routes {
+			listed = append(listed, r, strings.Replace(r, "/v1/works", "/v1/organizations/{org}/works", 1))
+		}
+	}
 	seen := map[string]bool{}
 	w.must(chi.Walk(w.web.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		names := regexp.MustCompile(`^(` + method + ` )?` + regexp.MustCompile(`\\\{[^/]+\\\}`).ReplaceAllString(regexp.QuoteMeta(route), `[^/]+`) + `$`)
@@ -274,9 +279,10 @@ func refusedEverywhere(t *testing.T, w *world, doc documented) (tried []string) 
 	good := w.mint(nil).token
 	forged := good[:len(good)-4] + map[bool]string{true: "AAAA", false: "BBBB"}[!strings.HasSuffix(good, "AAAA")]
 	callers := map[string][]variant{
-		"without an `Authorization` header": {{head: func(h map[string]string) { delete(h, "Authorization") }}},
-		"with a token that this server did not sign, or an API key in its place": set("Authorization", "Bearer", "Bearer ", "Basic YTpi", "Bearer x", "Bearer a.b.c", "Bearer "+forged,
-			"Bearer "+apiKey, "Bearer "+w.keys.SecretKey, "Bearer "+w.keys.SiteKey, "Bearer "+s.code),
+		"without an `Authorization` header":   {{head: func(h map[string]string) { delete(h, "Authorization") }}},
+		"with an API key in place of a token": set("Authorization", "Bearer "+apiKey, "Bearer "+w.backend(w.org, nil).key.Token),
+		"with a token that this server did not sign": set("Authorization", "Bearer", "Bearer ", "Basic YTpi", "Bearer x", "Bearer a.b.c", "Bearer "+forged, "Basic "+apiKey,
+			"Bearer "+w.keys.SecretKey, "Bearer "+w.keys.SiteKey, "Bearer "+s.code),
 		"with a token, but a missing or malformed site key": append(set("X-Site-Key", "x", w.keys.SecretKey, apiKey, good), variant{head: func(h map[string]string) { delete(h, "X-Site-Key") }}),
 		"with an unknown site key":                          set("X-Site-Key", unknown),
 		"with another organization's site key":              set("X-Site-Key", other.SiteKey, w.stranger().SiteKey),

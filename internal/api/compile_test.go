@@ -23,8 +23,8 @@ func TestRoutesNeedTheirGuards(t *testing.T) {
 	// compiled adds each text to the package as a function of one line. It returns the
 	// compiler's messages by the index of the text.
 	compiled := func(texts ...string) map[int]string {
-		head := "package api\n\nimport (\n\t\"timbre.example/internal/access\"\n\t\"timbre.example/internal/session\"\n\t\"timbre.example/internal/store/query\"\n\t\"timbre.example/internal/web\"\n)\n\n" +
-			"type other struct{}\n\nfunc (other) Caller() session.Caller { return session.Caller{} }\nfunc (other) Makes(query.Job) bool { return true }\nfunc (other) proof() {}\n\nvar _ access.Reader\n"
+		head := "package api\n\nimport (\n\t\"timbre.example/internal/access\"\n\t\"timbre.example/internal/store/query\"\n\t\"timbre.example/internal/web\"\n)\n\n" +
+			"type other struct{}\n\nfunc (other) Caller() access.Caller { return access.Caller{} }\nfunc (other) Makes(query.Job) bool { return true }\nfunc (other) proof() {}\n\nvar _ access.Reader\n"
 		code := head
 		for i, text := range texts {
 			code += fmt.Sprintf("func (a *API) added%d(o *web.Operations) { %s }\n", i, text)
@@ -52,7 +52,7 @@ func TestRoutesNeedTheirGuards(t *testing.T) {
 		}
 		return messages
 	}
-	if m := compiled(`web.RegisterBody(o, ` + route + `, a.updatingOwn(atInit), versionBody, a.initVersion)`); len(m) > 0 {
+	if m := compiled(`web.RegisterBody(o, ` + route + `, a.updatingByCode(atInit), versionBody, a.initVersion)`); len(m) > 0 {
 		t.Errorf("a route with its guard is refused: %v", m)
 	}
 	cases := []struct{ name, code, refused string }{

@@ -29,12 +29,12 @@ type downloadOutput struct {
 	}
 }
 
-func (a *API) downloadLatest(ctx context.Context, c session.Caller, in *downloadLatestInput) (*downloadOutput, error) {
-	return a.download(ctx, c, in.ID, 0, in.What, "asset", in.Transaction)
+func (a *API) downloadLatest(ctx context.Context, by visitor, in *downloadLatestInput) (*downloadOutput, error) {
+	return a.download(ctx, by, in.ID, 0, in.What, "asset", in.Transaction)
 }
 
-func (a *API) downloadVersion(ctx context.Context, c session.Caller, in *downloadVersionInput) (*downloadOutput, error) {
-	return a.download(ctx, c, in.ID, version(in.Version), in.What, "audio", "")
+func (a *API) downloadVersion(ctx context.Context, by visitor, in *downloadVersionInput) (*downloadOutput, error) {
+	return a.download(ctx, by, in.ID, version(in.Version), in.What, "audio", "")
 }
 
 type downloadByCodeInput struct {
@@ -50,18 +50,18 @@ func (a *API) downloadByCode(ctx context.Context, c session.Caller, in *download
 	}
 	switch in.What {
 	case "certificate":
-		return a.certificate(ctx, c, r.Certificate(version(in.Version)))
+		return a.certificate(ctx, c.Rehearse, r.Certificate(version(in.Version)))
 	case "audio":
 		return a.recording(ctx, r, version(in.Version))
 	}
 	return nil, fault.CommonNotFound().With("reason", "route")
 }
 
-// certificate returns the URL of a certificate.
-func (a *API) certificate(ctx context.Context, c session.Caller, r access.CertificateReader) (*downloadOutput, error) {
+// certificate returns the URL of a certificate, unless its caller rehearses that it is missing.
+func (a *API) certificate(ctx context.Context, rehearse fault.Code, r access.CertificateReader) (*downloadOutput, error) {
 	d, err := a.Registry.Works.Certificate(ctx, r)
 	if err == nil {
-		err = unmade(c)
+		err = unmade(rehearse)
 	}
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (a *API) recording(ctx context.Context, r access.Reader, version int64) (*d
 }
 
 // download returns the URL of a file; recording is the route's word for the audio.
-func (a *API) download(ctx context.Context, c session.Caller, work string, version int64, what, recording, transaction string) (*downloadOutput, error) {
+func (a *API) download(ctx context.Context, by visitor, work string, version int64, what, recording, transaction string) (*downloadOutput, error) {
 	id, ok := parseID(work)
 	if !ok {
 		id = "" // matches no work
@@ -90,19 +90,34 @@ func (a *API) download(ctx context.Context, c session.Caller, work string, versi
 		if !ok {
 			transaction = "" // matches no transaction
 		}
-		r, err := a.Registry.Access.CertificateReader(ctx, c, id, version, transaction)
+		r, err := a.certificateReader(ctx, by, id, version, transaction)
 		if err != nil {
 			return nil, err
 		}
-		return a.certificate(ctx, c, r)
+		return a.certificate(ctx, by.rehearse, r)
 	case recording:
-		r, err := a.Registry.Access.ReaderOfOwnID(ctx, c, id)
+		r, err := a.readerOfID(ctx, by, id)
 		if err != nil {
 			return nil, err
 		}
 		return a.recording(ctx, r, version)
 	}
 	return nil, fault.CommonNotFound().With("reason", "route")
+}
+
+func (a *API) certificateReader(ctx context.Context, by visitor, work string, version int64, transaction string) (access.CertificateReader, error) {
+	if by.key == nil {
+		return a.Registry.Access.CertificateReader(ctx, by.session, work, version, transaction)
+	}
+	r, err := a.Registry.Access.ReaderByKeyOfID(ctx, *by.key, work)
+	return r.Certificate(version), err
+}
+
+func (a *API) readerOfID(ctx context.Context, by visitor, work string) (access.Reader, error) {
+	if by.key == nil {
+		return a.Registry.Access.ReaderOfOwnID(ctx, by.session, work)
+	}
+	return a.Registry.Access.ReaderByKeyOfID(ctx, *by.key, work)
 }
 
 func downloadOf(d works.Download) *downloadOutput {

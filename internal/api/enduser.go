@@ -23,15 +23,16 @@ type wireWork struct {
 	CreatedAt        time.Time     `json:"created_at"`
 	LatestVersionAt  time.Time     `json:"latest_version_at"`
 	UpdatedAt        time.Time     `json:"updated_at"`
-	ExternalUserRef  string        `json:"external_user_ref"`
+	ExternalUserRef  *string       `json:"external_user_ref" nullable:"true" doc:"null: the work of no end-user"`
 	Versions         []wireVersion `json:"versions" doc:"Oldest first"`
 }
 
 type ownWorksInput struct {
-	Network string `query:"network" doc:"The session's network, or left out"`
-	First   string `query:"first" doc:"1 to 100; 20 when left out"`
-	After   string `query:"after" doc:"end_cursor of the previous page"`
-	Search  string `query:"search" doc:"A part of the title, in upper or lower case"`
+	Network         string `query:"network" doc:"The session's network, or left out. With an API key: a network, or left out for every network"`
+	First           string `query:"first" doc:"1 to 100; 20 when left out"`
+	After           string `query:"after" doc:"end_cursor of the previous page"`
+	Search          string `query:"search" doc:"A part of the title, in upper or lower case"`
+	ExternalUserRef string `query:"external_user_ref" doc:"With an API key: only the works of this end-user"`
 }
 
 type ownWorksOutput struct {
@@ -47,8 +48,8 @@ type ownWorksOutput struct {
 	}
 }
 
-func (a *API) ownWorks(ctx context.Context, by access.EndUser, in *ownWorksInput) (*ownWorksOutput, error) {
-	r := works.OwnWorksRequest{Network: network.Name(in.Network), First: works.DefaultPage, After: in.After, Search: in.Search}
+func (a *API) ownWorks(ctx context.Context, by access.Lister, in *ownWorksInput) (*ownWorksOutput, error) {
+	r := works.OwnWorksRequest{Network: network.Name(in.Network), First: works.DefaultPage, After: in.After, Search: in.Search, ExternalUserRef: in.ExternalUserRef}
 	if in.First != "" {
 		r.First = int(min(number(in.First), works.MaxPage+1))
 	}
@@ -89,10 +90,14 @@ func (a *API) ownWork(ctx context.Context, r access.Reader, _ *ownInput) (*ownWo
 
 func workOf(w works.OwnWork) wireWork {
 	v := w.Latest()
+	var ref *string
+	if w.ExternalUserRef != "" {
+		ref = &w.ExternalUserRef
+	}
 	return wireWork{
 		ID: w.ID, AtsID: w.AtsID, Network: string(w.Network), Owner: w.Owner, Title: w.Title, AssetFilename: v.Filename, HasFiles: v.HasFile,
 		LatestVersion: v.Version, LatestCommitment: record.Hex(v.Commitment), CreatedAt: w.CreatedAt, LatestVersionAt: v.RegisteredAt,
-		UpdatedAt: w.UpdatedAt, ExternalUserRef: w.ExternalUserRef, Versions: versionsOf(w.Versions),
+		UpdatedAt: w.UpdatedAt, ExternalUserRef: ref, Versions: versionsOf(w.Versions),
 	}
 }
 

@@ -4,14 +4,22 @@ import (
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
 	"timbre.example/internal/access"
+	"timbre.example/internal/apikey"
+	"timbre.example/internal/fault"
+	"timbre.example/internal/network"
+	"timbre.example/internal/permission"
 	"timbre.example/internal/session"
 	"timbre.example/internal/web"
 )
 
-// bySession is the name of the security scheme of all guards here.
-const bySession = "session"
+// The names of the security schemes of all guards here.
+const (
+	bySession = "session"
+	byAPIKey  = "api_key"
+)
 
 // codeParam and workParam are the parameters of paths that name a work.
 var (
@@ -54,18 +62,73 @@ func (a *API) caller(may func(session.Caller) error, at stage) web.Guard[session
 	return guard(a, nil, at, may, func(_ huma.Context, c session.Caller) (session.Caller, error) { return c, nil })
 }
 
+// identifyKey returns the caller of a valid API key with the permission, within the budgets of
+// the key and its organization. The organization of a path must be the key's own.
+func (a *API) identifyKey(ctx huma.Context, token string, p permission.Permission) (apikey.Caller, error) {
+	k, err := a.Keys.Authenticate(ctx.Context(), token, web.Address(ctx.Context()))
+	if err != nil {
+		return apikey.Caller{}, err
+	}
+	web.Identify(ctx.Context(), k.Organization)
+	if err := a.takeKey(ctx.Context(), k); err != nil {
+		return apikey.Caller{}, err
+	}
+	if organization := ctx.Param("org"); organization != "" {
+		if err := k.In(organization); err != nil {
+			return apikey.Caller{}, err
+		}
+	}
+	return k, k.May(p)
+}
+
+// keyOf returns the API key of a call, if it has one. On the paths that name an organization
+// it refuses every other caller: those are for keys.
+func keyOf(ctx huma.Context) (token string, ok bool, err error) {
+	header := ctx.Header("Authorization")
+	token, ok = apikey.Bearer(header)
+	switch {
+	case ok || ctx.Param("org") == "":
+		return token, ok, nil
+	case header == "":
+		return "", false, fault.CommonAuthMissingToken()
+	}
+	return "", false, fault.CommonAuthInvalidToken("malformed")
+}
+
+// either adds the callers with an API key to a guard of sessions: keys with the permission,
+// and the proof that they get.
+func either[P any](a *API, g web.Guard[P], p permission.Permission, proof func(huma.Context, apikey.Caller) (P, error)) web.Guard[P] {
+	return web.Guard[P]{Scheme: g.Scheme, Or: byAPIKey, Parameters: g.Parameters, Check: func(ctx huma.Context) (none P, err error) {
+		token, ok, err := keyOf(ctx)
+		if err != nil {
+			return none, err
+		}
+		if !ok {
+			return g.Check(ctx)
+		}
+		k, err := a.identifyKey(ctx, token, p)
+		if err != nil {
+			return none, err
+		}
+		return proof(ctx, k)
+	}}
+}
+
 // registering is the guard of the registration of a new work.
 func (a *API) registering(at stage) web.Guard[access.Registrant] {
 	may := func(c session.Caller) error { return c.May(session.Register, "", at.begins()) }
-	return guard(a, nil, at, may, func(_ huma.Context, c session.Caller) (access.Registrant, error) {
+	sessions := guard(a, nil, at, may, func(_ huma.Context, c session.Caller) (access.Registrant, error) {
 		return access.Registering(c, at.begins())
+	})
+	return either(a, sessions, permission.WorksRegister, func(_ huma.Context, k apikey.Caller) (access.Registrant, error) {
+		return access.RegisteringByKey(k)
 	})
 }
 
 // making is the guard of the later steps of a job, which new works and updates share.
 func making[P access.Maker](g web.Guard[P]) web.Guard[access.Maker] {
 	check := g.Check
-	return web.Guard[access.Maker]{Scheme: g.Scheme, Parameters: g.Parameters, Check: func(ctx huma.Context) (access.Maker, error) { return check(ctx) }}
+	return web.Guard[access.Maker]{Scheme: g.Scheme, Or: g.Or, Parameters: g.Parameters, Check: func(ctx huma.Context) (access.Maker, error) { return check(ctx) }}
 }
 
 // updating returns the check of the session of an update.
@@ -87,24 +150,83 @@ func (a *API) updatingByCode(at stage) web.Guard[access.Editor] {
 	})
 }
 
-// listing is the guard of the list of the end-user's works.
-func (a *API) listing() web.Guard[access.EndUser] {
-	return guard(a, nil, atCode, session.Caller.MayRead, func(_ huma.Context, c session.Caller) (access.EndUser, error) {
+// listing is the guard of the list of works.
+func (a *API) listing() web.Guard[access.Lister] {
+	sessions := guard(a, nil, atCode, session.Caller.MayRead, func(_ huma.Context, c session.Caller) (access.Lister, error) {
 		return access.Listing(c)
 	})
-}
-
-// readingOwn is the guard of calls that read the end-user's work in their path.
-func (a *API) readingOwn() web.Guard[access.Reader] {
-	return guard(a, workParam, atCode, session.Caller.MayRead, func(ctx huma.Context, c session.Caller) (access.Reader, error) {
-		return a.Registry.Access.ReaderOfOwn(ctx.Context(), c, number(ctx.Param("id")))
+	return either(a, sessions, permission.WorksRead, func(ctx huma.Context, k apikey.Caller) (access.Lister, error) {
+		if _, err := a.rehearsesRead(ctx, k); err != nil {
+			return access.Lister{}, err
+		}
+		// A filter that is there and empty is an error of the caller, who would otherwise
+		// receive the works of every end-user.
+		if r, _ := humachi.Unwrap(ctx); r.URL.Query().Has("external_user_ref") {
+			if err := session.CheckExternalUserRef(ctx.Query("external_user_ref")); err != nil {
+				return access.Lister{}, err
+			}
+		}
+		return access.ListingByKey(k)
 	})
 }
 
-// updatingOwn is the guard of the update of the end-user's work in its path.
-func (a *API) updatingOwn(at stage) web.Guard[access.Editor] {
-	return guard(a, workParam, at, updating(at), func(ctx huma.Context, c session.Caller) (access.Editor, error) {
-		return a.Registry.Access.EditorOfOwn(ctx.Context(), c, number(ctx.Param("id")), at.begins())
+// networkParam names the network of a work that a key reads.
+var networkParam = &huma.Param{Name: "network", In: "query", Description: "With an API key: the work's network. Left out: the network that has the number", Schema: &huma.Schema{Type: huma.TypeString}}
+
+// readingOwn is the guard of calls that read the work in their path.
+func (a *API) readingOwn() web.Guard[access.Reader] {
+	sessions := guard(a, append(workParam[:1:1], networkParam), atCode, session.Caller.MayRead, func(ctx huma.Context, c session.Caller) (access.Reader, error) {
+		return a.Registry.Access.ReaderOfOwn(ctx.Context(), c, number(ctx.Param("id")))
+	})
+	return either(a, sessions, permission.WorksRead, a.readerByKey)
+}
+
+// proving is the guard of the evidence of the work in its path: for API keys alone.
+func (a *API) proving() web.Guard[access.Reader] {
+	nobody := web.Guard[access.Reader]{Parameters: append(workParam[:1:1], networkParam), Check: func(ctx huma.Context) (access.Reader, error) {
+		if ctx.Header("Authorization") == "" {
+			return access.Reader{}, fault.CommonAuthMissingToken()
+		}
+		return access.Reader{}, fault.CommonAuthInvalidToken("malformed")
+	}}
+	return either(a, nobody, permission.WorksRead, a.readerByKey)
+}
+
+func (a *API) readerByKey(ctx huma.Context, k apikey.Caller) (access.Reader, error) {
+	if _, err := a.rehearsesRead(ctx, k); err != nil {
+		return access.Reader{}, err
+	}
+	return a.Registry.Access.ReaderByKey(ctx.Context(), k, network.Name(ctx.Query("network")), number(ctx.Param("id")))
+}
+
+// updatingOwn is the guard of the update of the work in its path. The body of a key's call
+// names the work's network.
+func (a *API) updatingOwn(at stage) web.Guard[access.Updater] {
+	sessions := guard(a, workParam, at, updating(at), func(ctx huma.Context, c session.Caller) (access.Updater, error) {
+		e, err := a.Registry.Access.EditorOfOwn(ctx.Context(), c, number(ctx.Param("id")), at.begins())
+		return e.Updater(), err
+	})
+	return either(a, sessions, permission.WorksUpdate, func(ctx huma.Context, k apikey.Caller) (access.Updater, error) {
+		return a.Registry.Access.UpdaterByKey(k, number(ctx.Param("id")))
+	})
+}
+
+// visitor is the caller of a download: a session, or a key with the code that it rehearses.
+type visitor struct {
+	session  session.Caller
+	key      *apikey.Caller
+	rehearse fault.Code
+}
+
+// downloading is the guard of downloads by the id of a work. Their handler checks the
+// permission by itself.
+func (a *API) downloading() web.Guard[visitor] {
+	sessions := guard(a, nil, atCode, anySession, func(_ huma.Context, c session.Caller) (visitor, error) {
+		return visitor{session: c, rehearse: c.Rehearse}, nil
+	})
+	return either(a, sessions, permission.WorksRead, func(ctx huma.Context, k apikey.Caller) (visitor, error) {
+		code, err := a.rehearsesRead(ctx, k)
+		return visitor{key: &k, rehearse: code}, err
 	})
 }
 

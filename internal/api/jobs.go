@@ -9,7 +9,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/record"
-	"timbre.example/internal/session"
+	"timbre.example/internal/store"
 	"timbre.example/internal/web"
 )
 
@@ -33,7 +33,7 @@ type slotOutput struct {
 	}
 }
 
-func (a *API) slotOf(c session.Caller, s intake.Slot, err error) (*slotOutput, error) {
+func (a *API) slotOf(c access.Caller, s intake.Slot, err error) (*slotOutput, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -47,23 +47,49 @@ func (a *API) slotOf(c session.Caller, s intake.Slot, err error) (*slotOutput, e
 	return out, nil
 }
 
+// keepSlot stores the answer of an init in the transaction of its job: a repeated request
+// makes no second job, also after a crash.
+func (a *API) keepSlot(c access.Caller) intake.Opened {
+	return func(ctx context.Context, tx *store.Tx, s intake.Slot) error {
+		out, err := a.slotOf(c, s, nil)
+		if err != nil {
+			return err
+		}
+		return web.Keep(ctx, tx, out.Body)
+	}
+}
+
+// onceOf returns the API key whose requests may be repeated with an Idempotency-Key: "" is a
+// session, which an init spends.
+func onceOf[P interface{ Caller() access.Caller }](by P) string { return by.Caller().APIKeyID }
+
 type jobInput struct {
 	Body struct {
 		_           struct{} `additionalProperties:"true"`
 		JobID       string   `json:"job_id" required:"false" doc:"From init, a UUID"`
 		SizeBytes   *int64   `json:"size_bytes" required:"false" nullable:"true" doc:"For a prepare without an upload: the file's size"`
 		MediaSHA256 *string  `json:"media_sha256" required:"false" nullable:"true" doc:"For a prepare without an upload: the file's SHA-256, 0x and 64 hex digits"`
+		// A session has its own network and end-user.
+		Network         *string `json:"network" required:"false" nullable:"true" doc:"With an API key, of an update: the work's network"`
+		ExternalUserRef *string `json:"external_user_ref" required:"false" nullable:"true" doc:"With an API key, of an update: the work's end-user, or left out"`
 	}
 }
 
 // jobBody is the body of calls that name a job. An expired token without a job id is refused:
 // it may continue its own job only.
-var jobBody = web.Body[access.Maker, jobInput]{Most: MaxSmallBody, Refuse: func(m access.Maker, in *jobInput) error {
-	if _, ok := parseID(strings.TrimSpace(in.Body.JobID)); !ok && m.Caller().Expired {
+var jobBody = web.Body[access.Maker, jobInput]{Most: MaxSmallBody, Refuse: refuseJob[access.Maker]}
+
+// versionJobBody is jobBody for updates whose body may name the work.
+var versionJobBody = web.Body[access.Updater, jobInput]{Most: MaxSmallBody, Refuse: refuseJob[access.Updater]}
+
+func refuseJob[P interface{ Caller() access.Caller }](p P, in *jobInput) error {
+	if _, ok := parseID(strings.TrimSpace(in.Body.JobID)); !ok && p.Caller().Expired {
 		return fault.CommonAuthExpired()
 	}
 	return nil
-}}
+}
+
+func (in *jobInput) work() naming { return naming{in.Body.Network, in.Body.ExternalUserRef} }
 
 // id checks the form of a job's id, not whether the job exists.
 func (in *jobInput) id(ctx context.Context) (string, error) {
@@ -81,6 +107,9 @@ func (in *jobInput) id(ctx context.Context) (string, error) {
 func (a *API) renewUpload(ctx context.Context, m access.Maker, in *jobInput) (*slotOutput, error) {
 	id, err := in.id(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := a.rehearseStep(ctx, m, id, atUpload); err != nil {
 		return nil, err
 	}
 	slot, err := a.Registry.Intake.RenewUpload(ctx, m, id)
@@ -124,6 +153,9 @@ func (a *API) quote(ctx context.Context, m access.Maker, in *jobInput) (intake.P
 	if err != nil {
 		return intake.Prepared{}, err
 	}
+	if _, err := a.rehearseStep(ctx, m, id, atPrepare); err != nil {
+		return intake.Prepared{}, err
+	}
 	if said := announced(in.Body.SizeBytes, in.Body.MediaSHA256); said != (intake.Announced{}) {
 		if err := a.Registry.Intake.Declare(ctx, m, id, said); err != nil {
 			return intake.Prepared{}, err
@@ -154,9 +186,13 @@ func (a *API) confirm(ctx context.Context, m access.Maker, in *jobInput) (*confi
 	if err != nil {
 		return nil, err
 	}
+	code, err := a.rehearseStep(ctx, m, id, atConfirm)
+	if err != nil {
+		return nil, err
+	}
 	done, err := a.Registry.Intake.Confirm(ctx, m, id, web.RequestID(ctx))
 	if err == nil {
-		err = secondConfirm(m.Caller(), done.TransactionID)
+		err = secondConfirm(code, done.TransactionID)
 	}
 	if err != nil {
 		return nil, err

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"timbre.example/internal/access"
+	"timbre.example/internal/apikey"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/session"
@@ -41,6 +43,15 @@ func (a *API) takeCall(ctx context.Context, c session.Caller) error {
 	return a.Web.TakeOrganization(ctx, c.Organization)
 }
 
+// takeKey takes a call from the budget of its API key and then from that of its organization.
+func (a *API) takeKey(ctx context.Context, k apikey.Caller) error {
+	refusal := func(wait time.Duration) *fault.Error { return fault.CommonRateLimited(wait).With("reason", "api_key") }
+	if err := web.Take(ctx, a.Limits.Key, k.KeyID, refusal); err != nil {
+		return err
+	}
+	return a.Web.TakeOrganization(ctx, k.Organization)
+}
+
 // limited is the refusal of a call over a budget of the sessions.
 func limited(reason string) func(time.Duration) *fault.Error {
 	return func(wait time.Duration) *fault.Error {
@@ -50,9 +61,9 @@ func limited(reason string) func(time.Duration) *fault.Error {
 
 // mayAskForTitle refuses an init whose end-user has received duplicate_title too often. A
 // refused init costs nothing, so one token could test every title of a site. The session
-// stays unspent. The caller passes the result of the init to asked.
-func (a *API) mayAskForTitle(c session.Caller) (asked func(error), err error) {
-	if c.DuplicateTitles {
+// stays unspent. The caller passes the result of the init to asked. A key may list all titles.
+func (a *API) mayAskForTitle(c access.Caller) (asked func(error), err error) {
+	if c.DuplicateTitles || c.APIKeyID != "" {
 		return func(error) {}, nil
 	}
 	key := "session " + c.SessionID

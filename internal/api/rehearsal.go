@@ -1,12 +1,15 @@
 package api
 
 import (
+	"context"
 	"io"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
+	"timbre.example/internal/access"
+	"timbre.example/internal/apikey"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/limit"
@@ -19,6 +22,9 @@ import (
 // where that code belongs, the session is then answered as if the code's cause had happened.
 // All code for this is in this file, except the failing transaction, which is in the
 // registry's worker. Sessions of live keys have no rehearsal and pass through unchanged.
+//
+// A test API key needs no mint. It names the code in the body of an init, for that job, or in
+// a header of a read.
 
 // stage is the place of a route in its flow: the place at which a session rehearses an error
 // code, as the catalogue names it.
@@ -65,21 +71,27 @@ func (a *API) rehearse(ctx huma.Context, c session.Caller, at stage) error {
 		web.RenderUnknown(w, r, c.Rehearse, entry.Message)
 		return web.ErrAnswered
 	}
-	f := rehearsed(c)
-	switch c.Rehearse {
+	return a.refusal(ctx.Context(), c.Rehearse, c.ExternalUserRef != "")
+}
+
+// refusal returns the refusal of a rehearsed code, with its headers. sees says that the caller
+// may see other works.
+func (a *API) refusal(ctx context.Context, code fault.Code, sees bool) error {
+	f := rehearsed(code, sees)
+	switch code {
 	case fault.CodeSessionRateLimited:
-		web.ReportBudget(ctx.Context(), a.Limits.Session, limit.State{Whole: f.RetryAfter})
+		web.ReportBudget(ctx, a.Limits.Session, limit.State{Whole: f.RetryAfter})
 	case fault.CodeCommonRateLimited:
-		web.ReportBudget(ctx.Context(), a.Limits.Organization, limit.State{Whole: f.RetryAfter})
+		web.ReportBudget(ctx, a.Limits.Organization, limit.State{Whole: f.RetryAfter})
 	}
 	return f
 }
 
 // rehearsed returns the refusal for the code's usual cause: the catalogue's example without
 // the details that only rarer causes have.
-func rehearsed(c session.Caller) *fault.Error {
-	f := fault.Example(c.Rehearse)
-	switch c.Rehearse {
+func rehearsed(code fault.Code, sees bool) *fault.Error {
+	f := fault.Example(code)
+	switch code {
 	case fault.CodeRegistrationInvalidAudioFormat: // not the case of a truncated file
 		for _, name := range []string{"declared_bytes", "actual_bytes"} {
 			delete(f.Details, name)
@@ -90,7 +102,7 @@ func rehearsed(c session.Caller) *fault.Error {
 	case fault.CodeCommonServiceUnavailable: // not the case of a full store
 		delete(f.Details, "reason")
 	case fault.CodeWorkAlreadyRegistered:
-		if c.ExternalUserRef == "" { // a caller without end-user sees no other work
+		if !sees {
 			delete(f.Details, "ats_id")
 		}
 	}
@@ -99,7 +111,7 @@ func rehearsed(c session.Caller) *fault.Error {
 
 // rehearsedSlot sends the upload of a session that rehearses an upload error to a store that
 // refuses it.
-func (a *API) rehearsedSlot(c session.Caller, s intake.Slot) intake.Slot {
+func (a *API) rehearsedSlot(c access.Caller, s intake.Slot) intake.Slot {
 	if c.Rehearse == fault.CodeWidgetUploadError && s.UploadURL != "" {
 		s.UploadURL = a.Web.PublicURL + refusingStore
 	}
@@ -107,17 +119,17 @@ func (a *API) rehearsedSlot(c session.Caller, s intake.Slot) intake.Slot {
 }
 
 // secondConfirm answers a successful confirm as a repeated one would be answered.
-func secondConfirm(c session.Caller, id string) error {
-	if c.Rehearse == fault.CodeTransactionAlreadyConfirmed {
+func secondConfirm(code fault.Code, id string) error {
+	if code == fault.CodeTransactionAlreadyConfirmed {
 		return fault.TransactionAlreadyConfirmed(id)
 	}
 	return nil
 }
 
-// unmade refuses a certificate to a session that rehearses this refusal.
-func unmade(c session.Caller) error {
-	if c.Rehearse == fault.CodeWorkCertificateUnavailable {
-		return fault.Example(c.Rehearse)
+// unmade refuses a certificate to a caller that rehearses this refusal.
+func unmade(code fault.Code) error {
+	if code == fault.CodeWorkCertificateUnavailable {
+		return fault.Example(code)
 	}
 	return nil
 }
@@ -129,6 +141,65 @@ func untracked(v works.View) error {
 		return fault.Example(v.Rehearse)
 	}
 	return nil
+}
+
+// headerRehearse names the code that a read with a test API key is to receive.
+const headerRehearse = "X-Rehearse"
+
+// rehearsesRead returns the code that a read with a key is to receive, or its refusal.
+func (a *API) rehearsesRead(ctx huma.Context, k apikey.Caller) (fault.Code, error) {
+	name := ctx.Header(headerRehearse)
+	if name == "" || ctx.Method() != http.MethodGet {
+		return "", nil
+	}
+	bad := session.CheckWishes(&name, nil, k.Test, false)
+	if code := fault.Code(name); len(bad) == 0 && apikey.Receives(code) {
+		return code, a.rehearseByKey(ctx.Context(), code, atCode)
+	}
+	for i := range bad {
+		bad[i].Field = headerRehearse
+	}
+	if len(bad) == 0 {
+		bad = []fault.Field{{Field: headerRehearse, Rule: "one_of", Message: "Must be a code that an API key can receive."}}
+	}
+	return "", fault.CommonValidationFailed(bad)
+}
+
+// rehearseByKey answers a call of a key instead of its route when it rehearses a code of this
+// stage.
+func (a *API) rehearseByKey(ctx context.Context, code fault.Code, at stage) error {
+	entry, _ := fault.Lookup(code)
+	switch entry.Rehearse {
+	case "call", "code", string(at):
+	default:
+		return nil
+	}
+	if code == "" || code == fault.CodeTransactionAlreadyConfirmed { // the route continues: see secondConfirm
+		return nil
+	}
+	return a.refusal(ctx, code, true)
+}
+
+// rehearseStep is rehearseByKey for a later step of a job. It returns the job's code. The code
+// of a session is the session's, whose guard has answered.
+func (a *API) rehearseStep(ctx context.Context, m access.Maker, job string, at stage) (fault.Code, error) {
+	c := m.Caller()
+	if c.APIKeyID == "" || !c.Test {
+		return c.Rehearse, nil
+	}
+	code, err := a.Registry.Intake.Rehearsal(ctx, m, job)
+	if err != nil {
+		return "", err
+	}
+	return code, a.rehearseByKey(ctx, code, at)
+}
+
+// beginsByKey answers the init of a key that rehearses a code of this stage.
+func (a *API) beginsByKey(ctx context.Context, c access.Caller) error {
+	if c.APIKeyID == "" {
+		return nil
+	}
+	return a.rehearseByKey(ctx, c.Rehearse, atInit)
 }
 
 const refusingStore = "/rehearsal/store"

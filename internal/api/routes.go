@@ -48,6 +48,7 @@ func accepted(o huma.Operation) huma.Operation {
 func (a *API) routes() {
 	o := web.NewOperations(a.Web, "Timbre", "/v1/openapi", map[string]*huma.SecurityScheme{
 		bySession: {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "A session token from POST /v1/sessions."},
+		byAPIKey:  {Type: "http", Scheme: "bearer", Description: "An API key of the organization: afo_sk_live_ or afo_sk_test_ and 48 hex digits. Never in a browser."},
 	})
 	defer func() { a.document(o.Document()) }()
 
@@ -61,12 +62,6 @@ func (a *API) routes() {
 	web.Register(o, op("GET", "/v1/stats", "stats", "Public numbers of a network"), web.Open, a.stats)
 	web.Register(o, op("GET", "/v1/transactions/{id}", "transaction", "The progress of a transaction"), web.Open, a.transaction)
 
-	// A new work.
-	web.RegisterBody(o, op("POST", "/v1/works/init", "init-work", "Begin a registration and get an upload URL"), a.registering(atInit), workBody, a.initWork)
-	web.RegisterBody(o, op("POST", "/v1/works/upload", "renew-upload", "Get another upload URL for a job"), making(a.registering(atUpload)), jobBody, a.renewUpload)
-	web.RegisterBody(o, op("POST", "/v1/works/prepare", "prepare-work", "Read the upload and quote"), making(a.registering(atPrepare)), jobBody, a.prepare)
-	web.RegisterBody(o, accepted(op("POST", "/v1/works/confirm", "confirm-work", "Accept the quote")), making(a.registering(atConfirm)), jobBody, a.confirm)
-
 	// The work of an access code.
 	web.Register(o, op("GET", "/v1/access/{code}/work", "work-by-code", "The work that an access code opens, with its versions"), a.readingByCode(), a.workByCode)
 	web.Register(o, op("GET", "/v1/access/{code}/versions/{v}/download/{what}", "download-by-code", "A URL of a version's certificate or recording, by access code"), a.caller(session.Caller.MayLookUp, atCode), a.downloadByCode)
@@ -77,19 +72,42 @@ func (a *API) routes() {
 	web.RegisterBody(o, accepted(op("POST", "/v1/access/{code}/versions/confirm", "confirm-version", "Accept the quote")), making(a.updatingByCode(atConfirm)), jobBody, a.confirm)
 	web.Register(o, op("POST", "/v1/access/{code}/rotate", "rotate-code", "Replace an access code"), a.caller(updating(atCode), atCode), a.rotateCode)
 
-	// The works of the session's end-user.
-	web.Register(o, op("GET", "/v1/works", "own-works", "The end-user's works, latest change first"), a.listing(), a.ownWorks)
-	web.Register(o, op("GET", "/v1/works/{id}", "own-work", "One of the end-user's works, as in the list"), a.readingOwn(), a.ownWork)
-	web.Register(o, op("GET", "/v1/works/{id}/creators", "latest-creators", "The creators of the latest version"), a.readingOwn(), a.latestCreators)
-	web.Register(o, op("GET", "/v1/works/{id}/versions", "own-versions", "The versions of an end-user's work, oldest first"), a.readingOwn(), a.ownVersions)
-	web.Register(o, op("GET", "/v1/works/{id}/versions/{v}/creators", "own-creators", "The creators of a version"), a.readingOwn(), a.ownCreators)
-	web.Register(o, op("GET", "/v1/works/{id}/download/{what}", "download-latest", "A URL of the latest version's certificate or recording"), a.caller(anySession, atCode), a.downloadLatest)
-	web.Register(o, op("GET", "/v1/works/{id}/versions/{v}/download/{what}", "download-version", "A URL of a version's certificate or recording"), a.caller(anySession, atCode), a.downloadVersion)
-	web.RegisterBody(o, op("POST", "/v1/works/{id}/versions/init", "init-own-version", "Begin a version that keeps the recording"), a.updatingOwn(atInit), versionBody, a.initVersion)
-	web.RegisterBody(o, op("POST", "/v1/works/{id}/versions/init-upload", "init-own-version-upload", "Begin a version with a new recording, and get an upload URL"), a.updatingOwn(atInit), versionUploadBody, a.initVersionUpload)
-	web.RegisterBody(o, op("POST", "/v1/works/{id}/versions/upload", "renew-own-version-upload", "Get another upload URL for a job"), making(a.updatingOwn(atUpload)), jobBody, a.renewUpload)
-	web.RegisterBody(o, op("POST", "/v1/works/{id}/versions/prepare", "prepare-own-version", "Read the upload, if there is one, and quote"), making(a.updatingOwn(atPrepare)), jobBody, a.prepareVersion)
-	web.RegisterBody(o, accepted(op("POST", "/v1/works/{id}/versions/confirm", "confirm-own-version", "Accept the quote")), making(a.updatingOwn(atConfirm)), jobBody, a.confirm)
+	a.worksAt(o, "/v1/works", "")
+	a.worksAt(o, "/v1/organizations/{org}/works", "-of-organization")
+}
+
+// worksAt adds the routes of works below a path: for the widget and for API keys at /v1/works,
+// and for API keys alone below the organization's path. The ids of the second ones end with
+// suffix.
+func (a *API) worksAt(o *web.Operations, root, suffix string) {
+	at := func(method, path, id, summary string) huma.Operation {
+		h := op(method, root+path, id+suffix, summary)
+		if suffix != "" {
+			h.Security = []map[string][]string{{byAPIKey: {}}}
+			h.Parameters = []*huma.Param{{Name: "org", In: "path", Required: true, Description: "The key's organization, a UUID", Schema: &huma.Schema{Type: huma.TypeString, Format: "uuid"}}}
+		}
+		return h
+	}
+	// A new work.
+	web.RegisterBody(o, at("POST", "/init", "init-work", "Begin a registration and get an upload URL"), a.registering(atInit), workBody, a.initWork)
+	web.RegisterBody(o, at("POST", "/upload", "renew-upload", "Get another upload URL for a job"), making(a.registering(atUpload)), jobBody, a.renewUpload)
+	web.RegisterBody(o, at("POST", "/prepare", "prepare-work", "Read the upload and quote"), making(a.registering(atPrepare)), jobBody, a.prepare)
+	web.RegisterBody(o, accepted(at("POST", "/confirm", "confirm-work", "Accept the quote")), making(a.registering(atConfirm)), jobBody, a.confirm)
+
+	// The works of the session's end-user, or of the key's organization.
+	web.Register(o, at("GET", "", "own-works", "The end-user's works, latest change first"), a.listing(), a.ownWorks)
+	web.Register(o, at("GET", "/{id}", "own-work", "One of the end-user's works, as in the list"), a.readingOwn(), a.ownWork)
+	web.Register(o, at("GET", "/{id}/creators", "latest-creators", "The creators of the latest version"), a.readingOwn(), a.latestCreators)
+	web.Register(o, proofOf(at("GET", "/{id}/evidence", "evidence", "The proof of a version, as JSON")), a.proving(), a.evidence)
+	web.Register(o, at("GET", "/{id}/versions", "own-versions", "The versions of an end-user's work, oldest first"), a.readingOwn(), a.ownVersions)
+	web.Register(o, at("GET", "/{id}/versions/{v}/creators", "own-creators", "The creators of a version"), a.readingOwn(), a.ownCreators)
+	web.Register(o, at("GET", "/{id}/download/{what}", "download-latest", "A URL of the latest version's certificate or recording"), a.downloading(), a.downloadLatest)
+	web.Register(o, at("GET", "/{id}/versions/{v}/download/{what}", "download-version", "A URL of a version's certificate or recording"), a.downloading(), a.downloadVersion)
+	web.RegisterBody(o, at("POST", "/{id}/versions/init", "init-own-version", "Begin a version that keeps the recording"), a.updatingOwn(atInit), ownVersionBody, named(a.initVersion))
+	web.RegisterBody(o, at("POST", "/{id}/versions/init-upload", "init-own-version-upload", "Begin a version with a new recording, and get an upload URL"), a.updatingOwn(atInit), ownVersionUploadBody, named(a.initVersionUpload))
+	web.RegisterBody(o, at("POST", "/{id}/versions/upload", "renew-own-version-upload", "Get another upload URL for a job"), a.updatingOwn(atUpload), versionJobBody, named(continued(a.renewUpload)))
+	web.RegisterBody(o, at("POST", "/{id}/versions/prepare", "prepare-own-version", "Read the upload, if there is one, and quote"), a.updatingOwn(atPrepare), versionJobBody, named(continued(a.prepareVersion)))
+	web.RegisterBody(o, accepted(at("POST", "/{id}/versions/confirm", "confirm-own-version", "Accept the quote")), a.updatingOwn(atConfirm), versionJobBody, named(continued(a.confirm)))
 }
 
 // document describes the routes that are not JSON operations.

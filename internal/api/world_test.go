@@ -23,10 +23,12 @@ import (
 
 	"timbre.example/internal/account"
 	"timbre.example/internal/api"
+	"timbre.example/internal/apikey"
 	"timbre.example/internal/audit"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
+	"timbre.example/internal/idempotency"
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/metrics"
@@ -52,6 +54,7 @@ type world struct {
 	web      *web.Router
 	api      *api.API
 	sessions *session.Service
+	apikeys  *apikey.Service
 	registry *registry.Registry
 	url      string
 	org      string
@@ -139,14 +142,15 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	tokens, err := session.NewTokens(key(5), w.url, db.Now)
 	w.must(err)
 	w.sessions = &session.Service{DB: db, Tokens: tokens, MaxFileSize: o.maxSize, Lifetime: session.DefaultLifetime, MinimumCredits: func(_ session.Action, n network.Name) int64 { return prices[n].Register(1).Total }}
+	w.apikeys = &apikey.Service{DB: db, MaxFileSize: o.maxSize, Log: log}
 	stop := make(chan struct{})
 	w.stop = sync.OnceFunc(func() { close(stop) })
 	limits := limit.New(db, o.limits, log)
 	w.web = web.New(web.Config{
 		PublicURL: w.url, Version: "test", Log: log, Limits: limits, Bodies: o.bodies, BodyTimeout: o.bodyTimeout, Streams: o.followers, TrustedProxies: o.proxies,
-		Metrics: metrics.New("test", "testnet", "mainnet"), Ping: db.Ping, Checks: api.Checks(o.space, w.registry),
+		Metrics: metrics.New("test", "testnet", "mainnet"), Ping: db.Ping, Once: &idempotency.Requests{DB: db}, Checks: api.Checks(o.space, w.registry),
 	}, stop)
-	w.api = api.New(api.Config{Web: w.web, Sessions: w.sessions, Registry: w.registry, Limits: limits, SupportedFormats: []string{"WAV"}})
+	w.api = api.New(api.Config{Web: w.web, Sessions: w.sessions, Keys: w.apikeys, Registry: w.registry, Limits: limits, SupportedFormats: []string{"WAV"}})
 	w.web.Mount("/blob", disk)
 	server.Config.Handler = w.web
 	server.Start()

@@ -60,11 +60,28 @@ type Service struct {
 }
 
 // Worker returns the worker that writes the last uses of keys. It is called once, before the
-// first call with a key. After its end, and after the last call, Flush writes the rest.
+// first call with a key.
 func (s *Service) Worker() *work.Worker {
 	s.uses.wake = work.NewSignal()
 	return &work.Worker{Name: "api_keys", Step: s.Flush, Every: apart, Wake: s.uses.wake, Log: s.Log}
 }
+
+// Run returns a function that runs the worker until its context ends, and then writes the
+// rest. The context ends after the last call with a key.
+func (s *Service) Run() func(context.Context) {
+	worker := s.Worker()
+	return func(ctx context.Context) {
+		worker.Run(ctx)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), finish)
+		defer cancel()
+		if err := s.Flush(last); err != nil {
+			s.Log.WarnContext(last, "the last uses of API keys were not written", "error", err)
+		}
+	}
+}
+
+// finish is how long the end of a process waits for the last write.
+const finish = 5 * time.Second
 
 // Flush writes all last uses that this process has in memory. After an error they stay there.
 func (s *Service) Flush(ctx context.Context) (err error) {
@@ -114,6 +131,9 @@ type Request struct {
 	WebhookURL  string
 	ExpiresAt   *time.Time
 	MaxFileSize *int64
+	// Stored is called with the new key, in the transaction that makes it. Its error undoes
+	// the key. It may be called again if the transaction runs again. May be nil.
+	Stored func(context.Context, *store.Tx, Created) error
 }
 
 // Create adds a key to an organization. Errors: organization.not_found, api_key.invalid_name,
@@ -175,7 +195,10 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, organization strin
 			return err
 		}
 		out.Key = keyOf(stored)
-		return audit.Record(ctx, tx, audit.Entry{Organization: organization, Actor: by, Action: "api_key.created", Subject: row.ID, Changes: described(out.Key)})
+		if err := audit.Record(ctx, tx, audit.Entry{Organization: organization, Actor: by, Action: "api_key.created", Subject: row.ID, Changes: described(out.Key)}); err != nil || in.Stored == nil {
+			return err
+		}
+		return in.Stored(ctx, tx, out)
 	})
 	if err != nil {
 		return Created{}, err

@@ -225,8 +225,7 @@ func TestAuthenticate(t *testing.T) {
 			if err == nil {
 				row.SuspendedAt.Int64, row.SuspendedAt.Valid = 1, on
 				err = db.Tx(t.Context(), func(tx *store.Tx) error {
-					_, err := tx.SetOrganization(t.Context(), query.SetOrganizationParams{ID: one, SuspendedAt: row.SuspendedAt, AssetStorage: row.AssetStorage})
-					return err
+					return tx.SetOrganization(t.Context(), query.SetOrganizationParams{ID: one, SuspendedAt: row.SuspendedAt, AssetStorage: row.AssetStorage})
 				})
 			}
 			if err != nil {

@@ -117,3 +117,10 @@ func (c Caller) In(organization string) error {
 func (c Caller) Actor(requestID string) audit.Actor {
 	return audit.Actor{Kind: audit.APIKey, ID: c.KeyID, Name: c.Name, RequestID: requestID}
 }
+
+// Receives reports whether a call with a key can be answered with this code. The codes of the
+// widget are raised in a browser alone.
+func Receives(code fault.Code) bool {
+	entry, known := fault.Lookup(code)
+	return known && entry.Status != 0
+}

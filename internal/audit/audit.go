@@ -78,9 +78,6 @@ type Entry struct {
 	Hash string `json:"hash"`
 }
 
-// Last is larger than every id of an entry, in every collation of the database.
-const Last = "g"
-
 // maxText is the longest text of an entry, in bytes. Longer ones are cut.
 const maxText = 1000
 

@@ -3,6 +3,8 @@ package audit
 import (
 	"context"
 	"fmt"
+	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 
 	"timbre.example/internal/fault"
 	"timbre.example/internal/operation"
+	"timbre.example/internal/sheet"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -61,12 +64,12 @@ func List(ctx context.Context, db *store.DB, f Filter, before string, limit int)
 	}
 	limit = min(max(limit, 1), MaxPage)
 	read := f.reader(db.Read())
-	first, last := "", Last
+	first, last := "", store.LastID
 	if !f.Since.IsZero() {
-		first = bound(f.Since.Add(-slack))
+		first = store.FirstID(f.Since.Add(-slack))
 	}
 	if !f.Until.IsZero() {
-		last = bound(f.Until.Add(slack))
+		last = store.FirstID(f.Until.Add(slack))
 	}
 	if before != "" && before < last {
 		last = before
@@ -115,13 +118,6 @@ func (f Filter) check(before string) error {
 		return fault.CommonValidationFailed(bad)
 	}
 	return nil
-}
-
-// bound returns the beginning of the smallest id of a time: UUIDv7 begins with its
-// milliseconds.
-func bound(t time.Time) string {
-	ms := min(max(t.UnixMilli(), 0), 1<<48-1)
-	return fmt.Sprintf("%08x-%04x", ms>>16, ms&0xffff)
 }
 
 // reader returns the statement whose index fits the filter best.
@@ -174,3 +170,39 @@ func (f Filter) matches(row query.AuditEntry, term string) bool {
 }
 
 func fold(text string) string { return cases.Fold().String(strings.TrimSpace(text)) }
+
+// MaxCSV is the largest number of entries in one file.
+const MaxCSV = 200_000
+
+// WriteCSV writes the selected entries as CSV, the newest first, at most MaxCSV. Each changed
+// value is one line of the cell "changes". A cell that a spreadsheet program would run as a
+// formula gets an apostrophe.
+func WriteCSV(ctx context.Context, w io.Writer, db *store.DB, f Filter) (err error) {
+	defer operation.Wrap(&err, "write the audit log of organization %q as CSV", f.Organization)
+	out := sheet.NewWriter(w)
+	if err := out.Row("at", "organization_id", "actor_kind", "actor_id", "actor_name", "action", "subject", "changes", "request_id", "id", "position", "hash"); err != nil {
+		return err
+	}
+	written := 0
+	for before := ""; ; {
+		page, err := List(ctx, db, f, before, MaxPage)
+		if err != nil {
+			return err
+		}
+		for _, e := range page.Entries {
+			changes := make([]string, len(e.Changes))
+			for i, c := range e.Changes {
+				changes[i] = c.Field + ": " + c.Old + " → " + c.New
+			}
+			if err := out.Row(e.At.Format(time.RFC3339), e.Organization, string(e.Actor.Kind), e.Actor.ID, e.Actor.Name, e.Action, e.Subject, strings.Join(changes, "\n"),
+				e.Actor.RequestID, e.ID, strconv.FormatInt(e.Position, 10), e.Hash); err != nil {
+				return err
+			}
+			written++
+		}
+		if page.Next == "" || written >= MaxCSV {
+			return out.Flush()
+		}
+		before = page.Next
+	}
+}

@@ -175,8 +175,19 @@ func TestArchival(t *testing.T) {
 					content := get(o.dict["/Contents"]).data
 					opened := bytes.Count(content, []byte("BDC\n")) + bytes.Count(content, []byte("BMC\n"))
 					rule(opened == bytes.Count(content, []byte("EMC\n")) && len(regexp.MustCompile(`(?m)^q `).FindAll(content, -1)) == len(regexp.MustCompile(`(?m)^Q$`).FindAll(content, -1)), "6.2.2: marks and states that do not end")
-					if bad := regexp.MustCompile(`(?m) (g|G|k|K|cs|CS|sc|SC|scn|SCN|gs|sh|Do|BI|ri|i)$`).Find(content); bad != nil {
+					if bad := regexp.MustCompile(`(?m) (g|G|k|K|cs|CS|sc|SC|scn|SCN|gs|sh|BI|ri|i)$`).Find(content); bad != nil {
 						t.Errorf("6.2.4: the page uses%s", bad)
+					}
+					resources, _ := o.dict["/Resources"].(map[string]any)
+					drawn, _ := resources["/XObject"].(map[string]any)
+					rule(len(drawn) == bytes.Count(content, []byte(" Do\n")), "the page draws %d objects, and has %d", bytes.Count(content, []byte(" Do\n")), len(drawn))
+					for name, ref := range drawn {
+						x := get(ref)
+						rule(x.dict["/Subtype"] == "/Image" && x.dict["/ColorSpace"] == "/DeviceRGB" && x.dict["/BitsPerComponent"] == 8.0 && x.dict["/Interpolate"] == nil && x.dict["/SMask"] == nil && x.dict["/Alternates"] == nil && x.dict["/OPI"] == nil,
+							"6.2.8: %s is %v", name, x.dict)
+						width, _ := x.dict["/Width"].(float64)
+						height, _ := x.dict["/Height"].(float64)
+						rule(len(x.data) == 3*int(width)*int(height), "6.2.8: %s has %d bytes", name, len(x.data))
 					}
 					rule(o.dict["/Group"] == nil && o.dict["/AA"] == nil, "6.2.10: %v", o.dict)
 				}

@@ -38,6 +38,8 @@ type Input struct {
 	// Issuer is the name of the issuer, and Imprint more lines about the issuer: at
 	// most two lines each. Registry is the registry's name. "" leaves a part out.
 	Issuer, Imprint, Registry string
+	// Logo is the issuer's picture, at the end of the issuer's line; nil: none.
+	Logo *Logo
 
 	File     File
 	FileHash string // SHA-256
@@ -106,11 +108,15 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 			return nil, err
 		}
 	}
+	if err := in.Logo.valid(); err != nil {
+		return nil, err
+	}
 	in = in.visible()
 	p := page{typesetter: takeTypesetter(ctx), words: wordsIn(in.Language), shaped: map[string]shown{}}
 	if signer != nil {
 		p.signer = legible.Shown(signer.name())
 	}
+	p.logo = in.Logo
 	if err := p.compose(in); err != nil {
 		return nil, err
 	}
@@ -118,6 +124,10 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 	root, info, pageNo := d.reserve(), d.reserve(), d.reserve()
 	fonts := p.glyphs.write(p.typesetter, &d)
 	content := d.stream(flate, p.packer.pack(p.content.Bytes()))
+	pictures := ""
+	if l := in.Logo; l != nil {
+		pictures = fmt.Sprintf("/XObject<</Logo %d 0 R>>", d.stream(fmt.Sprintf("/Type/XObject/Subtype/Image/Width %d/Height %d/ColorSpace/DeviceRGB/BitsPerComponent 8%s", l.Width, l.Height, flate), p.packer.pack(l.Pixels)))
+	}
 	p.keep() // only after success: a panic may have left it damaged
 
 	date := pdfTime(in.issued())
@@ -189,8 +199,8 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 
 	intent := d.add("<</Type/OutputIntent/S/GTS_PDFA1/OutputConditionIdentifier(sRGB)/Info(sRGB)/DestOutputProfile %d 0 R>>", d.stream("/N 3"+flate, packedRGB()))
 	metadata := d.stream("/Type/Metadata/Subtype/XML", in.xmp())
-	d.set(pageNo, "<</Type/Page/Parent %d 0 R/MediaBox[0 0 %s %s]/Resources<</Font<<%s>>>>/Contents %d 0 R/StructParents 0/Tabs/S/Annots%s>>",
-		len(d.objects)+1, num(pageWidth), num(pageHeight), fonts, content, refs(annotations))
+	d.set(pageNo, "<</Type/Page/Parent %d 0 R/MediaBox[0 0 %s %s]/Resources<</Font<<%s>>%s>>/Contents %d 0 R/StructParents 0/Tabs/S/Annots%s>>",
+		len(d.objects)+1, num(pageWidth), num(pageHeight), fonts, pictures, content, refs(annotations))
 	author := ""
 	if in.Issuer != "" {
 		author = "/Author " + text(in.Issuer)

@@ -86,6 +86,51 @@ func wide(n int) (all []certificate.Creator) {
 }
 
 // cases are looked at (CERTIFICATE_OUT names a folder for them) as well as tested.
+// gradient is a picture whose pixels all differ from their neighbours.
+func gradient(width, height int) *certificate.Logo {
+	l := &certificate.Logo{Width: width, Height: height}
+	for y := range height {
+		for x := range width {
+			l.Pixels = append(l.Pixels, byte(255*x/width), byte(255*y/height), 160)
+		}
+	}
+	return l
+}
+
+// The picture is in the file as it was given, once, and drawn beside the issuer's name.
+func TestLogo(t *testing.T) {
+	t.Parallel()
+	in := cases()["logo"]
+	path := render(t, in, nil)
+	if out := run(t, "pdfimages", "-list", path); !regexp.MustCompile(`image\s+640\s+180\s+rgb\s+3\s+8`).MatchString(out) || strings.Count(out, "\n") != 3 {
+		t.Errorf("the pictures of the file are:\n%s", out)
+	}
+	dir := t.TempDir()
+	run(t, "pdfimages", "-png", path, filepath.Join(dir, "x"))
+	b, err := os.ReadFile(filepath.Join(dir, "x-000.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture, err := png.Decode(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for y := range 180 {
+		for x := range 640 {
+			r, g, b, _ := picture.At(x, y).RGBA()
+			if got, want := []byte{byte(r >> 8), byte(g >> 8), byte(b >> 8)}, in.Logo.Pixels[3*(y*640+x):][:3]; !bytes.Equal(got, want) {
+				t.Fatalf("pixel %d, %d is %v, want %v", x, y, got, want)
+			}
+		}
+	}
+	for _, bad := range []*certificate.Logo{{}, {Width: 2, Height: 2, Pixels: make([]byte, 11)}, {Width: certificate.MaxLogo + 1, Height: 1, Pixels: make([]byte, 3*certificate.MaxLogo+3)}, {Width: -1, Height: -1, Pixels: make([]byte, 3)}} {
+		in.Logo = bad
+		if _, err := certificate.Render(in, nil); err == nil {
+			t.Errorf("a picture of %d × %d pixels with %d bytes is taken", bad.Width, bad.Height, len(bad.Pixels))
+		}
+	}
+}
+
 func cases() map[string]certificate.Input {
 	all := map[string]certificate.Input{
 		"short":    input("Hey", one("Zoë Åström")),
@@ -111,6 +156,12 @@ func cases() map[string]certificate.Input {
 	unseen := input("At home", one("Zoë Åström"))
 	unseen.Unseen = true
 	all["unseen"] = unseen
+	logo := input("With a picture", one("Zoë Åström"))
+	logo.Logo = gradient(640, 180)
+	all["logo"] = logo
+	logo = input("With a tall picture", one("Zoë Åström"))
+	logo.Logo, logo.Issuer = gradient(90, 400), strings.Repeat("W", 200)
+	all["logo-tall"] = logo
 	for script, name := range scripts {
 		all["title-"+script] = input(name, one(name))
 	}

@@ -1,6 +1,7 @@
 package certificate
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -28,7 +29,7 @@ func (p *page) facts(in Input, code [][]bool, y float64) float64 {
 		{name: p.number, value: fmt.Sprintf(p.numberIs, in.Registration, in.Version), fixed: true},
 		{name: p.registered, value: p.time(in.At), fixed: true},
 		{name: p.issued, value: p.issuedOn(in), fixed: true},
-		{name: p.issuedBy, value: in.Issuer, rest: in.Imprint},
+		{name: p.issuedBy, value: in.Issuer, rest: in.Imprint, logo: true},
 		{name: p.registry, value: in.Registry},
 		{name: p.file, value: in.File.Name, rest: p.about(in.File), fixed: in.File.Name == ""},
 		{name: p.network, value: fmt.Sprintf(p.networkIs, p.isolated(in.Network), in.Block), fixed: true},
@@ -86,10 +87,21 @@ type fact struct {
 	name, value string
 	rest        string  // in smaller type below the value
 	size        float64 // of the value; 0: 9 points
+	logo        bool    // the issuer's logo is at the end of the line
 	fixed       bool    // the value is a text of the page, not of a user, and has the page's direction
 }
 
 const nameSize, restSize = 8.0, 7.5
+
+// picture draws the logo as the last part.
+func (p *page) picture(x, y, w, h float64) {
+	if p.dry {
+		return
+	}
+	p.begin()
+	fmt.Fprintf(&p.content, "q %s 0 0 %s %s %s cm\n/Logo Do\nQ\n", num(w), num(h), num(x), num(y))
+	p.end()
+}
 
 // names returns the width of the column of names.
 func (p *page) names(facts []fact) (widest float64) {
@@ -115,7 +127,14 @@ func (p *page) rows(y, width, names float64, facts []fact) float64 {
 			// Both texts have the same baseline.
 			named = p.block(p.say(f.name), nameSize, p.from(margin, names-6), y-(size-nameSize), names-6, p.start())
 		})
-		x, room := p.from(margin+names, width-names), width-names
+		room, under := width-names, y
+		if f.logo && p.logo != nil {
+			w, h := p.logo.size()
+			p.tag("Figure", cmp.Or(f.value, f.rest), func() { p.picture(p.from(margin+width-w, w), y-h, w, h) })
+			room -= w + logoGap
+			under = y - h
+		}
+		x := p.from(margin+names, room)
 		at := y
 		if f.value != "" {
 			p.colour(ink)
@@ -137,7 +156,7 @@ func (p *page) rows(y, width, names float64, facts []fact) float64 {
 				at = p.block(text, p.within(text, restSize, 6, room, 2), x, at+0.5, room, p.start())
 			})
 		}
-		y = min(at, named) - lineGap
+		y = min(at, named, under) - lineGap
 	}
 	return y
 }

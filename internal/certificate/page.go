@@ -54,6 +54,7 @@ type page struct {
 	glyphs
 	dry     bool             // draw nothing, only measure heights
 	shaped  map[string]shown // texts of the lower part, which is set twice
+	logo    *Logo            // of the issuer, or nil
 	signer  string           // the name on the signature; "": unsigned
 	field   string           // rectangle of the signature on the page
 	content bytes.Buffer

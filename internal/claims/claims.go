@@ -91,7 +91,7 @@ func Title(ctx context.Context, q *query.Queries, job query.Job) (err error) {
 
 // Recording refuses a recording that belongs to another work of the job's organization.
 // Otherwise it returns the work that has claimed the recording: the job's own, or "". The
-// refusal names the other work only to its own end-user.
+// refusal names the other work only to its own end-user, and to the organization's API keys.
 func Recording(ctx context.Context, q *query.Queries, job query.Job, hash []byte) (_ string, err error) {
 	defer operation.Wrap(&err, "look up the owner of the recording of job %s", job.ID)
 	workID, err := q.MediaClaim(ctx, query.MediaClaimParams{OrganizationID: job.OrganizationID, Network: scope(job.Network, job.Test), MediaHash: hash})
@@ -101,7 +101,7 @@ func Recording(ctx context.Context, q *query.Queries, job query.Job, hash []byte
 		return workID, err
 	}
 	refusal := fault.WorkAlreadyRegistered()
-	if w, err := q.GetWork(ctx, workID); err == nil && job.ExternalUserRef != "" && w.ExternalUserRef == job.ExternalUserRef {
+	if w, err := q.GetWork(ctx, workID); err == nil && (job.ApiKeyID != "" || job.ExternalUserRef != "" && w.ExternalUserRef == job.ExternalUserRef) {
 		refusal = refusal.With("ats_id", w.AtsID)
 	} else if err != nil && !errors.Is(err, sql.ErrNoRows) { // the work of the claim is not final yet
 		return "", err

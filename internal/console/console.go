@@ -4,18 +4,16 @@
 package console
 
 import (
-	"context"
-	"database/sql"
-	"errors"
-
 	"timbre.example/internal/console/overview"
 	"timbre.example/internal/console/shell"
+	"timbre.example/internal/console/signin"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/people"
-	"timbre.example/internal/permission"
 	"timbre.example/internal/store"
-	"timbre.example/internal/store/query"
 )
+
+// Root is the path of the console.
+const Root = shell.Root
 
 // Config is what the console shows and changes. Every field is required.
 type Config struct {
@@ -31,20 +29,12 @@ type Config struct {
 func Areas(c Config) []shell.Area {
 	return []shell.Area{
 		overview.Area(c.DB),
+		signin.Area(c.People),
 	}
 }
 
 // New builds the console. Its error is a mistake in the table of pages.
 func New(c Config) (_ *shell.Shell, err error) {
 	defer operation.Wrap(&err, "build the console")
-	return shell.New(shell.Config{
-		PublicURL: c.PublicURL, Key: c.Key, Now: c.DB.Now, Session: c.People.Session,
-		Member: func(ctx context.Context, person, organization string) (people.Membership, error) {
-			m, err := c.DB.Read().MembershipOf(ctx, query.MembershipOfParams{OrganizationID: organization, PersonID: person})
-			if errors.Is(err, sql.ErrNoRows) {
-				return people.Membership{}, nil
-			}
-			return people.Membership{OrganizationID: m.ID, OrganizationName: m.Name, Suspended: m.SuspendedAt.Valid, Role: permission.Role(m.Role)}, err
-		},
-	}, Areas(c)...)
+	return shell.New(shell.Config{PublicURL: c.PublicURL, Key: c.Key, Now: c.DB.Now, Session: c.People.Session, Member: c.People.Member}, Areas(c)...)
 }

@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -75,7 +74,8 @@ func Grant(ctx context.Context, tx *store.Tx, by audit.Actor, organization strin
 
 // Hold reserves amount credits of an organization for a transaction. It returns
 // registration.insufficient_credits when the balance is too low. A hold of 0
-// records nothing.
+// records nothing. A hold that takes the balance below the organization's level
+// enqueues a [Warning].
 func Hold(ctx context.Context, tx *store.Tx, organization, transaction string, amount int64) (err error) {
 	defer operation.Wrap(&err, "hold credits for transaction %s", transaction)
 	if amount == 0 {
@@ -84,8 +84,11 @@ func Hold(ctx context.Context, tx *store.Tx, organization, transaction string, a
 	if amount < 0 {
 		return fmt.Errorf("credits: hold of %d", amount)
 	}
-	_, err = transfer(ctx, tx, organization, KindHold, available, held, amount, transaction, "")
-	return err
+	moved, err := transfer(ctx, tx, organization, KindHold, available, held, amount, transaction, "")
+	if err != nil || !moved {
+		return err
+	}
+	return warn(ctx, tx, organization, amount)
 }
 
 // Capture spends the credits held for a transaction. It changes nothing when no
@@ -214,38 +217,5 @@ func Totals(ctx context.Context, q *query.Queries) (map[string]int64, error) {
 		out[r.Account] = r.Balance
 	}
 	out[issued] = -out[issued] // its balance is negative: credits leave it
-	return out, nil
-}
-
-// Transfer is one line of an organization's history.
-type Transfer struct {
-	ID            string    `json:"id"`
-	Kind          string    `json:"kind"`
-	Amount        int64     `json:"amount"` // credits moved, more than zero
-	TransactionID string    `json:"transaction_id,omitempty"`
-	Note          string    `json:"note,omitempty"`
-	At            time.Time `json:"at"`
-}
-
-// MaxHistory is the maximum number of transfers that one call of History returns.
-const MaxHistory = 10_000
-
-// History lists an organization's transfers, newest first: at most limit transfers
-// that are older than the transfer with the id before ("" starts with the newest).
-func History(ctx context.Context, q *query.Queries, organization, before string, limit int) (_ []Transfer, err error) {
-	defer operation.Wrap(&err, "list transfers of organization %s", organization)
-	if before == "" {
-		before = "g" // sorts after every id, in every collation of the database
-	}
-	rows, err := q.History(ctx, query.HistoryParams{OrganizationID: organization, Before: before, Lim: int32(min(max(limit, 0), MaxHistory))})
-	if err != nil {
-		return nil, err
-	}
-	out := []Transfer{}
-	for _, r := range rows {
-		if r.Amount > 0 { // each transfer has exactly one positive entry
-			out = append(out, Transfer{ID: r.ID, Kind: r.Kind, Amount: r.Amount, TransactionID: r.TransactionID, Note: r.Note, At: store.Time(r.CreatedAt)})
-		}
-	}
 	return out, nil
 }

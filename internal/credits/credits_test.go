@@ -3,8 +3,10 @@ package credits_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -108,20 +110,53 @@ func TestTransfers(t *testing.T) {
 		}
 
 		var got []string
-		list, err := credits.History(t.Context(), db.Read(), l.org, "", 50)
+		list, next, err := credits.Ledger(t.Context(), db.Read(), l.org, credits.Filter{}, "", 50)
 		ok(err)
 		for _, x := range list {
-			got = append(got, fmt.Sprint(x.Kind, " ", x.Amount, " ", x.TransactionID, x.Note))
+			got = append(got, fmt.Sprint(x.Kind, " ", x.Amount, " ", x.TransactionID, x.Note, " ", *x.Available))
 		}
-		if d := cmp.Diff([]string{"release 40 b", "capture 60 a", "hold 40 b", "hold 60 a", "grant 100 note"}, got); d != "" {
-			t.Error(d)
+		if d := cmp.Diff([]string{"release 40 b 40", "capture 60 a 0", "hold 40 b 0", "hold 60 a 40", "grant 100 note 100"}, got); d != "" || next != "" {
+			t.Error(d, next)
 		}
-		page, err := credits.History(t.Context(), db.Read(), l.org, list[1].ID, 2)
-		if ok(err); len(page) != 2 || page[0].ID != list[2].ID {
-			t.Errorf("%+v", page)
+		page, next, err := credits.Ledger(t.Context(), db.Read(), l.org, credits.Filter{}, list[1].ID, 2)
+		if ok(err); len(page) != 2 || page[0].ID != list[2].ID || next != list[3].ID {
+			t.Errorf("%+v, %s", page, next)
 		}
-		if page, err = credits.History(t.Context(), db.Read(), l.org, "", -1); err != nil || page == nil || len(page) != 0 {
-			t.Errorf("limit -1: %v, %v", page, err)
+		// A page that ends with a capture has its balance too.
+		if page, _, err = credits.Ledger(t.Context(), db.Read(), l.org, credits.Filter{}, "", 2); err != nil || len(page) != 2 || *page[1].Available != 0 {
+			t.Errorf("%+v, %v", page, err)
+		}
+		for _, c := range []struct {
+			f    credits.Filter
+			want []string
+		}{
+			{credits.Filter{Kind: credits.KindCapture}, []string{"capture a 0"}},
+			{credits.Filter{Kind: credits.KindHold}, []string{"hold b 0", "hold a 40"}},
+			{credits.Filter{TransactionID: "a"}, []string{"capture a 0", "hold a 40"}},
+			{credits.Filter{TransactionID: "c"}, nil}, // of another organization
+			{credits.Filter{Since: db.Now().Add(time.Hour)}, nil},
+			{credits.Filter{Until: db.Now().Add(-time.Hour)}, nil},
+			{credits.Filter{TransactionID: "b", Kind: credits.KindRelease, Since: db.Now().Add(-time.Hour), Until: db.Now().Add(time.Hour)}, []string{"release b 40"}},
+		} {
+			list, _, err := credits.Ledger(t.Context(), db.Read(), l.org, c.f, "", 50)
+			ok(err)
+			var got []string
+			for _, x := range list {
+				got = append(got, fmt.Sprint(x.Kind, " ", x.TransactionID, " ", *x.Available))
+			}
+			if d := cmp.Diff(c.want, got); d != "" {
+				t.Errorf("%+v: %s", c.f, d)
+			}
+		}
+		for _, f := range []credits.Filter{{Kind: "gift"}, {TransactionID: "x'"}, {TransactionID: strings.Repeat("a", 37)}} {
+			if _, _, err := credits.Ledger(t.Context(), db.Read(), l.org, f, "", 1); !errors.Is(err, fault.CodeCommonValidationFailed) {
+				t.Errorf("%+v: %v", f, err)
+			}
+		}
+		var file strings.Builder
+		ok(credits.WriteCSV(t.Context(), &file, db.Read(), l.org, credits.Filter{}))
+		if lines := strings.Split(strings.TrimSpace(file.String()), "\r\n"); len(lines) != 6 || !strings.Contains(lines[3], ",hold,-40,40,0,b,,") {
+			t.Errorf("%s", file.String())
 		}
 		if n, err := credits.Available(t.Context(), db.Read(), "nobody"); n != 0 || err != nil {
 			t.Errorf("%d, %v", n, err)

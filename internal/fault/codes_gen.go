@@ -709,7 +709,7 @@ var table = []Entry{
 		Action:  "Wait for the number of seconds in `Retry-After`, then try again.",
 		Cause:   "A limit is reached: of requests from this address or organization, of clients that follow this transaction, or of uploads.",
 		Details: []Detail{
-			{Name: "reason", Type: "string", Optional: true, Meaning: "The limit that is reached. `address` or `organization`: requests. `followers`: clients that follow this transaction. `bodies_in_flight`: request bodies that this address or organization sends at the same time. For an upload: `uploads_in_flight` (two uploads to this URL are already running); `organization_uploads` or `server_uploads` (uploads at the same time); `organization_bytes` or `server_bytes` (bytes that are being uploaded or are not registered yet).", Example: `"organization"`},
+			{Name: "reason", Type: "string", Optional: true, Meaning: "The limit that is reached. `address`, `api_key` or `organization`: requests. `followers`: clients that follow this transaction. `bodies_in_flight`: request bodies that this address or organization sends at the same time. For an upload: `uploads_in_flight` (two uploads to this URL are already running); `organization_uploads` or `server_uploads` (uploads at the same time); `organization_bytes` or `server_bytes` (bytes that are being uploaded or are not registered yet).", Example: `"organization"`},
 		},
 		RetryAfter: true,
 		Rehearse:   "call",

@@ -65,7 +65,7 @@ func (s *Service) Confirm(ctx context.Context, m access.Maker, jobID, requestID 
 		}
 		if n, err = tx.InsertTransaction(ctx, query.InsertTransactionParams{
 			ID: jobID, OrganizationID: job.OrganizationID, Network: job.Network, Kind: job.Kind, WorkID: job.WorkID, AtsID: job.AtsID,
-			Commitment: job.Commitment, TotalCredits: job.TotalCredits, Steps: record.AppendSteps(nil, tx.Now, record.StepValidating), RequestID: requestID, Rehearse: job.Rehearse, Test: job.Test, Now: store.Micros(tx.Now),
+			Commitment: job.Commitment, TotalCredits: job.TotalCredits, Steps: record.AppendSteps(nil, tx.Now, record.StepValidating), RequestID: requestID, ApiKeyID: job.ApiKeyID, Rehearse: job.Rehearse, Test: job.Test, Now: store.Micros(tx.Now),
 		}); err != nil {
 			return err
 		}

@@ -11,7 +11,6 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -26,7 +25,7 @@ type Announced struct {
 }
 
 // announce writes the client's description of its file into a job that brings a file.
-func announce(job *query.InsertJobParams, c session.Caller, in Announced) error {
+func announce(job *query.InsertJobParams, c access.Caller, in Announced) error {
 	job.HashOnly = c.HashOnly
 	if in.SHA256 == "" || !c.HashOnly {
 		// Without the hash, prepare returns both fields as missing.

@@ -7,12 +7,10 @@ import (
 
 	"timbre.example/internal/access"
 	"timbre.example/internal/claims"
-	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 )
 
@@ -20,27 +18,22 @@ import (
 type InitRequest struct {
 	Description
 	Network network.Name
-	// ExternalUserRef is the session's, or empty.
+	// ExternalUserRef is the session's, the one that an API key names, or empty.
 	ExternalUserRef string
 	Announced
 	// Language is the language of the certificate, as an Accept-Language header: see
 	// [Language].
 	Language string
+	Opened   Opened
 }
 
 // Init spends the session, checks all that is known before the upload, and opens a job with
 // an upload slot.
 func (s *Service) Init(ctx context.Context, r access.Registrant, in InitRequest) (_ Slot, err error) {
 	defer operation.Wrap(&err, "init a registration on %s", in.Network)
-	c, named := r.Caller(), in.Network
-	if !named.Valid() { // reported below, together with all other errors
-		named = ""
-	}
-	if err := c.May(session.Register, named, true); err != nil {
+	c, err := r.Begin(in.Network, in.ExternalUserRef)
+	if err != nil {
 		return Slot{}, err
-	}
-	if in.ExternalUserRef != "" && in.ExternalUserRef != c.ExternalUserRef {
-		return Slot{}, fault.CommonForbidden("other_external_user_ref")
 	}
 	d, err := describe(in.Description, in.Network)
 	if err != nil {
@@ -78,15 +71,12 @@ func (s *Service) Init(ctx context.Context, r access.Registrant, in InitRequest)
 		if err := announcedOwner(ctx, tx, job); err != nil {
 			return err
 		}
-		slot, err = s.open(ctx, tx, job)
+		slot, err = s.open(ctx, tx, job, true, in.Opened)
 		return err
 	})
 	if err != nil {
 		return Slot{}, err
 	}
 	s.Reached("init.committed")
-	if job.HashOnly {
-		return Slot{JobID: slot.JobID, HashOnly: true}, nil
-	}
-	return s.sign(ctx, slot, job.UploadKey, job.MaxBytes)
+	return slot, nil
 }

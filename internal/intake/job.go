@@ -12,14 +12,14 @@ import (
 	"timbre.example/internal/access"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
-	"timbre.example/internal/session"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/state"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
 
 // newJob returns the fields that every job has. The caller sets the work.
-func newJob(c session.Caller, kind string, d described, language string) (query.InsertJobParams, error) {
+func newJob(c access.Caller, kind string, d described, language string) (query.InsertJobParams, error) {
 	list, err := json.Marshal(d.creators)
 	if err != nil {
 		return query.InsertJobParams{}, err
@@ -29,7 +29,7 @@ func newJob(c session.Caller, kind string, d described, language string) (query.
 		return query.InsertJobParams{}, err
 	}
 	return query.InsertJobParams{
-		ID: id.String(), OrganizationID: c.Organization, SessionJti: c.SessionID, Kind: kind, Network: string(c.Network), ExternalUserRef: c.ExternalUserRef,
+		ID: id.String(), OrganizationID: c.Organization, SessionJti: c.SessionID, ApiKeyID: c.APIKeyID, Kind: kind, Network: string(c.Network), ExternalUserRef: c.ExternalUserRef,
 		Creators: string(list), Filename: d.filename, MaxBytes: c.MaxFileSize, UploadKey: files.Upload(id.String()), Media: "{}", Rehearse: string(c.Rehearse), Language: Language(language), Test: c.Test,
 	}, nil
 }
@@ -37,7 +37,7 @@ func newJob(c session.Caller, kind string, d described, language string) (query.
 // asJob returns what a new job has in common with a stored one, for the checks before it is
 // stored.
 func asJob(job query.InsertJobParams) query.Job {
-	return query.Job{OrganizationID: job.OrganizationID, Network: job.Network, WorkID: job.WorkID, ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, Test: job.Test}
+	return query.Job{OrganizationID: job.OrganizationID, Network: job.Network, WorkID: job.WorkID, ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, ApiKeyID: job.ApiKeyID, Test: job.Test}
 }
 
 // ownJob reads a job that the caller may continue. A job of another caller is reported as
@@ -57,13 +57,24 @@ func ownJob(ctx context.Context, q *query.Queries, m access.Maker, jobID string)
 // mayGoOn reports whether the session began the job, or is a valid one for the same
 // end-user: a host may renew its token during a job. Without an external_user_ref, knowing
 // the job id is the permission. Test keys cannot continue jobs of live keys, and live keys
-// cannot continue jobs of test keys.
+// cannot continue jobs of test keys. A job of an API key is its organization's: every key of
+// the organization continues it, also after the first key was revoked, and no session does.
 func mayGoOn(m access.Maker, job query.Job) bool {
 	c := m.Caller()
 	if job.OrganizationID != c.Organization || !m.Makes(job) || job.Test != c.Test {
 		return false
 	}
+	if c.APIKeyID != "" || job.ApiKeyID != "" {
+		return c.APIKeyID != "" && job.ApiKeyID != ""
+	}
 	return job.SessionJti == c.SessionID || !c.Expired && string(c.Network) == job.Network && c.ExternalUserRef == job.ExternalUserRef
+}
+
+// Rehearsal returns the code that a job rehearses, or "".
+func (s *Service) Rehearsal(ctx context.Context, m access.Maker, jobID string) (_ fault.Code, err error) {
+	defer operation.Wrap(&err, "read the rehearsal of job %s", jobID)
+	job, err := ownJob(ctx, s.DB.Read(), m, jobID)
+	return fault.Code(job.Rehearse), err
 }
 
 // openJob is ownJob for the steps before confirm: it refuses a job that is confirmed or

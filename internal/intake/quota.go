@@ -4,15 +4,15 @@ import (
 	"context"
 	"time"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/fault"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
 
 // checkQuota refuses to begin a job that the quota would not allow to be confirmed.
 // Registrations of test keys are counted separately, with the same quota.
-func (s *Service) checkQuota(ctx context.Context, tx *store.Tx, c session.Caller) error {
+func (s *Service) checkQuota(ctx context.Context, tx *store.Tx, c access.Caller) error {
 	if c.Quota == 0 {
 		return nil
 	}
@@ -27,7 +27,7 @@ func (s *Service) checkQuota(ctx context.Context, tx *store.Tx, c session.Caller
 
 // claimQuota is checkQuota for a confirm. Confirms of one organization with a quota are
 // counted one after the other.
-func (s *Service) claimQuota(ctx context.Context, tx *store.Tx, c session.Caller) error {
+func (s *Service) claimQuota(ctx context.Context, tx *store.Tx, c access.Caller) error {
 	if c.Quota == 0 {
 		return nil
 	}

@@ -43,11 +43,29 @@ func (s *Service) until(now time.Time, d time.Duration, created int64) time.Time
 	return t
 }
 
-// open stores a new job with its deadlines, and returns its first slot.
-func (s *Service) open(ctx context.Context, tx *store.Tx, job query.InsertJobParams) (Slot, error) {
+// Opened is called with the slot of a new job, in the transaction of the job. Its error undoes
+// the job. It may be called again if the transaction runs again. May be nil.
+type Opened func(context.Context, *store.Tx, Slot) error
+
+// open stores a new job with its deadlines, and returns its first slot. The slot has a URL
+// if the job takes an upload.
+func (s *Service) open(ctx context.Context, tx *store.Tx, job query.InsertJobParams, upload bool, opened Opened) (Slot, error) {
 	job.Now = store.Micros(tx.Now)
 	job.Deadline = store.Micros(s.until(tx.Now, SlotsPerJob*s.Times.UploadSlot, job.Now))
-	return Slot{JobID: job.ID, Expires: s.until(tx.Now, s.Times.UploadSlot, job.Now)}, tx.InsertJob(ctx, job)
+	if err := tx.InsertJob(ctx, job); err != nil {
+		return Slot{}, err
+	}
+	slot := Slot{JobID: job.ID, HashOnly: job.HashOnly}
+	if upload && !job.HashOnly {
+		var err error
+		if slot, err = s.sign(ctx, Slot{JobID: job.ID, Expires: s.until(tx.Now, s.Times.UploadSlot, job.Now)}, job.UploadKey, job.MaxBytes); err != nil {
+			return Slot{}, err
+		}
+	}
+	if opened == nil {
+		return slot, nil
+	}
+	return slot, opened(ctx, tx, slot)
 }
 
 // errNoUpload is the refusal of an upload slot for a job without an upload.

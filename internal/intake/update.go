@@ -10,7 +10,6 @@ import (
 	"timbre.example/internal/legible"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -25,6 +24,7 @@ type UpdateRequest struct {
 	Announced
 	// Language is the language of the new version's certificate, as for [InitRequest].
 	Language string
+	Opened   Opened
 }
 
 // InitUpdate spends the session and opens a job that adds a version to the editor's work.
@@ -32,7 +32,7 @@ type UpdateRequest struct {
 func (s *Service) InitUpdate(ctx context.Context, e access.Editor, in UpdateRequest) (_ Slot, err error) {
 	defer operation.Wrap(&err, "init an update of work %s", e.WorkID())
 	c := e.Caller()
-	if err := c.May(session.UpdateVersion, "", true); err != nil {
+	if err := e.Begin(); err != nil {
 		return Slot{}, err
 	}
 	var bad fault.Refused
@@ -89,15 +89,12 @@ func (s *Service) InitUpdate(ctx context.Context, e access.Editor, in UpdateRequ
 		} else if err := announcedOwner(ctx, tx, job); err != nil {
 			return err
 		}
-		slot, err = s.open(ctx, tx, job)
+		slot, err = s.open(ctx, tx, job, in.NewFile, in.Opened)
 		return err
 	})
 	if err != nil {
 		return Slot{}, err
 	}
 	s.Reached("init.committed")
-	if !in.NewFile || job.HashOnly {
-		return Slot{JobID: slot.JobID, HashOnly: job.HashOnly}, nil
-	}
-	return s.sign(ctx, slot, job.UploadKey, job.MaxBytes)
+	return slot, nil
 }

@@ -3,6 +3,8 @@ package issuing
 import (
 	"cmp"
 	"context"
+	"database/sql"
+	"errors"
 
 	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
@@ -44,5 +46,13 @@ func (s *Service) issue(ctx context.Context, e evidence.Evidence, w query.Work, 
 		}
 		s.Reached("certificate.dated")
 	}
-	return Issue{Evidence: e, Language: cmp.Or(v.Language, defaultLanguage), Issuer: org.Name, Imprint: org.Imprint, Issued: store.Time(v.IssuedAt)}, nil
+	var logo []byte
+	if org.LogoHash != nil {
+		row, err := s.DB.Read().GetLogo(ctx, org.ID)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) { // removed meanwhile
+			return Issue{}, err
+		}
+		logo = row.Image
+	}
+	return Issue{Evidence: e, Language: cmp.Or(v.Language, defaultLanguage), Issuer: cmp.Or(org.IssuerName, org.Name), Logo: logo, Imprint: org.Imprint, Issued: store.Time(v.IssuedAt)}, nil
 }

@@ -1,7 +1,10 @@
 package issuing
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"image/png"
 	"time"
 
 	"timbre.example/internal/certificate"
@@ -46,8 +49,38 @@ func (p Pages) Certify(ctx context.Context, e Issue) (_ []byte, err error) {
 		}
 		in.Creators = append(in.Creators, c)
 	}
+	if in.Logo, err = logo(e.Logo); err != nil {
+		return nil, err
+	}
 	if in.Evidence, err = evidence.Encode(e.Evidence); err != nil {
 		return nil, err
 	}
 	return certificate.RenderWithin(ctx, in, p.Signer)
+}
+
+// logo reads a stored picture, which has no transparency.
+func logo(stored []byte) (*certificate.Logo, error) {
+	if stored == nil {
+		return nil, nil
+	}
+	config, err := png.DecodeConfig(bytes.NewReader(stored))
+	if err != nil {
+		return nil, fmt.Errorf("the organization's logo: %w", err)
+	}
+	if config.Width > certificate.MaxLogo || config.Height > certificate.MaxLogo {
+		return nil, fmt.Errorf("the organization's logo has %d × %d pixels", config.Width, config.Height)
+	}
+	picture, err := png.Decode(bytes.NewReader(stored))
+	if err != nil {
+		return nil, fmt.Errorf("the organization's logo: %w", err)
+	}
+	at := picture.Bounds()
+	l := &certificate.Logo{Width: at.Dx(), Height: at.Dy(), Pixels: make([]byte, 0, 3*at.Dx()*at.Dy())}
+	for y := at.Min.Y; y < at.Max.Y; y++ {
+		for x := at.Min.X; x < at.Max.X; x++ {
+			r, g, b, _ := picture.At(x, y).RGBA()
+			l.Pixels = append(l.Pixels, byte(r>>8), byte(g>>8), byte(b>>8))
+		}
+	}
+	return l, nil
 }

@@ -40,8 +40,11 @@ type Issue struct {
 	evidence.Evidence
 	// Language is the language of the certificate, such as "en".
 	Language string
-	// Issuer is the organization's name. Imprint is the text that follows it, or "".
+	// Issuer is the organization's name for certificates. Imprint is the text that follows it,
+	// or "".
 	Issuer, Imprint string
+	// Logo is the organization's picture as PNG, or nil.
+	Logo []byte
 	// Issued is the date of issue. It never changes once set.
 	Issued time.Time
 }

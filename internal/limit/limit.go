@@ -29,6 +29,7 @@ import (
 type Rates struct {
 	Mint         Rate // sessions minted, by key pair
 	Session      Rate // calls, by session
+	Key          Rate // calls, by API key
 	Address      Rate // calls, by network address
 	Organization Rate // mints and calls, by organization
 	Titles       Rate // registration.duplicate_title errors, by end-user or session
@@ -36,7 +37,7 @@ type Rates struct {
 
 // Limits are the budgets of a server. A nil Limits allows everything.
 type Limits struct {
-	Mint, Session, Address, Organization *Budget
+	Mint, Session, Key, Address, Organization *Budget
 	// Each instance counts Titles alone.
 	Titles *Budget
 
@@ -61,6 +62,7 @@ func New(db *store.DB, r Rates, log *slog.Logger) *Limits {
 	}
 	l.Mint, l.Session = l.Budget("mint", r.Mint), l.Budget("session", r.Session)
 	l.Address, l.Organization = l.Budget("address", r.Address), l.Budget("organization", r.Organization)
+	l.Key = l.Budget("api_key", r.Key)
 	if !r.Titles.Off() {
 		l.Titles = newBudget("duplicate_titles", r.Titles, nil, func() time.Time { return db.Now() })
 	}

@@ -12,16 +12,6 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// By is the caller of a change: a signed-in person, or the command line.
-type By struct {
-	Session     Session // zero for the command line
-	RequestID   string
-	commandLine bool
-}
-
-// CommandLine is the operator at the command line, who may do everything.
-func CommandLine() By { return By{commandLine: true} }
-
 // authority is what a caller is in one organization, read in the transaction of the change: a
 // role that was taken away does nothing any more.
 type authority struct {

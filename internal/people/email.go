@@ -27,22 +27,22 @@ func Email(typed string) (string, error) {
 	at := strings.LastIndexByte(typed, '@')
 	switch {
 	case typed == "":
-		return refuse("required", "Must have an e-mail address.")
+		return refuse("email", "Must have an e-mail address.")
 	case len(typed) > 254:
-		return refuse("length", "Must have at most 254 characters.")
+		return refuse("email", "Must have at most 254 characters.")
 	case !utf8.ValidString(typed) || at < 1:
-		return refuse("format", "Must be an e-mail address, such as name@example.com.")
+		return refuse("email", "Must be an e-mail address, such as name@example.com.")
 	}
 	name := strings.ToLower(typed[:at])
 	if len(name) > 64 || !local.MatchString(name) {
-		return refuse("format", "The part before @ must have 1 to 64 letters (a to z), digits and the signs that mail allows.")
+		return refuse("email", "The part before @ must have 1 to 64 letters (a to z), digits and the signs that mail allows.")
 	}
 	domain, err := idna.Registration.ToASCII(strings.ToLower(typed[at+1:]))
 	if err != nil || !strings.Contains(domain, ".") || strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") || strings.Contains(domain, "..") {
-		return refuse("format", "The part after @ must be a domain, such as example.com.")
+		return refuse("email", "The part after @ must be a domain, such as example.com.")
 	}
 	if len(name)+1+len(domain) > 254 {
-		return refuse("length", "Must have at most 254 characters.")
+		return refuse("email", "Must have at most 254 characters.")
 	}
 	return name + "@" + domain, nil
 }
@@ -56,19 +56,19 @@ func cleanName(field, name string, least, most int) (string, error) {
 		return "", fault.CommonValidationFailed([]fault.Field{{Field: field, Rule: rule, Message: why}})
 	}
 	if !utf8.ValidString(name) {
-		return refuse("format", "Must be valid UTF-8.")
+		return refuse("name", "Must be valid UTF-8.")
 	}
 	name = norm.NFC.String(strings.TrimSpace(name))
 	switch n := utf8.RuneCountInString(name); {
 	case n < least || n > most:
-		return refuse("length", fmt.Sprintf("Must have %d to %d characters.", least, most))
+		return refuse("name", fmt.Sprintf("Must have %d to %d characters.", least, most))
 	case n == 0:
 		return "", nil
 	case legible.Blank(name):
-		return refuse("blank", "Must have visible characters.")
+		return refuse("name", "Must have visible characters.")
 	}
 	if kind, r, at := legible.First(name); kind != legible.Fine {
-		return refuse(string(kind), fmt.Sprintf("Must be one line of visible characters. Remove character %d (%U).", at, r))
+		return refuse("name", fmt.Sprintf("Must be one line of visible characters. Remove character %d (%U).", at, r))
 	}
 	return name, nil
 }

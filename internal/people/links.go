@@ -50,12 +50,3 @@ func takeLink(ctx context.Context, tx *store.Tx, kind, token string) (query.Pers
 	}
 	return row, err
 }
-
-// seeLink reads a link without using it up.
-func (s *Service) seeLink(ctx context.Context, kind, token string) (query.PersonLink, error) {
-	row, err := s.DB.Read().GetPersonLink(ctx, query.GetPersonLinkParams{Hash: hashToken(token), Kind: kind, Now: store.Micros(s.DB.Now())})
-	if errors.Is(err, sql.ErrNoRows) {
-		err = ErrLink
-	}
-	return row, err
-}

@@ -6,9 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"net"
-	"net/url"
-	"regexp"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -23,7 +20,6 @@ import (
 )
 
 const (
-	ceremonyLife  = 5 * time.Minute
 	maxPasskeys   = 20
 	maxCredential = 16 << 10 // bytes of a browser's answer
 )
@@ -31,37 +27,6 @@ const (
 // ErrPasskey is the answer to a passkey that is unknown, or whose signature is wrong or was
 // used.
 var ErrPasskey = errors.New("people: the passkey was not accepted")
-
-// personForm is the form of a person's id. A text from outside can have bytes that Postgres
-// refuses.
-var personForm = regexp.MustCompile(`^[0-9a-f-]{36}$`)
-
-// relyingParty is nil where browsers allow no passkeys: on an address instead of a name, and
-// without https outside of the machine.
-func relyingParty(public string) (*webauthn.WebAuthn, error) {
-	u, err := url.Parse(public)
-	if err != nil {
-		return nil, err
-	}
-	if host := u.Hostname(); host == "" || net.ParseIP(host) != nil || u.Scheme != "https" && host != "localhost" {
-		return nil, nil
-	}
-	timeouts := webauthn.TimeoutConfig{Enforce: true, Timeout: ceremonyLife, TimeoutUVD: ceremonyLife}
-	return webauthn.New(&webauthn.Config{
-		RPID: u.Hostname(), RPDisplayName: "Timbre", RPOrigins: []string{u.Scheme + "://" + u.Host},
-		AttestationPreference:  protocol.PreferNoAttestation,
-		AuthenticatorSelection: protocol.AuthenticatorSelection{ResidentKey: protocol.ResidentKeyRequirementPreferred, UserVerification: protocol.VerificationRequired},
-		Timeouts:               webauthn.TimeoutsConfig{Login: timeouts, Registration: timeouts},
-	})
-}
-
-// host is the server's name in the list of an authenticator app.
-func (s *Service) host() string {
-	if u, err := url.Parse(s.URL); err == nil {
-		return u.Host
-	}
-	return ""
-}
 
 // PasskeysAllowed reports whether browsers allow passkeys at the server's public URL.
 func (s *Service) PasskeysAllowed() bool { return s.web != nil }
@@ -82,7 +47,7 @@ func (s *Service) ceremony(purpose string, options any, session *webauthn.Sessio
 	if err != nil {
 		return Ceremony{}, err
 	}
-	sealed, err := s.seal("passkey "+purpose, plain)
+	sealed, err := s.vault.seal("passkey "+purpose, plain)
 	return Ceremony{string(o), base64.RawURLEncoding.EncodeToString(sealed)}, err
 }
 
@@ -94,7 +59,7 @@ func (s *Service) performed(purpose, sealed, answer string) (webauthn.SessionDat
 	}
 	b, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err == nil {
-		b, err = s.unseal("passkey "+purpose, b)
+		b, err = s.vault.unseal("passkey "+purpose, b)
 	}
 	if err == nil {
 		err = json.Unmarshal(b, &out)

@@ -93,10 +93,10 @@ func checkPassword(password, email string) error {
 		return fault.CommonValidationFailed([]fault.Field{{Field: "password", Rule: rule, Message: why}})
 	}
 	if !utf8.ValidString(password) || strings.ContainsRune(password, 0) {
-		return refuse("format", "Must be valid text.")
+		return refuse("password_length", "Must be valid text.")
 	}
 	if n := utf8.RuneCountInString(password); n < minPassword || len(password) > maxPasswordBytes {
-		return refuse("length", "Must have at least 10 characters, and at most 1,024 bytes.")
+		return refuse("password_length", "Must have at least 10 characters, and at most 1,024 bytes.")
 	}
 	low := strings.ToLower(password)
 	name, _, _ := strings.Cut(email, "@")
@@ -112,7 +112,7 @@ func checkPassword(password, email string) error {
 	}
 	rest = strings.Trim(rest, "0123456789!?.,-_@#$%& ")
 	if len(different) < 5 || utf8.RuneCountInString(rest) < 4 && rest != low {
-		return refuse("common", "Is easy to guess. Use several words, or a password manager.")
+		return refuse("password_common", "Is easy to guess. Use several words, or a password manager.")
 	}
 	return nil
 }

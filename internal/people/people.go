@@ -8,17 +8,10 @@
 package people
 
 import (
-	"context"
-	"database/sql"
 	"errors"
 	"time"
 
-	"github.com/go-webauthn/webauthn/webauthn"
-
 	"timbre.example/internal/audit"
-	"timbre.example/internal/fault"
-	"timbre.example/internal/limit"
-	"timbre.example/internal/operation"
 	"timbre.example/internal/permission"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -76,58 +69,9 @@ type Membership struct {
 	OrganizationID, OrganizationName string
 	Suspended                        bool
 	Role                             permission.Role
-}
-
-// Config is what a service needs.
-type Config struct {
-	DB *store.DB
-	// Key has 32 bytes. It encrypts what must be read again: the keys of authenticator apps.
-	Key []byte
-	// Limits makes the budgets of sign-ins; nil for no limits, in tests.
-	Limits *limit.Limits
-	// URL is the public URL of the server, without a slash at its end. Authenticator apps show its
-	// host, and passkeys are bound to it.
-	URL string
-	// Mail says that mails are sent. Otherwise the caller shows the links of invitations.
-	Mail bool
-	// SignUp lets strangers make an account and an organization. It needs Mail.
-	SignUp bool
-	// SessionLife is the longest life of a session, and SessionIdle the time after which an
-	// unused one ends. 0 is 30 days and 7 days.
-	SessionLife, SessionIdle time.Duration
-	// Hashes is how many passwords are hashed at once; 0 is 2.
-	Hashes int
-}
-
-// Service reads and changes people.
-type Service struct {
-	Config
-	passwords *Passwords
-	budgets   budgets
-	web       *webauthn.WebAuthn
-}
-
-// New makes a service.
-func New(c Config) (_ *Service, err error) {
-	defer operation.Wrap(&err, "set up sign-in")
-	s := &Service{Config: c, passwords: NewPasswords(c.Hashes), budgets: newBudgets(c.Limits)}
-	if _, err := s.aead(); err != nil {
-		return nil, err
-	}
-	if s.web, err = relyingParty(c.URL); err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-func (s *Service) life() time.Duration { return or(s.SessionLife, 30*24*time.Hour) }
-func (s *Service) idle() time.Duration { return or(s.SessionIdle, 7*24*time.Hour) }
-
-func or(d, otherwise time.Duration) time.Duration {
-	if d > 0 {
-		return d
-	}
-	return otherwise
+	// Visit is set for an operator who has opened the organization without being its owner. The
+	// audit log names such a person as operator.
+	Visit bool
 }
 
 func person(p query.Person) Person {
@@ -137,35 +81,49 @@ func person(p query.Person) Person {
 	}
 }
 
-// Person reads a person. An unknown id is common.not_found.
-func (s *Service) Person(ctx context.Context, id string) (_ Person, err error) {
-	defer operation.Wrap(&err, "read person %s", id)
-	p, err := s.DB.Read().GetPerson(ctx, id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return Person{}, fault.CommonNotFound()
+func session(r query.PersonSession) Session {
+	return Session{
+		ID: r.ID, Created: store.Time(r.CreatedAt), Seen: store.Time(r.SeenAt), Expires: store.Time(r.ExpiresAt), Proved: store.Time(r.ProvedAt),
+		Address: r.Address, Agent: r.Agent,
 	}
-	return person(p), err
 }
 
-// Memberships reads the organizations of a person, at most 200 of them after the organization
-// with that id, the oldest first.
-func (s *Service) Memberships(ctx context.Context, personID, after string) (_ []Membership, err error) {
-	defer operation.Wrap(&err, "list organizations of person %s", personID)
-	rows, err := s.DB.Read().ListMembershipsOfPerson(ctx, query.ListMembershipsOfPersonParams{PersonID: personID, After: after, Lim: 200})
-	out := make([]Membership, len(rows))
-	for i, m := range rows {
-		out[i] = Membership{OrganizationID: m.OrganizationID, OrganizationName: m.Name, Suspended: m.SuspendedAt.Valid, Role: permission.Role(m.Role)}
-	}
-	return out, err
+// Client is where a sign-in comes from.
+type Client struct {
+	Address   string // the network address
+	Agent     string // the browser, as it names itself
+	RequestID string
 }
 
-// Role reads a person's role in an organization, "" if the person is no member of it. The role
-// is read at every call, so that a change acts at once.
-func (s *Service) Role(ctx context.Context, personID, organizationID string) (_ permission.Role, err error) {
-	defer operation.Wrap(&err, "read the role of person %s in organization %s", personID, organizationID)
-	role, err := s.DB.Read().MembershipRole(ctx, query.MembershipRoleParams{OrganizationID: organizationID, PersonID: personID})
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
-	}
-	return permission.Role(role), err
+// By is the caller of a change: a signed-in person, or the command line.
+type By struct {
+	Session     Session // zero for the command line
+	RequestID   string
+	commandLine bool
+}
+
+// CommandLine is the operator at the command line, who may do everything.
+func CommandLine() By { return By{commandLine: true} }
+
+var (
+	// ErrSignIn is the only answer to a wrong e-mail address, a wrong password, and an account
+	// without a password.
+	ErrSignIn = errors.New("people: the e-mail address or the password is wrong")
+	// ErrCode is the answer to a wrong, used or expired code of a second factor.
+	ErrCode = errors.New("people: the code is wrong or was used")
+	// ErrProve refuses a dangerous change until the person has given a password or a second
+	// factor again.
+	ErrProve = errors.New("people: the change needs the password or the second factor again")
+)
+
+// Entry is the result of a sign-in that did not fail. Either Session or Second is set.
+type Entry struct {
+	Person Person
+	// Session is the token of the new session, for a cookie.
+	Session string
+	// Second is the token of the second step, for a cookie: the password was right, and the person
+	// has a second factor. Then Person has only the flags SecondFactor and Passkeys.
+	Second string
+	// Device is the new token of the browser, for a cookie of [DeviceLife].
+	Device string
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"net/url"
+	"strconv"
 	"time"
 
 	"timbre.example/internal/audit"
@@ -150,7 +151,7 @@ func (s *Service) ResetLink(ctx context.Context, by By, typed string, factors bo
 			return err
 		}
 		return audit.Record(ctx, tx, audit.Entry{
-			Actor: actor, Action: "password.link_made", Subject: row.ID, Changes: []audit.Change{{Field: "second_factor_removed", New: yesNo(factors)}},
+			Actor: actor, Action: "password.link_made", Subject: row.ID, Changes: []audit.Change{{Field: "second_factor_removed", New: strconv.FormatBool(factors)}},
 		})
 	})
 	return token, err

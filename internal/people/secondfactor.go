@@ -2,10 +2,7 @@ package people
 
 import (
 	"context"
-	"database/sql"
 	"errors"
-	"regexp"
-	"strconv"
 
 	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
@@ -14,11 +11,6 @@ import (
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
-
-// RecoveryCodes is how many codes a person receives.
-const RecoveryCodes = 10
-
-var digits = regexp.MustCompile(`^[0-9]{6}$`)
 
 // SecondStep ends a sign-in with a code of the authenticator app, or with a recovery code. After
 // five wrong codes the sign-in starts again. Errors are ErrCode, ErrLink for an ended
@@ -53,52 +45,6 @@ func (s *Service) SecondStep(ctx context.Context, second, code, device string, f
 	return out, err
 }
 
-// trySecond counts a try of a second step. An unknown, expired or used-up step is ErrLink.
-func (s *Service) trySecond(ctx context.Context, token string) (step query.PersonLink, err error) {
-	err = s.DB.Tx(ctx, func(tx *store.Tx) (err error) {
-		step, err = tx.TryPersonLink(ctx, query.TryPersonLinkParams{Hash: hashToken(token), Kind: linkSecond, Now: store.Micros(tx.Now), Most: maxTries})
-		return err
-	})
-	if errors.Is(err, sql.ErrNoRows) {
-		err = ErrLink
-	}
-	return step, err
-}
-
-// spendCode accepts a code once, in the transaction of its effect. A wrong one is ErrCode.
-func (s *Service) spendCode(ctx context.Context, tx *store.Tx, row query.Person, typed string, from Client) error {
-	if len(typed) > 100 {
-		return ErrCode
-	}
-	code := plainCode(typed)
-	if digits.MatchString(code) {
-		if row.TotpConfirmedAt == 0 {
-			return ErrCode
-		}
-		secret, err := s.unseal("totp "+row.ID, row.TotpSecret)
-		if err != nil {
-			return err
-		}
-		step := totpMatches(secret, code, tx.Now, row.TotpStep)
-		if step == 0 {
-			return ErrCode
-		}
-		n, err := tx.SpendTOTPStep(ctx, query.SpendTOTPStepParams{Step: step, ID: row.ID})
-		if err == nil && n == 0 {
-			return ErrCode
-		}
-		return err
-	}
-	n, err := tx.TakeRecoveryCode(ctx, query.TakeRecoveryCodeParams{PersonID: row.ID, Hash: s.keyed("recovery "+row.ID, code)})
-	if err != nil {
-		return err
-	}
-	if n == 0 {
-		return ErrCode
-	}
-	return audit.Record(ctx, tx, audit.Entry{Actor: person(row).Actor(from.RequestID), Action: "recovery_code.used", Subject: row.ID})
-}
-
 // Enrolment is an authenticator app that is being set up.
 type Enrolment struct {
 	Secret string // base32, for people who type it
@@ -115,7 +61,7 @@ func (s *Service) BeginTOTP(p Person) (_ Enrolment, err error) {
 }
 
 func (s *Service) enrolment(p Person, secret []byte) (Enrolment, error) {
-	sealed, err := s.seal("enrol "+p.ID, secret)
+	sealed, err := s.vault.seal("enrol "+p.ID, secret)
 	return Enrolment{Secret: base32Plain.EncodeToString(secret), URL: totpURL("Timbre "+s.host(), p.Email, secret), Sealed: base32Plain.EncodeToString(sealed)}, err
 }
 
@@ -133,7 +79,7 @@ func (s *Service) ResumeTOTP(p Person, sealed string) (_ Enrolment, err error) {
 func (s *Service) enrolled(personID, sealed string) ([]byte, error) {
 	b, err := base32Plain.DecodeString(sealed)
 	if err == nil {
-		b, err = s.unseal("enrol "+personID, b)
+		b, err = s.vault.unseal("enrol "+personID, b)
 	}
 	if err != nil {
 		return nil, fault.CommonValidationFailed([]fault.Field{{Field: "enrolment", Rule: "format", Message: "Start the set-up again."}})
@@ -153,7 +99,7 @@ func (s *Service) ConfirmTOTP(ctx context.Context, session Session, sealed, code
 	if err != nil {
 		return nil, err
 	}
-	kept, err := s.seal("totp "+session.Person.ID, secret)
+	kept, err := s.vault.seal("totp "+session.Person.ID, secret)
 	if err != nil {
 		return nil, err
 	}
@@ -178,22 +124,6 @@ func (s *Service) ConfirmTOTP(ctx context.Context, session Session, sealed, code
 		return audit.Record(ctx, tx, audit.Entry{Actor: session.Person.Actor(from.RequestID), Action: "second_factor.enabled", Subject: row.ID})
 	})
 	return codes, err
-}
-
-// newCodes replaces the recovery codes.
-func (s *Service) newCodes(ctx context.Context, tx *store.Tx, personID string) ([]string, error) {
-	if err := tx.DeleteRecoveryCodes(ctx, personID); err != nil {
-		return nil, err
-	}
-	var codes []string
-	for range RecoveryCodes {
-		code := newRecoveryCode()
-		codes = append(codes, code)
-		if err := tx.InsertRecoveryCode(ctx, query.InsertRecoveryCodeParams{PersonID: personID, Hash: s.keyed("recovery "+personID, plainCode(code))}); err != nil {
-			return nil, err
-		}
-	}
-	return codes, nil
 }
 
 // NewRecoveryCodes replaces the recovery codes of a person with a second factor. It needs a
@@ -254,13 +184,3 @@ func (s *Service) DisableTOTP(ctx context.Context, session Session, from Client)
 		return audit.Record(ctx, tx, audit.Entry{Actor: session.Person.Actor(from.RequestID), Action: "second_factor.disabled", Subject: row.ID})
 	})
 }
-
-// notify sends a mail about the account to its person, where mail is configured.
-func (s *Service) notify(ctx context.Context, tx *store.Tx, row query.Person, kind mail.Kind) error {
-	if !s.Mail {
-		return nil
-	}
-	return mail.Enqueue(ctx, tx, mail.Message{Kind: kind, Ref: row.ID, Recipient: row.Email, Language: row.Language})
-}
-
-func yesNo(b bool) string { return strconv.FormatBool(b) }

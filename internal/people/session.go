@@ -2,11 +2,7 @@ package people
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/base64"
 	"errors"
 	"strings"
 	"time"
@@ -21,8 +17,6 @@ import (
 )
 
 const (
-	// Recent is how long a password or a second factor opens dangerous changes.
-	Recent = 10 * time.Minute
 	// maxSessions is how many sessions a person has. A new one ends the oldest.
 	maxSessions = 50
 	// maxAgent is the longest stored name of a browser, in bytes.
@@ -30,35 +24,6 @@ const (
 	// touchEvery is the resolution of the time at which a session was last used.
 	touchEvery = time.Minute
 )
-
-// Client is where a sign-in comes from.
-type Client struct {
-	Address   string // the network address
-	Agent     string // the browser, as it names itself
-	RequestID string
-}
-
-// newToken returns 32 random bytes as text, for cookies and links.
-func newToken() string {
-	var b [32]byte
-	rand.Read(b[:]) // never fails: without randomness the program ends
-	return base64.RawURLEncoding.EncodeToString(b[:])
-}
-
-// hashToken returns the stored form of a token, which is also its lookup key. 256 random bits
-// need no slow hash, and a lookup by hash compares no secret.
-func hashToken(token string) []byte {
-	h := sha256.Sum256([]byte(token))
-	return h[:]
-}
-
-// CSRF returns the token that the forms of a cookie contain. It is derived from the cookie's
-// token, so a new session has a new one.
-func CSRF(token string) string {
-	mac := hmac.New(sha256.New, []byte(token))
-	mac.Write([]byte("timbre forms"))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
-}
 
 // Session finds the session of a cookie's token, and records its use. A missing, unknown,
 // ended or expired one is common.auth.expired.
@@ -87,13 +52,6 @@ func (s *Service) Session(ctx context.Context, token string) (_ Session, err err
 		})
 	}
 	return out, nil
-}
-
-func session(r query.PersonSession) Session {
-	return Session{
-		ID: r.ID, Created: store.Time(r.CreatedAt), Seen: store.Time(r.SeenAt), Expires: store.Time(r.ExpiresAt), Proved: store.Time(r.ProvedAt),
-		Address: r.Address, Agent: r.Agent,
-	}
 }
 
 // Sessions reads a person's running sessions, the newest first, without CSRF tokens.
@@ -156,4 +114,13 @@ func (s *Service) begin(ctx context.Context, tx *store.Tx, personID string, from
 // storable cuts a client's text to a number of bytes that both databases can store.
 func storable(text string, most int) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(text[:min(len(text), most)], "\x00", ""), "")
+}
+
+// rotate gives a session a new token, and records that its person is proved.
+func (s *Service) rotate(ctx context.Context, tx *store.Tx, token, rotated string) error {
+	n, err := tx.RotatePersonSession(ctx, query.RotatePersonSessionParams{NewHash: hashToken(rotated), Now: store.Micros(tx.Now), Hash: hashToken(token)})
+	if err == nil && n == 0 {
+		return fault.CommonAuthExpired()
+	}
+	return err
 }

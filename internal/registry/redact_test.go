@@ -46,9 +46,10 @@ var columns = map[string]string{
 	"title_claims":          "organization_id:erased network:erased external_user_ref:erased title_key:erased work_id:erased",
 	"media_claims":          "organization_id:erased network:erased media_hash:erased work_id:erased",
 	"replaced_access_codes": "hash:erased work_id:erased generation:erased replaced_by:erased replaced_at:erased",
-	"audit_entries":         "id:other organization_id:other actor_kind:other actor_id:other actor_name:other request_id:other action:other subject:other changes:other created_at:other position:other hash:other",
-	"audit_heads":           "organization_id:other entries:other hash:other",
 	"api_keys":              "id:other organization_id:other hash:other prefix:other last_four:other test:other name:other scopes:other max_file_size:other webhook_url:other created_by:other created_at:other expires_at:other revoked_at:other last_used_at:other last_used_from:other",
+	"audit_entries":         "id:other organization_id:other actor_kind:other actor_id:other actor_name:other request_id:other action:other subject:other changes:other created_at:other position:other hash:other",
+	"idempotent_requests":   "id:other request:other claim:other leased_until:other status:other answer:other created_at:other", // hashes, and an encrypted answer; a day old at most
+	"audit_heads":           "organization_id:other entries:other hash:other",
 	"deliveries":            "kind:erased subject:erased work_id:erased organization_id:erased created_at:erased due_at:erased attempts:erased last_error:erased", // of the work; an error may quote it
 	"work_words":            "key:erased work_id:erased",
 	"daily_counts":          "organization_id:other day:other network:other test:other kind:other code:other reason:other count:other credits:other",
@@ -77,6 +78,7 @@ var columns = map[string]string{
 	"person_links":          "hash:other kind:other ref:other tries:other mailed:other expires_at:other",
 	"known_devices":         "hash:other person_id:other expires_at:other",
 	"mails":                 "id:other kind:other ref:other organization_id:other recipient:other language:other words:other created_at:other",
+	"operator_visits":       "person_id:other organization_id:other expires_at:other",
 	"budgets":               "key:other whole:other", // of keys, sessions and addresses; used up for minutes only
 }
 

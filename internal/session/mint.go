@@ -139,26 +139,40 @@ func (r MintRequest) validate(served network.Infos, test, hashOnly bool) error {
 	if r.MaxFileSize != nil && (*r.MaxFileSize < 1 || *r.MaxFileSize > maxClaim) {
 		bad = append(bad, fault.Field{Field: "max_file_size_bytes", Rule: "range", Message: "Must be more than 0."})
 	}
-	if r.Rehearse != nil {
-		if !test {
-			bad = append(bad, fault.Field{Field: "rehearse", Rule: "test_key", Message: "Only allowed with a test key."})
-		} else if !Rehearsable(fault.Code(*r.Rehearse)) {
-			bad = append(bad, fault.Field{Field: "rehearse", Rule: "one_of", Message: "Must be a code that can be rehearsed."})
-		} else if hashOnly && fault.Code(*r.Rehearse) == fault.CodeWidgetUploadError {
-			bad = append(bad, fault.Field{Field: "rehearse", Rule: "hash_only", Message: "Cannot be rehearsed: this session uploads no file."})
-		}
-	}
-	// A session can store less than its organization does, never more.
-	if r.AssetStorage != nil && *r.AssetStorage != account.StoreNone {
-		bad = append(bad, fault.Field{Field: "asset_storage", Rule: "one_of", Message: "Must be none, or left out."})
-	}
+	bad = append(bad, CheckWishes(r.Rehearse, r.AssetStorage, test, hashOnly)...)
 	if len(bad) > 0 {
 		return fault.CommonValidationFailed(bad)
 	}
 	if r.ExternalUserRef == nil {
 		return nil
 	}
-	switch ref := *r.ExternalUserRef; {
+	return CheckExternalUserRef(*r.ExternalUserRef)
+}
+
+// CheckWishes returns what is wrong with the code to rehearse and the storage that a caller
+// asks for; nil asks for nothing. test says that the caller is a test key, and hashOnly that
+// nothing is uploaded.
+func CheckWishes(rehearse, assetStorage *string, test, hashOnly bool) (bad []fault.Field) {
+	if rehearse != nil {
+		if !test {
+			bad = append(bad, fault.Field{Field: "rehearse", Rule: "test_key", Message: "Only allowed with a test key."})
+		} else if !Rehearsable(fault.Code(*rehearse)) {
+			bad = append(bad, fault.Field{Field: "rehearse", Rule: "one_of", Message: "Must be a code that can be rehearsed."})
+		} else if hashOnly && fault.Code(*rehearse) == fault.CodeWidgetUploadError {
+			bad = append(bad, fault.Field{Field: "rehearse", Rule: "hash_only", Message: "Cannot be rehearsed: this session uploads no file."})
+		}
+	}
+	// A session can store less than its organization does, never more.
+	if assetStorage != nil && *assetStorage != account.StoreNone {
+		bad = append(bad, fault.Field{Field: "asset_storage", Rule: "one_of", Message: "Must be none, or left out."})
+	}
+	return bad
+}
+
+// CheckExternalUserRef refuses a reference to an end-user that is empty, too long, or has a
+// null character, with session.invalid_external_user_ref.
+func CheckExternalUserRef(ref string) error {
+	switch {
 	case ref == "":
 		return fault.SessionInvalidExternalUserRef("empty")
 	case len(ref) > MaxExternalUserRef:

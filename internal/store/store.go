@@ -161,6 +161,16 @@ func Micros(t time.Time) int64 { return t.UnixMicro() }
 // Time is the inverse of Micros.
 func Time(us int64) time.Time { return time.UnixMicro(us).UTC() }
 
+// FirstID returns the beginning of the smallest UUIDv7 of a time: ids of later times are larger,
+// and ids of earlier times are smaller. A millisecond is one time.
+func FirstID(t time.Time) string {
+	ms := min(max(t.UnixMilli(), 0), 1<<48-1)
+	return fmt.Sprintf("%08x-%04x", ms>>16, ms&0xffff)
+}
+
+// LastID is larger than every UUID, in every collation of the databases.
+const LastID = "g"
+
 // again reports whether the transaction must run again: Postgres asks for it, or the
 // connection was lost before the commit was sent. After a later loss it is unknown
 // whether the transaction was committed, and the caller decides.

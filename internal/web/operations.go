@@ -2,15 +2,15 @@ package web
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"maps"
 	"net/http"
 	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+
+	"timbre.example/internal/idempotency"
 )
 
 // Operations are the JSON operations of one face. Their OpenAPI document is made from their
@@ -19,6 +19,7 @@ type Operations struct {
 	huma   huma.API
 	bodies *bodies
 	bounds map[string]int64
+	once   *idempotency.Requests
 }
 
 // NewOperations begins a face on a router. Its document is served at path, with .json and
@@ -29,22 +30,11 @@ func NewOperations(r *Router, title, path string, schemes map[string]*huma.Secur
 	c.Formats = map[string]huma.Format{"application/json": plainJSON}
 	c.Components.SecuritySchemes = schemes
 	c.Servers = []*huma.Server{{URL: r.PublicURL}}
-	return &Operations{huma: humachi.New(r.chi, c), bodies: r.bodies, bounds: r.bounds}
+	return &Operations{huma: humachi.New(r.chi, c), bodies: r.bodies, bounds: r.bounds, once: r.Once}
 }
 
 // Document returns the OpenAPI document, for the routes that are not JSON operations.
 func (o *Operations) Document() *huma.OpenAPI { return o.huma.OpenAPI() }
-
-// plainJSON leaves <, > and & unescaped: the answers are never pasted into HTML. It decodes
-// nothing; receive reads the bodies.
-var plainJSON = huma.Format{
-	Marshal: func(w io.Writer, v any) error {
-		e := json.NewEncoder(w)
-		e.SetEscapeHTML(false)
-		return e.Encode(v)
-	},
-	Unmarshal: func([]byte, any) error { return nil },
-}
 
 // Guard decides, before the body of a call is read, whether the call reaches its handler. Its
 // result is the proof P, which the handler takes as an argument. So an operation whose guard
@@ -53,8 +43,9 @@ type Guard[P any] struct {
 	// Check returns the proof, or the refusal. It returns [ErrAnswered] after it has written
 	// an answer itself.
 	Check func(huma.Context) (P, error)
-	// Scheme is the name of the security scheme that Check reads; "": none.
-	Scheme string
+	// Scheme is the name of the security scheme that Check reads; "": none. Or is a second one,
+	// of which a caller needs one or the other.
+	Scheme, Or string
 	// Parameters are the parameters of the path that Check reads; optional.
 	Parameters []*huma.Param
 }
@@ -72,8 +63,12 @@ type proofKey struct{}
 
 // guarded puts a guard in front of an operation.
 func guarded[P any](o *Operations, op huma.Operation, g Guard[P]) huma.Operation {
-	if g.Scheme != "" {
-		op.Security = []map[string][]string{{g.Scheme: {}}}
+	if op.Security == nil { // an operation may name its own
+		for _, scheme := range []string{g.Scheme, g.Or} {
+			if scheme != "" {
+				op.Security = append(op.Security, map[string][]string{scheme: {}})
+			}
+		}
 	}
 	op.Parameters = append(op.Parameters, g.Parameters...)
 	op.Errors = []int{401, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503}
@@ -105,6 +100,9 @@ type Body[P, I any] struct {
 	Strict bool
 	// Refuse may refuse a call before the errors in its body are reported; optional.
 	Refuse func(P, *I) error
+	// Once returns the id of the API key that calls, whose requests may have an
+	// Idempotency-Key; "": the header of this caller is ignored. Optional.
+	Once func(P) string
 }
 
 // RegisterBody adds an operation with a JSON body. The body is read only after every check
@@ -125,11 +123,30 @@ func RegisterBody[P, I, O any](o *Operations, op huma.Operation, g Guard[P], b B
 			}
 			return b.Refuse(proof, in)
 		}
+		caller, key := "", ""
+		if b.Once != nil && o.once != nil {
+			caller = b.Once(proof)
+		}
+		if caller != "" {
+			var err error
+			if key, err = idempotencyKey(ctx.Value(withheldKey{}).(*withheld).r); err != nil {
+				return nil, err
+			}
+		}
 		into := reflect.ValueOf(in).Elem().FieldByName("Body").Addr().Interface()
 		if err := o.bodies.receive(ctx, into, b.Most, b.Strict, refuse); err != nil {
 			return nil, err
 		}
-		return handler(ctx, proof, in)
+		if key == "" {
+			return handler(ctx, proof, in)
+		}
+		return nil, serveOnce(ctx, o.once, caller, key, reflect.ValueOf(into).Elem().Interface(), op.DefaultStatus, func(ctx context.Context) (any, error) {
+			out, err := handler(ctx, proof, in)
+			if err != nil {
+				return nil, err
+			}
+			return reflect.ValueOf(out).Elem().FieldByName("Body").Interface(), nil
+		})
 	})
 }
 

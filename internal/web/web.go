@@ -27,6 +27,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"timbre.example/internal/fault"
+	"timbre.example/internal/idempotency"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/metrics"
 	"timbre.example/internal/tracing"
@@ -52,6 +53,8 @@ type Config struct {
 	Metrics *metrics.Metrics
 	// Tracer records the spans of requests; nil: it records none.
 	Tracer *tracing.Tracer
+	// Once has the requests with an Idempotency-Key; nil: the header is ignored.
+	Once *idempotency.Requests
 	// Ping reports whether the process can serve at all, for /healthz.
 	Ping func(context.Context) error
 	// Checks are the further conditions of /readyz; optional.

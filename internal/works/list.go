@@ -1,12 +1,14 @@
 package works
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -90,12 +92,15 @@ func parseCursor(text string) (at int64, id string, ok bool) {
 	return at, id, err == nil && numErr == nil && len(id) == 36 && strings.Trim(id, "0123456789abcdef-") == ""
 }
 
-// OwnWorksRequest asks for a page of an end-user's works.
+// OwnWorksRequest asks for a page of works.
 type OwnWorksRequest struct {
-	Network network.Name // "" means the session's network
-	First   int          // at most this many
-	After   string       // the page begins after this cursor
-	Search  string       // a part of the title
+	Network network.Name // "" means the session's network, or every network of a key
+	// ExternalUserRef keeps one end-user's works of an organization; "" keeps all. A session
+	// lists its own end-user's works only.
+	ExternalUserRef string
+	First           int    // at most this many
+	After           string // the page begins after this cursor
+	Search          string // a part of the title
 }
 
 // OwnWorksPage is a page of works, the last changed first.
@@ -116,16 +121,40 @@ const (
 
 var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 
-// OwnWorks lists the works of the caller's end-user. A session that is for one work lists
-// that work only. A page costs two queries, however many works and versions are on it. A
-// work that is registered during the listing comes before the cursor, so no page repeats or
-// skips a work.
-func (s *Service) OwnWorks(ctx context.Context, e access.EndUser, in OwnWorksRequest) (page OwnWorksPage, err error) {
-	defer operation.Wrap(&err, "list works of an end-user")
-	c := e.Caller()
-	if in.Network.Valid() && in.Network != c.Network {
-		return page, fault.SessionInvalidToken("network")
+// OwnWorks lists the works of the caller's end-user, or of the organization of an API key. A
+// session that is for one work lists that work only. A page costs two queries for each
+// network, however many works and versions are on it. A work that is registered during the
+// listing comes before the cursor, so no page repeats or skips a work.
+func (s *Service) OwnWorks(ctx context.Context, l access.Lister, in OwnWorksRequest) (page OwnWorksPage, err error) {
+	defer operation.Wrap(&err, "list works")
+	networks, err := l.Networks(in.Network)
+	if err != nil {
+		return page, err
 	}
+	at, err := in.check()
+	if err != nil {
+		return page, err
+	}
+	for _, n := range networks {
+		if err := s.listOn(ctx, l, n, in, at, &page); err != nil {
+			return page, err
+		}
+	}
+	slices.SortStableFunc(page.Works, func(a, b OwnWork) int { return cmp.Or(b.UpdatedAt.Compare(a.UpdatedAt), strings.Compare(b.ID, a.ID)) })
+	if page.More = len(page.Works) > in.First; page.More {
+		page.Works = page.Works[:in.First]
+	}
+	return page, nil
+}
+
+// place is where a page begins, and which titles it has.
+type place struct {
+	before   int64
+	beforeID string
+	pattern  string // for LIKE
+}
+
+func (in OwnWorksRequest) check() (at place, err error) {
 	var bad fault.Refused
 	if in.Network != "" && !in.Network.Valid() {
 		bad.Refuse("network", "one_of", network.Every().MustBe())
@@ -136,43 +165,72 @@ func (s *Service) OwnWorks(ctx context.Context, e access.EndUser, in OwnWorksReq
 	if len(in.Search) > 4*maxSearch {
 		bad.Refuse("search", "max_length", "At most 200 characters.")
 	}
-	before, id := int64(math.MaxInt64), ""
+	at.before = math.MaxInt64
 	if in.After != "" {
 		var ok bool
-		if before, id, ok = parseCursor(in.After); !ok {
+		if at.before, at.beforeID, ok = parseCursor(in.After); !ok {
 			bad.Refuse("after", "cursor", "Must be a cursor from this list.")
 		}
 	}
-	if err := bad.Err(); err != nil {
-		return page, err
+	at.pattern = "%" + likeEscape.Replace(legible.Key(strings.ToValidUTF8(strings.ReplaceAll(in.Search, "\x00", ""), ""))) + "%"
+	return at, bad.Err()
+}
+
+// listOn adds the works of one network to a page: one more than the page has, to know whether
+// there is another page.
+func (s *Service) listOn(ctx context.Context, l access.Lister, n network.Name, in OwnWorksRequest, at place, page *OwnWorksPage) error {
+	c, q := l.Caller(), s.DB.Read()
+	ref := c.ExternalUserRef
+	if c.APIKeyID != "" {
+		ref = in.ExternalUserRef
 	}
-	pattern := "%" + likeEscape.Replace(legible.Key(strings.ToValidUTF8(strings.ReplaceAll(in.Search, "\x00", ""), ""))) + "%"
-	if page.Total, err = s.DB.Read().CountOwnWorks(ctx, query.CountOwnWorksParams{OrganizationID: c.Organization, Network: string(c.Network), Test: c.Test, ExternalUserRef: c.ExternalUserRef, Pattern: pattern, One: c.AtsID}); err != nil {
-		return page, err
+	var (
+		total int64
+		rows  []query.OwnWorksRow
+		err   error
+	)
+	if ref == "" {
+		total, err = q.CountOrganizationWorks(ctx, query.CountOrganizationWorksParams{OrganizationID: c.Organization, Network: string(n), Test: c.Test, Pattern: at.pattern})
+		if err != nil {
+			return err
+		}
+		all, err := q.OrganizationWorks(ctx, query.OrganizationWorksParams{
+			OrganizationID: c.Organization, Network: string(n), Test: c.Test, Pattern: at.pattern, Before: at.before, BeforeID: at.beforeID, Lim: int32(in.First) + 1,
+		})
+		if err != nil {
+			return err
+		}
+		for _, row := range all {
+			rows = append(rows, query.OwnWorksRow(row))
+		}
+	} else {
+		total, err = q.CountOwnWorks(ctx, query.CountOwnWorksParams{
+			OrganizationID: c.Organization, Network: string(n), Test: c.Test, ExternalUserRef: ref, Pattern: at.pattern, One: l.AtsID(),
+		})
+		if err != nil {
+			return err
+		}
+		rows, err = q.OwnWorks(ctx, query.OwnWorksParams{
+			OrganizationID: c.Organization, Network: string(n), Test: c.Test, ExternalUserRef: ref, Pattern: at.pattern, One: l.AtsID(),
+			Before: at.before, BeforeID: at.beforeID, Lim: int32(in.First) + 1,
+		})
+		if err != nil {
+			return err
+		}
 	}
-	rows, err := s.DB.Read().OwnWorks(ctx, query.OwnWorksParams{
-		OrganizationID: c.Organization, Network: string(c.Network), Test: c.Test, ExternalUserRef: c.ExternalUserRef, Pattern: pattern, One: c.AtsID,
-		Before: before, BeforeID: id, Lim: int32(in.First) + 1,
-	})
-	if err != nil {
-		return page, err
-	}
+	page.Total += total
 	for _, row := range rows {
-		if n := len(page.Works); n == 0 || page.Works[n-1].ID != row.Work.ID {
-			if n == in.First {
-				page.More = true
-				break
-			}
+		if k := len(page.Works); k == 0 || page.Works[k-1].ID != row.Work.ID {
 			page.Works = append(page.Works, ownWork(row.Work))
 		}
 		v, err := ownVersion(row.Version)
 		if err != nil {
-			return page, err
+			return err
 		}
 		last := &page.Works[len(page.Works)-1]
 		last.Versions = append(last.Versions, v)
 	}
-	return page, nil
+	return nil
 }
 
 // OwnWork returns the work that the caller may see, as the list shows it.

@@ -25,9 +25,9 @@ import (
 // packages are the packages whose errors are checked, without an argument. Those of
 // internal/record name a column and its row.
 var packages = []string{
-	"internal/account", "internal/session", "internal/access", "internal/store", "internal/limit", "internal/credits", "internal/blob", "internal/space", "internal/web", "internal/api",
+	"internal/account", "internal/apikey", "internal/session", "internal/access", "internal/store", "internal/limit", "internal/credits", "internal/blob", "internal/space", "internal/web", "internal/api",
 	"internal/intake", "internal/anchoring", "internal/works", "internal/issuing", "internal/erasing", "internal/claims", "internal/files", "internal/registry",
-	"internal/timestamp", "internal/tracing",
+	"internal/timestamp", "internal/tracing", "internal/idempotency",
 }
 
 func main() {

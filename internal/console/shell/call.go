@@ -26,8 +26,15 @@ func (c *Call) Organization() string { return c.Visitor.Member.OrganizationID }
 // May reports whether the visitor may do something in the organization.
 func (c *Call) May(p permission.Permission) bool { return c.Visitor.May(p) }
 
-// Actor is the visitor, for the audit log.
-func (c *Call) Actor() audit.Actor { return c.Visitor.Person.Actor(web.RequestID(c.R.Context())) }
+// Actor is the visitor, for the audit log. An operator who has opened an organization is named as
+// operator.
+func (c *Call) Actor() audit.Actor {
+	a := c.Visitor.Person.Actor(web.RequestID(c.R.Context()))
+	if c.Visitor.Member.Visit {
+		a.Kind = audit.Operator
+	}
+	return a
+}
 
 // Language returns the tag of the language of the answer.
 func (c *Call) Language() string { return c.words.tag }

@@ -1,15 +1,33 @@
 package registrytest
 
 // deliveries: every version without a certificate has exactly one delivery, unless it waits
-// for its time stamp or its work is erased. Every delivery has a version that needs it.
+// for its time stamp or its work is erased. Every delivery has a version that needs it, or is
+// for a warning about credits.
 func (c *checker) deliveries() {
 	type delivery struct{ work, org string }
+	warnings := map[string]string{} // organizations, by id of the warning
+	c.rows(`SELECT id, organization_id, level, balance FROM credit_warnings`, func(scan func(...any) error) error {
+		var id, org string
+		var level, balance int64
+		err := scan(&id, &org, &level, &balance)
+		if balance >= level {
+			c.say("warning %s is about %d credits, at the level %d", id, balance, level)
+		}
+		warnings[id] = org
+		return err
+	})
 	queued := map[string]delivery{} // by subject; the primary key allows one
 	c.rows(`SELECT kind, subject, work_id, organization_id, attempts, last_error FROM deliveries`, func(scan func(...any) error) error {
 		var d delivery
 		var kind, subject, cause string
 		var attempts int64
 		err := scan(&kind, &subject, &d.work, &d.org, &attempts, &cause)
+		if kind == "credits_low" {
+			if warnings[subject] != d.org {
+				c.say("the delivery of warning %s is of %s, the warning of %q", subject, d.org, warnings[subject])
+			}
+			return err
+		}
 		if kind != "certificate" {
 			c.say("the delivery of %s has kind %q", subject, kind)
 		}

@@ -23,17 +23,23 @@ func (c *checker) ledger() {
 	})
 	type account struct{ org, name string }
 	sums, balances, held := map[account]int64{}, map[account]int64{}, map[string]int64{}
-	c.rows(`SELECT transfer_id, account, amount FROM ledger_entries`, func(scan func(...any) error) error {
+	reached := map[account]map[int64]bool{} // the balances after entries
+	c.rows(`SELECT transfer_id, account, amount, COALESCE(balance, 0) FROM ledger_entries`, func(scan func(...any) error) error {
 		var id, name string
-		var amount int64
-		err := scan(&id, &name, &amount)
+		var amount, after int64
+		err := scan(&id, &name, &amount, &after)
 		t, ok := transfers[id]
 		if !ok {
 			c.say("entry of an unknown transfer: %s", id)
 			return err
 		}
 		t.entries[name] += amount
-		sums[account{t.org, name}] += amount
+		a := account{t.org, name}
+		sums[a] += amount
+		if reached[a] == nil {
+			reached[a] = map[int64]bool{}
+		}
+		reached[a][after] = true
 		return err
 	})
 	c.rows(`SELECT organization_id, account, balance FROM ledger_accounts`, func(scan func(...any) error) error {
@@ -49,6 +55,9 @@ func (c *checker) ledger() {
 	for a, sum := range sums {
 		if balances[a] != sum {
 			c.say("account %s of %s: balance %d, entries sum to %d", a.name, a.org, balances[a], sum)
+		}
+		if !reached[a][sum] {
+			c.say("account %s of %s: no entry has the balance %d", a.name, a.org, sum)
 		}
 	}
 	for a, balance := range balances {

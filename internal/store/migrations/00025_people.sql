@@ -82,6 +82,7 @@ CREATE TABLE invitations (
   expires_at      BIGINT NOT NULL,
   UNIQUE (organization_id, email)
 );
+CREATE INDEX invitations_to ON invitations (email);
 CREATE INDEX invitations_by_expiry ON invitations (expires_at);
 
 -- Secrets that work once: links in mails, and steps of a sign-in.
@@ -105,6 +106,15 @@ CREATE TABLE known_devices (
 CREATE INDEX known_devices_of_person ON known_devices (person_id, expires_at);
 CREATE INDEX known_devices_by_expiry ON known_devices (expires_at);
 
+-- An operator who has opened an organization's pages.
+CREATE TABLE operator_visits (
+  person_id       TEXT NOT NULL REFERENCES people (id),
+  organization_id TEXT NOT NULL REFERENCES organizations (id),
+  expires_at      BIGINT NOT NULL,
+  PRIMARY KEY (person_id, organization_id)
+);
+CREATE INDEX operator_visits_by_expiry ON operator_visits (expires_at);
+
 -- A mail that waits for its delivery (outbox kind 'mail'). It has no secret: the delivery
 -- makes the link.
 CREATE TABLE mails (
@@ -121,6 +131,7 @@ CREATE INDEX mails_of ON mails (kind, ref);
 
 -- +goose Down
 DROP TABLE mails;
+DROP TABLE operator_visits;
 DROP TABLE known_devices;
 DROP TABLE person_links;
 DROP TABLE invitations;

@@ -28,3 +28,6 @@ DELETE FROM invitations WHERE organization_id = sqlc.arg(organization_id) AND id
 
 -- name: SweepInvitations :execrows
 DELETE FROM invitations WHERE expires_at < sqlc.arg(before);
+
+-- name: CountInvitationsTo :one
+SELECT CAST(COUNT(*) AS BIGINT) FROM invitations WHERE email = sqlc.arg(email) AND expires_at > sqlc.arg(now);

@@ -47,14 +47,14 @@ WHERE t.transaction_id = sqlc.arg(transaction_id) AND e.account = 'held';
 
 -- name: History :many
 SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount, e.balance
-FROM (SELECT * FROM ledger_transfers l WHERE l.organization_id = sqlc.arg(organization_id) AND l.id < sqlc.arg(before)
+FROM (SELECT * FROM ledger_transfers l WHERE l.organization_id = sqlc.arg(organization_id) AND l.id >= sqlc.arg(first) AND l.id < sqlc.arg(before)
   ORDER BY l.id DESC LIMIT sqlc.arg(lim)) AS t
 JOIN ledger_entries e ON e.transfer_id = t.id
 ORDER BY t.id DESC, e.account;
 
 -- name: HistoryOfKind :many
 SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount, e.balance
-FROM (SELECT * FROM ledger_transfers l WHERE l.organization_id = sqlc.arg(organization_id) AND l.kind = sqlc.arg(kind) AND l.id < sqlc.arg(before)
+FROM (SELECT * FROM ledger_transfers l WHERE l.organization_id = sqlc.arg(organization_id) AND l.kind = sqlc.arg(kind) AND l.id >= sqlc.arg(first) AND l.id < sqlc.arg(before)
   ORDER BY l.id DESC LIMIT sqlc.arg(lim)) AS t
 JOIN ledger_entries e ON e.transfer_id = t.id
 ORDER BY t.id DESC, e.account;
@@ -72,7 +72,7 @@ WHERE t.organization_id = sqlc.arg(organization_id) AND t.id < sqlc.arg(before)
 ORDER BY t.id DESC LIMIT 1;
 
 -- name: SpentBefore :one
--- What an organization had spent before a transfer.
+-- The sum of an organization's payments before a transfer.
 SELECT e.balance FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id AND e.account = 'spent'
 WHERE t.organization_id = sqlc.arg(organization_id) AND t.kind = 'capture' AND t.id < sqlc.arg(before)
 ORDER BY t.id DESC LIMIT 1;

@@ -119,17 +119,18 @@ func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
 }
 
 const insertJob = `-- name: InsertJob :exec
-INSERT INTO jobs (id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key,
+INSERT INTO jobs (id, organization_id, session_jti, api_key_id, kind, network, external_user_ref, state, work_id, ats_id, title, title_key,
   creators, filename, max_bytes, upload_key, base_version, media_hash, media, hash_only, declared_hash, deadline, rehearse, language, test, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6,
-  'open', $7, $8, $9, $10, $11, $12,
-  $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $24)
+VALUES ($1, $2, $3, $4, $5, $6, $7,
+  'open', $8, $9, $10, $11, $12, $13,
+  $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $25)
 `
 
 type InsertJobParams struct {
 	ID              string
 	OrganizationID  string
 	SessionJti      string
+	ApiKeyID        string
 	Kind            string
 	Network         string
 	ExternalUserRef string
@@ -158,6 +159,7 @@ func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) error {
 		arg.ID,
 		arg.OrganizationID,
 		arg.SessionJti,
+		arg.ApiKeyID,
 		arg.Kind,
 		arg.Network,
 		arg.ExternalUserRef,
@@ -184,15 +186,16 @@ func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) error {
 }
 
 const insertTransaction = `-- name: InsertTransaction :execrows
-INSERT INTO transactions (id, organization_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, rehearse, test, created_at, updated_at)
-VALUES ($1, $2, $3, $4, 'confirmed', $5, $6,
-  $7, $8, $9, $10, $11, $12, $13, $13)
+INSERT INTO transactions (id, organization_id, api_key_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, rehearse, test, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, 'confirmed', $6, $7,
+  $8, $9, $10, $11, $12, $13, $14, $14)
 ON CONFLICT (work_id) WHERE state IN ('confirmed', 'staged', 'broadcast') DO NOTHING
 `
 
 type InsertTransactionParams struct {
 	ID             string
 	OrganizationID string
+	ApiKeyID       string
 	Network        string
 	Kind           string
 	WorkID         string
@@ -210,6 +213,7 @@ func (q *Queries) InsertTransaction(ctx context.Context, arg InsertTransactionPa
 	result, err := q.db.ExecContext(ctx, insertTransaction,
 		arg.ID,
 		arg.OrganizationID,
+		arg.ApiKeyID,
 		arg.Network,
 		arg.Kind,
 		arg.WorkID,

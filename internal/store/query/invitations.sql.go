@@ -20,6 +20,22 @@ func (q *Queries) CountInvitations(ctx context.Context, organizationID string) (
 	return column_1, err
 }
 
+const countInvitationsTo = `-- name: CountInvitationsTo :one
+SELECT CAST(COUNT(*) AS BIGINT) FROM invitations WHERE email = $1 AND expires_at > $2
+`
+
+type CountInvitationsToParams struct {
+	Email string
+	Now   int64
+}
+
+func (q *Queries) CountInvitationsTo(ctx context.Context, arg CountInvitationsToParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countInvitationsTo, arg.Email, arg.Now)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const deleteInvitation = `-- name: DeleteInvitation :execrows
 DELETE FROM invitations WHERE organization_id = $1 AND id = $2
 `

@@ -113,14 +113,15 @@ func (q *Queries) HeldFor(ctx context.Context, transactionID string) (int64, err
 
 const history = `-- name: History :many
 SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount, e.balance
-FROM (SELECT id, organization_id, kind, transaction_id, note, created_at FROM ledger_transfers l WHERE l.organization_id = $1 AND l.id < $2
-  ORDER BY l.id DESC LIMIT $3) AS t
+FROM (SELECT id, organization_id, kind, transaction_id, note, created_at FROM ledger_transfers l WHERE l.organization_id = $1 AND l.id >= $2 AND l.id < $3
+  ORDER BY l.id DESC LIMIT $4) AS t
 JOIN ledger_entries e ON e.transfer_id = t.id
 ORDER BY t.id DESC, e.account
 `
 
 type HistoryParams struct {
 	OrganizationID string
+	First          string
 	Before         string
 	Lim            int32
 }
@@ -137,7 +138,12 @@ type HistoryRow struct {
 }
 
 func (q *Queries) History(ctx context.Context, arg HistoryParams) ([]HistoryRow, error) {
-	rows, err := q.db.QueryContext(ctx, history, arg.OrganizationID, arg.Before, arg.Lim)
+	rows, err := q.db.QueryContext(ctx, history,
+		arg.OrganizationID,
+		arg.First,
+		arg.Before,
+		arg.Lim,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -170,8 +176,8 @@ func (q *Queries) History(ctx context.Context, arg HistoryParams) ([]HistoryRow,
 
 const historyOfKind = `-- name: HistoryOfKind :many
 SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount, e.balance
-FROM (SELECT id, organization_id, kind, transaction_id, note, created_at FROM ledger_transfers l WHERE l.organization_id = $1 AND l.kind = $2 AND l.id < $3
-  ORDER BY l.id DESC LIMIT $4) AS t
+FROM (SELECT id, organization_id, kind, transaction_id, note, created_at FROM ledger_transfers l WHERE l.organization_id = $1 AND l.kind = $2 AND l.id >= $3 AND l.id < $4
+  ORDER BY l.id DESC LIMIT $5) AS t
 JOIN ledger_entries e ON e.transfer_id = t.id
 ORDER BY t.id DESC, e.account
 `
@@ -179,6 +185,7 @@ ORDER BY t.id DESC, e.account
 type HistoryOfKindParams struct {
 	OrganizationID string
 	Kind           string
+	First          string
 	Before         string
 	Lim            int32
 }
@@ -198,6 +205,7 @@ func (q *Queries) HistoryOfKind(ctx context.Context, arg HistoryOfKindParams) ([
 	rows, err := q.db.QueryContext(ctx, historyOfKind,
 		arg.OrganizationID,
 		arg.Kind,
+		arg.First,
 		arg.Before,
 		arg.Lim,
 	)
@@ -532,7 +540,7 @@ type SpentBeforeParams struct {
 	Before         string
 }
 
-// What an organization had spent before a transfer.
+// The sum of an organization's payments before a transfer.
 func (q *Queries) SpentBefore(ctx context.Context, arg SpentBeforeParams) (sql.NullInt64, error) {
 	row := q.db.QueryRowContext(ctx, spentBefore, arg.OrganizationID, arg.Before)
 	var balance sql.NullInt64

@@ -95,6 +95,16 @@ type Erasure struct {
 	Tries          int64
 }
 
+type IdempotentRequest struct {
+	ID          string
+	Request     string
+	Claim       string
+	LeasedUntil int64
+	Status      int64
+	Answer      []byte
+	CreatedAt   int64
+}
+
 type Identity struct {
 	Issuer    string
 	Subject   string
@@ -260,6 +270,12 @@ type Membership struct {
 	Email          string
 	Role           string
 	CreatedAt      int64
+}
+
+type OperatorVisit struct {
+	PersonID       string
+	OrganizationID string
+	ExpiresAt      int64
 }
 
 type Organization struct {

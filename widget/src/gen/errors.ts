@@ -154,7 +154,7 @@ export interface ErrorDetails {
     reason: string;
   };
   "common.rate_limited": {
-    /** The limit that is reached. `address` or `organization`: requests. `followers`: clients that follow this transaction. `bodies_in_flight`: request bodies that this address or organization sends at the same time. For an upload: `uploads_in_flight` (two uploads to this URL are already running); `organization_uploads` or `server_uploads` (uploads at the same time); `organization_bytes` or `server_bytes` (bytes that are being uploaded or are not registered yet). */
+    /** The limit that is reached. `address`, `api_key` or `organization`: requests. `followers`: clients that follow this transaction. `bodies_in_flight`: request bodies that this address or organization sends at the same time. For an upload: `uploads_in_flight` (two uploads to this URL are already running); `organization_uploads` or `server_uploads` (uploads at the same time); `organization_bytes` or `server_bytes` (bytes that are being uploaded or are not registered yet). */
     reason?: string;
   };
   "common.validation_failed": {

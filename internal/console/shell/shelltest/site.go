@@ -1,11 +1,8 @@
 package shelltest
 
 import (
-	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/base64"
-	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -55,13 +52,13 @@ func Open(t testing.TB, db *store.DB, areas ...shell.Area) *Site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := shell.New(shell.Config{PublicURL: PublicURL, Key: []byte("a key for tests, with 32 bytes.."), Session: service.Session, Now: db.Now, Member: func(ctx context.Context, person, organization string) (people.Membership, error) {
-		m, err := db.Read().MembershipOf(ctx, query.MembershipOfParams{OrganizationID: organization, PersonID: person})
-		if errors.Is(err, sql.ErrNoRows) {
-			return people.Membership{}, nil
-		}
-		return people.Membership{OrganizationID: m.ID, OrganizationName: m.Name, Role: permission.Role(m.Role)}, err
-	}}, areas...)
+	return OpenPeople(t, db, service, areas...)
+}
+
+// OpenPeople is Open with a service for people that the caller has configured.
+func OpenPeople(t testing.TB, db *store.DB, service *people.Service, areas ...shell.Area) *Site {
+	t.Helper()
+	s, err := shell.New(shell.Config{PublicURL: PublicURL, Key: []byte("a key for tests, with 32 bytes.."), Session: service.Session, Member: service.Member, Now: db.Now}, areas...)
 	if err != nil {
 		t.Fatal(err)
 	}
