@@ -7,8 +7,11 @@ import (
 	"timbre.example/internal/console/overview"
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/signin"
+	"timbre.example/internal/console/works"
+	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/people"
+	"timbre.example/internal/registry"
 	"timbre.example/internal/store"
 )
 
@@ -23,12 +26,16 @@ type Config struct {
 	Key    []byte
 	DB     *store.DB
 	People *people.Service
+	// Registry reads and erases works, on these networks.
+	Registry *registry.Registry
+	Networks []network.Network
 }
 
 // Areas returns all groups of pages, in no particular order.
 func Areas(c Config) []shell.Area {
 	return []shell.Area{
 		overview.Area(c.DB),
+		works.Area(c.DB, c.Registry, c.Networks),
 		signin.Area(c.People),
 	}
 }

@@ -223,6 +223,17 @@ func Window[T any](c *Call, rows []T, most int, key func(T) string) ([]T, List) 
 	return rows, l
 }
 
+// Turns returns the places of the neighbours in a list whose cursors the page knows itself; "" is none.
+func (c *Call) Turns(before, after string) (l List) {
+	if before != "" {
+		l.Previous = c.turn("before", before)
+	}
+	if after != "" {
+		l.Next = c.turn("after", after)
+	}
+	return l
+}
+
 // shown returns the GET page that this call shows. For a form that is shown again, it is the nearest one above.
 func (c *Call) shown() *Page {
 	if c.page.Method == http.MethodGet {
