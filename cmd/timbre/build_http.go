@@ -14,13 +14,16 @@ import (
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/compressed"
-	"timbre.example/internal/console"
+	"timbre.example/internal/console/shell"
+	"timbre.example/internal/console/transactions"
 	"timbre.example/internal/docsite"
 	"timbre.example/internal/explorer"
+	jobfiles "timbre.example/internal/files"
 	"timbre.example/internal/media"
 	"timbre.example/internal/network"
 	"timbre.example/internal/paths"
 	"timbre.example/internal/registry"
+	"timbre.example/internal/requestlog"
 	"timbre.example/internal/web"
 	"timbre.example/verify"
 	"timbre.example/widget"
@@ -42,11 +45,16 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 	}
 	disk, onDisk := st.blobs.(*blob.Disk)
 	out.packed = compressed.New(maxCompressed)
+	requests := requestlog.New(st.db, time.Duration(f.RequestLog)*24*time.Hour, told.log)
+	out.runs(requests.Run)
+	if f.has(worker) {
+		out.runs(requests.Sweeper().Run)
+	}
 	out.web = web.New(web.Config{
 		PublicURL: at.url, Version: version, Log: told.log, Limits: who.limits, Streams: f.LimitsFollowers, TrustedProxies: f.TrustedProxies,
-		Metrics: told.metrics, Tracer: told.tracer, Once: who.requests, Ping: st.db.Ping, Checks: append(api.Checks(st.space, w.registry), conditions(st.db, w.networks)...),
+		Metrics: told.metrics, Requests: requests, Tracer: told.tracer, Once: who.requests, Ping: st.db.Ping, Checks: append(api.Checks(st.space, w.registry), conditions(st.db, w.networks)...),
 	}, stop)
-	told.metrics.Read(f.sources(st, who, w, out.web.OpenStreams))
+	told.metrics.Read(f.sources(st, who, w, requests, out.web.OpenStreams))
 	api.New(api.Config{Web: out.web, Sessions: who.sessions, Keys: who.keys, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported()})
 	if f.has(organizations) {
 		if err := openManagement(at.url, strings.HasPrefix(at.url, "https:"), out.web, st, who); err != nil {
@@ -55,24 +63,37 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 	}
 	if serves != nil {
 		if onDisk {
-			out.web.Mount("/blob", disk.Handler(serves.Intake, web.RenderError))
+			out.web.Mount("/blob", disk.Handler(uploads{serves.Intake}, web.RenderError))
 		}
 		out.pages(at.url, w.networks.All())
 	}
 	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError))) // with every role: errors link there
 	if serves != nil && who.people != nil {
-		pages, err := openConsole(at.url, st, who.people)
+		pages, err := openConsole(at.url, st, who.people, w, requests, stop)
 		if err != nil {
 			return out, err
 		}
-		out.web.Mount(console.Root, pages)
-		out.web.Mount(console.Root+"/assets", out.packed.Handler(pages)) // pages have secrets, and are not compressed
+		out.web.Stream(shell.Root+transactions.LivePath, pages.ServeHTTP)
+		out.web.Mount(shell.Root, pages)
+		out.web.Mount(shell.Root+"/assets", out.packed.Handler(pages)) // pages have secrets, and are not compressed
 	}
 	if at.metrics != nil {
 		handler := out.web.MetricsHandler(f.MetricsHost)
 		out.runs(func(ctx context.Context) { serveMetrics(ctx, at.metrics, handler, told.log) })
 	}
 	return out, nil
+}
+
+// uploads records for the request log whose job an upload is for.
+type uploads struct{ blob.Receiver }
+
+func (u uploads) Uploading(ctx context.Context, key string) (blob.Owner, error) {
+	owner, err := u.Receiver.Uploading(ctx, key)
+	if job, ok := jobfiles.JobOf(key); ok && err == nil {
+		web.Caller(ctx, owner.Group, requestlog.Caller{Kind: requestlog.Upload})
+		web.Trace(ctx, job)
+	}
+	return owner, err
 }
 
 // pages adds what browsers open: the explorer, the widget's files, the page /verify and the

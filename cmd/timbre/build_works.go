@@ -9,6 +9,7 @@ import (
 	"timbre.example/internal/network"
 	"timbre.example/internal/paths"
 	"timbre.example/internal/registry"
+	"timbre.example/internal/webhook"
 )
 
 // works is the registry and its networks. Without the roles ats and worker it is empty.
@@ -45,6 +46,7 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 		ExplorerURL: func(n network.Name, hash string) string { return at.url + paths.Transaction(n, hash) },
 		Certify:     issuing.Pages{PublicURL: at.url, Registry: f.registryName(at.url), Signer: signer}.Certify,
 		Stamp:       stamp,
+		Webhooks:    f.webhooks(st),
 		// Longer than it takes to make one certificate, and shorter than people wait for a download to start.
 		AwaitCertificate: 4 * time.Second,
 	})
@@ -60,4 +62,9 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 		w.runs(w.registry.Works.Progress.Worker().Run)
 	}
 	return w, nil
+}
+
+// webhooks configures the endpoints of organizations, and in a worker the deliveries to them.
+func (f serverFlags) webhooks(st storage) webhook.Config {
+	return webhook.Config{DB: st.db, Key: st.root.key(purposeWebhooks), Allow: f.WebhooksAllow, UserAgent: "Timbre/" + version}
 }

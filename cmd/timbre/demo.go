@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -57,8 +58,9 @@ func (c *demoCmd) Run(o *output) error {
 	f := serverFlags{
 		Listen: c.Addr, BlobURL: cmp.Or(c.BlobURL, "file:"+filepath.Join(c.Data, "blobs")), s3Flags: c.s3Flags, SecretFile: filepath.Join(c.Data, "secret"),
 		NetworkBlockTime: c.BlockTime, MaxFileSize: c.MaxFileSize,
-		clockFlag:  clockFlag{NetworkClockTolerance: time.Minute},
-		limitFlags: c.limitFlags, Signing: c.Signing, registryFlag: c.registryFlag, authorityFlag: c.authorityFlag, LogFormat: "text", trial: true,
+		clockFlag:     clockFlag{NetworkClockTolerance: time.Minute},
+		WebhooksAllow: proxies{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}, // receivers on this machine
+		limitFlags:    c.limitFlags, Signing: c.Signing, registryFlag: c.registryFlag, authorityFlag: c.authorityFlag, LogFormat: "text", trial: true,
 	}
 	f.DatabaseURL = c.DatabaseURL
 	if f.DatabaseURL == "" {

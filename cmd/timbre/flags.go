@@ -166,7 +166,8 @@ func (f limitFlags) rates() limit.Rates {
 // find out all the titles of a site.
 var duplicateTitles = limit.Rate{Count: 20, Per: 10 * time.Minute, Burst: 20}
 
-// proxies are networks, separated by commas, or "none".
+// proxies are networks, separated by commas, or "none": those of proxies, and those that
+// receive webhooks.
 type proxies []netip.Prefix
 
 func (p *proxies) UnmarshalText(text []byte) error {
@@ -224,12 +225,16 @@ type serverFlags struct {
 	registryFlag
 	authorityFlag
 
+	WebhooksAllow proxies `env:"TIMBRE_WEBHOOKS_ALLOW" example:"10.1.0.0/16,127.0.0.0/8" placeholder:"CIDRS" help:"Networks to which webhooks are delivered beside public addresses, separated by commas. Endpoints there may use http and any port. Without this flag, endpoints need https and a public address. Everybody who may make an endpoint can then send requests to these networks."`
+
 	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" example:"10.0.0.5:9090" placeholder:"ADDR" help:"Serve /metrics on this address, without authentication. Without this flag, only localhost can read /metrics, and only if the public URL is on localhost."`
 
 	MetricsHost []string `env:"TIMBRE_METRICS_HOST" example:"timbre.internal.example" placeholder:"NAME" help:"Host names that clients use for --metrics-listen, separated by commas. IP addresses and names without a dot are always accepted. Other names are refused, because any web page could use them to read the metrics."`
 
 	TracesEndpoint string `env:"TIMBRE_TRACES_ENDPOINT,OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" example:"http://collector.internal.example:4318/v1/traces" placeholder:"URL" help:"URL of an OpenTelemetry collector that receives traces, by OTLP over HTTP. Without this flag, no trace is recorded."`
 	TracesRatio    ratio  `env:"TIMBRE_TRACES_RATIO" example:"0.1" default:"1" placeholder:"PART" help:"Part of the requests whose traces are recorded, from 0 to 1. Give all processes the same (default: ${default})."`
+
+	RequestLog int `name:"request-log" env:"TIMBRE_REQUEST_LOG" example:"14" default:"14" placeholder:"DAYS" help:"Days for which the calls of each organization are kept, for its console; 0 keeps none (default: ${default})."`
 
 	LogLevel slog.Level `env:"TIMBRE_LOG_LEVEL" example:"INFO" default:"INFO" placeholder:"LEVEL" help:"DEBUG logs every request, INFO refused requests, WARN and ERROR only problems (default: ${default})."`
 	// trial marks a server for trying Timbre out (demo, tests). It may create its secret
@@ -381,6 +386,9 @@ func (f serverFlags) validate() error {
 	}
 	if u, err := url.Parse(f.TracesEndpoint); f.TracesEndpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return wrongf("traces-endpoint", "must be an http or https URL, such as http://127.0.0.1:4318/v1/traces")
+	}
+	if f.RequestLog < 0 || f.RequestLog > 366 {
+		return wrongf("request-log", "must be 0 (off) to 366 days")
 	}
 	if f.LimitsConnections < 0 {
 		return wrongf("limits-connections", "must be 0 (no limit) or more")

@@ -22,11 +22,12 @@ import (
 // The purposes of keys. A purpose that ends in public is the public half of a signing
 // key.
 const (
-	purposeTokens  = "session tokens"
-	purposeUploads = "upload URLs"
-	purposeCodes   = "access codes"
-	purposeConsole = "console"
-	public         = " public"
+	purposeTokens   = "session tokens"
+	purposeUploads  = "upload URLs"
+	purposeCodes    = "access codes"
+	purposeConsole  = "console"
+	purposeWebhooks = "webhook secrets"
+	public          = " public"
 )
 
 func purposeLog(n network.Name) string { return "log " + string(n) }
@@ -41,11 +42,11 @@ func needs(r role) []string {
 	}
 	switch r {
 	case organizations:
-		return []string{purposeTokens}
+		return []string{purposeTokens, purposeWebhooks}
 	case ats:
 		return append([]string{purposeUploads, purposeCodes}, verifying...)
 	case worker:
-		return append([]string{purposeCodes}, signing...)
+		return append([]string{purposeCodes, purposeWebhooks}, signing...)
 	default:
 		return nil
 	}
@@ -243,9 +244,11 @@ type secretDerive struct {
 
 // Help lists the keys of each role.
 func (secretDerive) Help() string {
-	return `organizations: the key that signs session tokens.
+	return `organizations: the key that signs session tokens, and the key that encrypts webhook
+               secrets.
 ats:           the keys of upload URLs and access codes, and the logs' public keys.
-worker:        the keys that sign the logs, and the key of access codes.
+worker:        the keys that sign the logs, and the keys of access codes and webhook
+                secrets.
 organizations and ats together serve the console, and have its key.
 The same secret always gives the same file. Keep the whole secret on a machine
 where no server runs: only the whole secret can make these files again.`

@@ -104,7 +104,7 @@ func TestKeysByRole(t *testing.T) {
 			}
 		}
 	}
-	if spare := root.spare([]role{ats}); strings.Join(spare, ", ") != "session tokens, log testnet, log mainnet" {
+	if spare := root.spare([]role{ats}); strings.Join(spare, ", ") != "session tokens, webhook secrets, log testnet, log mainnet" {
 		t.Errorf("an ats with the whole secret: %q", spare)
 	}
 	if spare := root.spare(allRoles); len(spare) > 0 {

@@ -8,18 +8,21 @@ import (
 	"timbre.example/internal/credits"
 	"timbre.example/internal/metrics"
 	"timbre.example/internal/network"
+	"timbre.example/internal/outbox"
 	"timbre.example/internal/registry"
+	"timbre.example/internal/requestlog"
 	"timbre.example/internal/store"
 	"timbre.example/internal/web"
 )
 
 // sources returns what a scrape reads. Counts over the whole database are read by workers
 // alone, so that every process more does not mean more queries.
-func (f serverFlags) sources(st storage, who identity, w works, streams func() int) metrics.Sources {
+func (f serverFlags) sources(st storage, who identity, w works, requests *requestlog.Log, streams func() int) metrics.Sources {
 	out := metrics.Sources{
 		Now:       st.db.Now,
 		Followers: streams,
 		Limits:    who.limits.Alone,
+		Requests:  requests.Counts,
 		Database: func() metrics.Database {
 			c := st.db.Counts()
 			return metrics.Database{Timeouts: c.Timeouts, Retries: c.Retries, Transactions: c.Transactions, Commits: c.Commits}
@@ -96,6 +99,13 @@ func countRows(ctx context.Context, db *store.DB, works *registry.Registry) (met
 	out := metrics.Rows{
 		CertificatesWaiting: b.CertificatesWaiting, TimestampsWaiting: b.TimestampsWaiting, ErasuresWaiting: b.ErasuresWaiting, ErasuresStuck: b.ErasuresStuck,
 		JobsExpired: b.JobsExpired, JobsLeftover: b.JobsLeftover, Credits: totals,
+	}
+	for _, kind := range outbox.Kinds() {
+		c, err := outbox.Count(ctx, db, kind)
+		if err != nil {
+			return metrics.Rows{}, err
+		}
+		out.Outbox = append(out.Outbox, metrics.Outbox{Kind: string(kind), Waiting: c.Waiting, Due: c.Due, Failing: c.Failing, Oldest: c.Oldest})
 	}
 	for _, f := range b.InFlight {
 		out.InFlight = append(out.InFlight, metrics.InFlight{Network: f.Network, State: string(f.State), Count: f.Count, Oldest: store.Time(f.Oldest)})

@@ -250,7 +250,7 @@ func TestMetricsAreSet(t *testing.T) {
 		}
 	}
 	recorded := selected(slices.Concat(sourcesBelow(t, "."), sourcesBelow(t, "../../internal/anchoring"), sourcesBelow(t, "../../internal/intake"),
-		sourcesBelow(t, "../../internal/issuing"), sourcesBelow(t, "../../internal/erasing"), sourcesBelow(t, "../../internal/network/log")))
+		sourcesBelow(t, "../../internal/issuing"), sourcesBelow(t, "../../internal/erasing"), sourcesBelow(t, "../../internal/webhook"), sourcesBelow(t, "../../internal/network/log")))
 	for _, f := range sourcesBelow(t, "../../internal/events") {
 		for _, d := range f.Decls {
 			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv != nil && fn.Name.IsExported() && recorded[fn.Name.Name] == 0 {

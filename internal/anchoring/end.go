@@ -18,7 +18,11 @@ import (
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/tally"
+	"timbre.example/internal/webhook"
 )
+
+// succeeded is the event of each kind of transaction.
+var succeeded = map[string]webhook.Event{record.KindRegister: webhook.WorkRegistered, record.KindUpdate: webhook.WorkUpdated}
 
 // described is a transaction as events name it.
 func described(row query.Transaction) events.Transaction {
@@ -82,6 +86,14 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transactio
 	if err := tally.Final(ctx, tx, row, tx.Now); err != nil {
 		return nil, err
 	}
+	hash := record.Hex(row.TxHash)
+	if err := webhook.TransactionEnded(ctx, tx, webhook.Ended{
+		Event: succeeded[row.Kind], Transaction: row.ID, Organization: row.OrganizationID, Work: row.WorkID, APIKey: row.ApiKeyID, ExternalUserRef: job.ExternalUserRef, Network: row.Network,
+		At: receipt.At, AtsID: receipt.AtsID, TxHash: row.TxHash, BlockHash: receipt.BlockHash[:], BlockNumber: receipt.BlockNumber, ExplorerURL: s.ExplorerURL(network.Name(row.Network), hash),
+		AccessCode: row.Kind == record.KindRegister && job.ExternalUserRef == "",
+	}); err != nil {
+		return nil, err
+	}
 	took := tx.Now.Sub(store.Time(row.CreatedAt))
 	return func() {
 		s.Events.Step(described(row), "final", begun, nil)
@@ -136,7 +148,14 @@ func (s *Service) fail(ctx context.Context, tx *store.Tx, row query.Transaction,
 	if err := tally.Failed(ctx, tx, row, tx.Now, reason); err != nil {
 		return nil, err
 	}
+	if err := webhook.TransactionEnded(ctx, tx, webhook.Ended{
+		Event: webhook.WorkFailed, Transaction: row.ID, Organization: row.OrganizationID, Work: row.WorkID, APIKey: row.ApiKeyID, ExternalUserRef: job.ExternalUserRef, Network: row.Network,
+		At: tx.Now, Reason: reason,
+	}); err != nil {
+		return nil, err
+	}
 	return func() {
+		s.Finished()
 		s.Events.Step(described(row), "refused", store.Time(row.UpdatedAt), errors.New(reason))
 		s.Events.Failed(ctx, described(row), string(fault.CodeTransactionFailed), reason)
 	}, nil

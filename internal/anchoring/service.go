@@ -31,7 +31,9 @@ type Config struct {
 	StampWithin time.Duration
 	// Changed is called when the row of a transaction has changed.
 	Changed func(id string)
-	// Finished is called when transactions became final.
+	// ExplorerURL returns the public page of a final transaction.
+	ExplorerURL func(n network.Name, txHash string) string
+	// Finished is called when transactions have ended.
 	Finished func()
 	// Reached is called at each point between two effects; see package crash.
 	Reached func(point string)

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"timbre.example/internal/requestlog"
 	"timbre.example/internal/session"
 	"timbre.example/internal/web"
 )
@@ -18,6 +20,7 @@ const (
 // New adds the routes of the API to its router.
 func New(c Config) *API {
 	a := &API{Config: c, counts: newCounts()}
+	a.Sessions.Seen = seen
 	if a.mints() {
 		a.Web.Get("/.well-known/jwks.json", a.jwks)
 	}
@@ -30,6 +33,15 @@ func New(c Config) *API {
 		a.routes()
 	}
 	return a
+}
+
+// seen records a caller for the request log, also one that is refused after this.
+func seen(ctx context.Context, by session.Seen) {
+	kind := requestlog.Session
+	if by.Mints {
+		kind = requestlog.Mint
+	}
+	web.Caller(ctx, by.Organization, requestlog.Caller{Kind: kind, ID: by.SiteKey, Session: by.Session})
 }
 
 // op names an operation that answers 200.

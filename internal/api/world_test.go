@@ -35,6 +35,7 @@ import (
 	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
 	"timbre.example/internal/registry"
+	"timbre.example/internal/requestlog"
 	"timbre.example/internal/session"
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
@@ -66,6 +67,7 @@ type world struct {
 	stop     func()       // ends progress streams, as a shutdown does
 	logs     []*netlog.Log
 	work     func() // starts the workers
+	requests *requestlog.Log
 }
 
 // options change a world before it is made.
@@ -146,7 +148,9 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	stop := make(chan struct{})
 	w.stop = sync.OnceFunc(func() { close(stop) })
 	limits := limit.New(db, o.limits, log)
+	w.requests = requestlog.New(db, time.Hour, log)
 	w.web = web.New(web.Config{
+		Requests:  w.requests,
 		PublicURL: w.url, Version: "test", Log: log, Limits: limits, Bodies: o.bodies, BodyTimeout: o.bodyTimeout, Streams: o.followers, TrustedProxies: o.proxies,
 		Metrics: metrics.New("test", "testnet", "mainnet"), Ping: db.Ping, Once: &idempotency.Requests{DB: db}, Checks: api.Checks(o.space, w.registry),
 	}, stop)

@@ -7,6 +7,7 @@ import (
 	"timbre.example/internal/console/overview"
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/signin"
+	"timbre.example/internal/console/transactions"
 	"timbre.example/internal/console/works"
 	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
@@ -29,6 +30,8 @@ type Config struct {
 	// Registry reads and erases works, on these networks.
 	Registry *registry.Registry
 	Networks []network.Network
+	// Transactions is what the pages about transactions show.
+	Transactions transactions.Config
 }
 
 // Areas returns all groups of pages, in no particular order.
@@ -37,6 +40,7 @@ func Areas(c Config) []shell.Area {
 		overview.Area(c.DB),
 		works.Area(c.DB, c.Registry, c.Networks),
 		signin.Area(c.People),
+		transactions.Area(c.Transactions),
 	}
 }
 

@@ -27,6 +27,8 @@ const (
 	Timestamped = "time-stamped"
 	Certified   = "certificate"
 	Erased      = "erased"
+	Notified    = "webhook"
+	Unhealthy   = "webhook endpoint"
 	Stopped     = "stopped"
 )
 
@@ -148,6 +150,36 @@ func (r *Recorder) Erased(ctx context.Context, organization string, files int) {
 	if r != nil {
 		r.metrics.Erased(files)
 		r.line(ctx, Erased, slog.String("organization", organization), slog.Int("files", files))
+	}
+}
+
+// Webhook is what the lines about a delivery have in common. The line shortens the ids.
+type Webhook struct {
+	Delivery, Event, Organization, Endpoint string
+	// Job is the job of the transaction that the event is about, or "".
+	Job string
+}
+
+// WebhookAttempt counts an attempt of a delivery. state is that of the delivery after it: a
+// delivery that waits for another attempt has no line. status is 0 without an answer.
+func (r *Recorder) WebhookAttempt(ctx context.Context, w Webhook, state string, status int, attempt int64, took time.Duration) {
+	if r == nil {
+		return
+	}
+	r.metrics.WebhookAttempt(state, took)
+	if state == "waiting" {
+		return
+	}
+	r.line(ctx, Notified, slog.String("delivery", w.Delivery), slog.String("event", w.Event), slog.String("job", short(w.Job)), slog.String("organization", w.Organization), slog.String("endpoint", w.Endpoint),
+		slog.String("state", state), slog.Int("status", status), slog.Int64("attempt", attempt), slog.Duration("took", took.Round(time.Millisecond)))
+}
+
+// WebhookEndpoint records that an endpoint has failed for days (reason is ""), or was disabled
+// by the server for a reason.
+func (r *Recorder) WebhookEndpoint(ctx context.Context, organization, endpoint, reason string) {
+	if r != nil {
+		r.metrics.WebhookDisabled(reason)
+		r.line(ctx, Unhealthy, slog.String("organization", organization), slog.String("endpoint", endpoint), slog.String("disabled", reason))
 	}
 }
 

@@ -34,6 +34,9 @@ type Metrics struct {
 	timestampsFailed    prometheus.Counter
 	timestampsAbandoned prometheus.Counter
 	erasures            prometheus.Counter
+	webhookAttempts     *prometheus.CounterVec
+	webhookSeconds      prometheus.Histogram
+	webhooksDisabled    *prometheus.CounterVec
 	blockSeconds        *prometheus.HistogramVec
 	blockEntries        *prometheus.HistogramVec
 }
@@ -50,6 +53,13 @@ const (
 	held     = "held"
 	captured = "captured"
 	released = "released"
+)
+
+// outcomes are the values of the label outcome of timbre_webhook_attempts_total, and
+// disabling those of the label reason of timbre_webhook_endpoints_disabled_total.
+var (
+	outcomes  = map[string]string{"delivered": "delivered", "waiting": "retried", "failed": "failed"}
+	disabling = []string{"gone", "failing"}
 )
 
 // New makes the metrics of a release. networks are the values of the label network.
@@ -88,6 +98,16 @@ func New(version string, networks ...string) *Metrics {
 		timestampsFailed:    counter("timbre_timestamps_failed_total", "Failed requests to the time-stamp authority; each is retried until the timeout of its version."),
 		timestampsAbandoned: counter("timbre_timestamps_abandoned_total", "Versions that stay without a time stamp, because their timeout has passed."),
 		erasures:            counter("timbre_erasures_total", "Files of erased works that this process deleted."),
+		webhookAttempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "timbre_webhook_attempts_total", Help: "Attempts of this process to deliver a webhook, by what followed: delivered, retried, or failed for good.",
+		}, []string{"outcome"}),
+		webhookSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "timbre_webhook_seconds", Help: "Time of an attempt to deliver a webhook in seconds, from the look-up of the host to the end of the answer.",
+			Buckets: []float64{.005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}),
+		webhooksDisabled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "timbre_webhook_endpoints_disabled_total", Help: "Webhook endpoints that this process disabled: they answered 410 (gone), or every attempt failed for days (failing).",
+		}, []string{"reason"}),
 		blockSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "timbre_log_block_seconds", Help: "Time to make a block in seconds.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
@@ -102,7 +122,13 @@ func New(version string, networks ...string) *Metrics {
 	m.registry.MustRegister(about, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.requests, m.requestSeconds, m.transactions, m.transactionSeconds, m.credits,
 		m.certificatesMade, m.certificatesFailed, m.certificateSeconds, m.timestampsMade, m.timestampsFailed, m.timestampsAbandoned, m.erasures,
-		m.blockSeconds, m.blockEntries)
+		m.webhookAttempts, m.webhookSeconds, m.webhooksDisabled, m.blockSeconds, m.blockEntries)
+	for _, outcome := range outcomes {
+		m.webhookAttempts.WithLabelValues(outcome)
+	}
+	for _, reason := range disabling {
+		m.webhooksDisabled.WithLabelValues(reason)
+	}
 	for _, n := range networks { // a series exists before its first event: otherwise a rate misses that event
 		for _, outcome := range []string{confirmed, final, failed} {
 			m.transactions.WithLabelValues(n, outcome)
@@ -208,6 +234,23 @@ func (m *Metrics) TimestampAbandoned() {
 func (m *Metrics) Erased(files int) {
 	if m != nil {
 		m.erasures.Add(float64(files))
+	}
+}
+
+// WebhookAttempt counts an attempt to deliver a webhook. state is that of the delivery after it.
+func (m *Metrics) WebhookAttempt(state string, took time.Duration) {
+	if m == nil {
+		return
+	}
+	m.webhookAttempts.WithLabelValues(outcomes[state]).Inc()
+	m.webhookSeconds.Observe(took.Seconds())
+}
+
+// WebhookDisabled counts an endpoint that the server disabled; with reason "" it was warned
+// only, which counts nothing.
+func (m *Metrics) WebhookDisabled(reason string) {
+	if m != nil && reason != "" {
+		m.webhooksDisabled.WithLabelValues(reason).Inc()
 	}
 }
 

@@ -23,6 +23,9 @@ type Sources struct {
 	// Limits reports whether the process counts its rate limits alone, and how often it
 	// began to.
 	Limits func() (alone bool, times int64)
+	// Requests counts the calls that the process wrote to the request log, those that it
+	// dropped, and those that wait.
+	Requests func() (written, dropped int64, waiting int)
 	// Workers are what works in the background.
 	Workers func() []Worker
 	// Staged is how many bytes the store holds for uploads that are not registered.
@@ -71,8 +74,18 @@ type Rows struct {
 	// JobsExpired are jobs past their deadline, JobsLeftover jobs at their end with files:
 	// the sweeper will close and clean them.
 	JobsExpired, JobsLeftover int64
+	// Outbox has the deliveries that wait, by kind.
+	Outbox []Outbox
 	// Credits are the balances of all organizations, by account.
 	Credits map[string]int64
+}
+
+// Outbox counts the deliveries of one kind. Due may be taken now, Failing have a failed attempt.
+type Outbox struct {
+	Kind                  string
+	Waiting, Due, Failing int64
+	// Oldest is when the oldest was enqueued; zero without any.
+	Oldest time.Time
 }
 
 // InFlight counts the transactions of a network in one state.
@@ -130,6 +143,11 @@ func (m *Metrics) Read(s Sources) {
 	if s.Limits != nil {
 		gauge("timbre_limits_alone", "1 while this process counts its rate limits alone, because the shared counts do not answer.", func() float64 { alone, _ := s.Limits(); return truth(alone) })
 		counter("timbre_limits_alone_total", "How often this process began to count its rate limits alone.", func() float64 { _, n := s.Limits(); return float64(n) })
+	}
+	if s.Requests != nil {
+		counter("timbre_request_log_written_total", "Calls that this process wrote to the request log.", func() float64 { n, _, _ := s.Requests(); return float64(n) })
+		counter("timbre_request_log_dropped_total", "Calls that are missing in the request log, because the buffer of this process was full.", func() float64 { _, n, _ := s.Requests(); return float64(n) })
+		gauge("timbre_request_log_waiting", "Calls that wait to be written to the request log.", func() float64 { _, _, n := s.Requests(); return float64(n) })
 	}
 	if s.Staged != nil {
 		staged := cache[int64]{read: s.Staged, now: s.Now}
@@ -236,6 +254,9 @@ func (w workers) Collect(to chan<- prometheus.Metric) {
 // States are the states of a transaction that is not at its end.
 var States = []string{"confirmed", "staged", "broadcast"}
 
+// Kinds are the kinds of deliveries in the outbox.
+var Kinds = []string{"certificate", "webhook"}
+
 // Accounts are the accounts of the ledger.
 var Accounts = []string{"issued", "available", "held", "spent"}
 
@@ -254,11 +275,13 @@ var (
 	erasuresWaiting     = prometheus.NewDesc("timbre_erasures_waiting", "Files of erased works that are not deleted yet; NaN if the database is unavailable.", nil, nil)
 	erasuresStuck       = prometheus.NewDesc("timbre_erasures_stuck", "Files of erased works whose deletion failed and is retried; NaN if the database is unavailable.", nil, nil)
 	sweeperWaiting      = prometheus.NewDesc("timbre_sweeper_waiting", "Jobs that the sweeper must close (expired) or whose files it must delete (leftover); NaN if the database is unavailable.", []string{"work"}, nil)
+	outboxWaiting       = prometheus.NewDesc("timbre_outbox", "Deliveries of the outbox by kind: all that wait, those that are due now, and those with a failed attempt; NaN if the database is unavailable.", []string{"kind", "state"}, nil)
+	outboxOldest        = prometheus.NewDesc("timbre_outbox_oldest_seconds", "Time since the oldest delivery of a kind was enqueued; 0 without one; NaN if the database is unavailable.", []string{"kind"}, nil)
 	creditBalance       = prometheus.NewDesc("timbre_credits", "Credits of all organizations by account; NaN if the database is unavailable.", []string{"account"}, nil)
 )
 
 func (r *rows) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{databaseAnswers, inFlight, oldest, certificatesWaiting, timestampsWaiting, erasuresWaiting, erasuresStuck, sweeperWaiting, creditBalance} {
+	for _, d := range []*prometheus.Desc{databaseAnswers, inFlight, oldest, certificatesWaiting, timestampsWaiting, erasuresWaiting, erasuresStuck, sweeperWaiting, outboxWaiting, outboxOldest, creditBalance} {
 		to <- d
 	}
 }
@@ -293,6 +316,20 @@ func (r *rows) Collect(to chan<- prometheus.Metric) {
 	gauge(erasuresStuck, float64(v.ErasuresStuck))
 	gauge(sweeperWaiting, float64(v.JobsExpired), "expired")
 	gauge(sweeperWaiting, float64(v.JobsLeftover), "leftover")
+	queues := map[string]Outbox{}
+	for _, o := range v.Outbox {
+		queues[o.Kind] = o
+	}
+	for _, kind := range Kinds {
+		o, age := queues[kind], time.Duration(0)
+		if !o.Oldest.IsZero() {
+			age = max(0, r.cache.now().Sub(o.Oldest))
+		}
+		gauge(outboxWaiting, float64(o.Waiting), kind, "waiting")
+		gauge(outboxWaiting, float64(o.Due), kind, "due")
+		gauge(outboxWaiting, float64(o.Failing), kind, "failing")
+		gauge(outboxOldest, age.Seconds(), kind)
+	}
 	for _, account := range Accounts {
 		gauge(creditBalance, float64(v.Credits[account]), account)
 	}

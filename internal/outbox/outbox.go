@@ -6,6 +6,9 @@
 // worker, and a killed worker's delivery becomes due again. A failed delivery is retried with
 // growing pauses and is never given up. A delivery may happen twice, so it must be safe to
 // repeat. The package never delivers anything, and does not know what a subject is.
+//
+// The deliveries of a kind that goes to many places have lanes instead of turns: see [Lanes].
+// The caller of Lanes has its own schedule, and may give a delivery up.
 package outbox
 
 import (
@@ -23,13 +26,24 @@ import (
 // Kind is what a delivery makes.
 type Kind string
 
-// Certificate is the certificate of a version. Its subject is the version's transaction.
-const Certificate Kind = "certificate"
+// The kinds.
+const (
+	// Certificate is the certificate of a version. Its subject is the version's transaction.
+	Certificate Kind = "certificate"
+	// Webhook is an event that one endpoint receives. Its subject is the delivery's id, and
+	// its lane is the endpoint's.
+	Webhook Kind = "webhook"
+)
+
+// Kinds lists the kinds.
+func Kinds() []Kind { return []Kind{Certificate, Webhook} }
 
 // Delivery is one thing to deliver. Kind and Subject identify it.
 type Delivery struct {
 	Kind    Kind
 	Subject string
+	// Lane is the part of the kind that the delivery belongs to; "" in a kind without lanes.
+	Lane string
 	// Work is the id of the work that the delivery is about, or "". The erasure of the work
 	// removes the delivery.
 	Work         string
@@ -120,7 +134,7 @@ func (q *Queue) Retry(ctx context.Context, d Delivery, cause error) (time.Durati
 	wait := turns.Pause(d.Attempts, turns.LastPause)
 	return wait, q.DB.Tx(ctx, func(tx *store.Tx) error {
 		return tx.RetryDelivery(ctx, query.RetryDeliveryParams{
-			Kind: string(d.Kind), Subject: d.Subject, Lease: d.lease, DueAt: store.Micros(tx.Now.Add(wait)), LastError: text(cause),
+			Kind: string(d.Kind), Subject: d.Subject, Lease: d.lease, DueAt: store.Micros(tx.Now.Add(wait)), LastError: stored(cause.Error()),
 		})
 	})
 }
@@ -128,9 +142,8 @@ func (q *Queue) Retry(ctx context.Context, d Delivery, cause error) (time.Durati
 // maxError is the longest stored cause, in bytes.
 const maxError = 500
 
-// text is an error as both databases can store it.
-func text(err error) string {
-	s := err.Error()
+// stored is a cause as both databases can store it.
+func stored(s string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(s[:min(len(s), maxError)], "\x00", ""), "")
 }
 

@@ -51,15 +51,19 @@ var columns = map[string]string{
 	"audit_entries":         "id:other organization_id:other actor_kind:other actor_id:other actor_name:other request_id:other action:other subject:other changes:other created_at:other position:other hash:other",
 	"idempotent_requests":   "id:other request:other claim:other leased_until:other status:other answer:other created_at:other", // hashes, and an encrypted answer; a day old at most
 	"audit_heads":           "organization_id:other entries:other hash:other",
-	"deliveries":            "kind:erased subject:erased work_id:erased organization_id:erased created_at:erased due_at:erased attempts:erased last_error:erased", // of the work; an error may quote it
+	"deliveries":            "kind:erased subject:erased work_id:erased organization_id:erased created_at:erased due_at:erased attempts:erased last_error:erased lane:erased", // of the work; an error may quote it
 	"work_words":            "key:erased work_id:erased",
 	"daily_counts":          "organization_id:other day:other network:other test:other kind:other code:other reason:other count:other credits:other",
+	"webhook_endpoints":     "id:other organization_id:other api_key_id:other url:other description:other events:other network:other secret:other previous_secret:other previous_until:other disabled_at:other disabled_reason:other failing_since:other warned_at:other revision:other deleted_at:other created_at:other updated_at:other",
+	"webhook_deliveries":    "id:erased organization_id:erased endpoint_id:erased event:erased transaction_id:erased work_id:erased payload:erased access_code:erased state:erased attempts:erased last_status:erased created_at:erased ended_at:erased", // the payload has the end-user
+	"webhook_attempts":      "work_id:erased delivery_id:erased number:erased url:erased started_at:erased duration:erased status:erased headers:erased body:erased error:erased",                                                                        // an answer may quote the payload
 	"erasures":              "object_key:about since:about erased:about organization_id:about due_at:about tries:about",
 	"organizations":         "id:other name:other suspended_at:other widget_enabled:other max_file_size:other access_code_ttl:other duplicate_titles:other asset_storage:other quota:other imprint:other created_at:other revision:other issuer_name:other logo_hash:other low_credits:other",
 	"organization_logos":    "organization_id:other image:other hash:other width:other height:other created_at:other",
 	"site_keys":             "site_key:other organization_id:other secret_hash:other test:other max_file_size:other disabled_at:other deleted_at:other created_at:other label:other previous_hash:other previous_until:other",
 	"origins":               "organization_id:other pattern:other created_at:other",
-	"sessions":              "jti:other organization_id:other site_key:other job_id:about revoked_at:other expires_at:other action:other network:other end_user:other", // a day old at most; the end-user is a hash
+	"requests":              "organization_id:other request_id:other correlation_id:about job_id:about method:other route:other status:other code:other reason:other caller_kind:other caller:other origin:other address_class:other took:other created_at:other", // some days old at most
+	"sessions":              "jti:other organization_id:other site_key:other job_id:about revoked_at:other expires_at:other action:other network:other end_user:other origin:other",                                                                               // a day old at most; the end-user is a hash
 	"ledger_accounts":       "organization_id:other account:other balance:other",
 	"ledger_transfers":      "id:other organization_id:other kind:other transaction_id:about note:other created_at:other",
 	"ledger_entries":        "transfer_id:other account:other amount:other balance:other",

@@ -1,6 +1,7 @@
-// Package registry builds the rooms of a registry and connects them: the intake of jobs, the
-// anchoring of their transactions, the reading of works, the issuing of proofs, and the
-// erasing of what must not stay. It decides nothing itself.
+// Package registry builds the rooms of a registry and connects them. The rooms are the intake of
+// jobs, the anchoring of their transactions and the reading of works. The others are the issuing
+// of proofs, the delivery of webhooks, and the erasing of what must not stay. It decides
+// nothing itself.
 //
 // The tests of this package drive whole registrations, on both databases and with failures at
 // each step. So they test the rooms together; each ends with the invariants.
@@ -9,6 +10,7 @@ package registry
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"timbre.example/internal/access"
@@ -27,6 +29,7 @@ import (
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
 	"timbre.example/internal/tally"
+	"timbre.example/internal/webhook"
 	"timbre.example/internal/work"
 	"timbre.example/internal/works"
 )
@@ -57,6 +60,9 @@ type Config struct {
 	Prepares int
 	// Space is checked before a job begins; nil: no check.
 	Space *space.Guard
+	// Webhooks configures the delivery of webhooks. The registry sets DB, Codes, Reached,
+	// Events and Log.
+	Webhooks webhook.Config
 	// Events records what happens; nil: nothing is recorded.
 	Events *events.Recorder
 	Log    *slog.Logger
@@ -83,6 +89,7 @@ type Registry struct {
 	Works     *works.Service
 	Issuing   *issuing.Service
 	Erasing   *erasing.Service
+	Webhooks  *webhook.Service
 	networks  network.Set
 	db        *store.DB
 	slot      time.Duration
@@ -106,15 +113,18 @@ func New(c Config) *Registry {
 		DB: c.DB, Blobs: c.Blobs, Codes: codes, Access: r.Access, WorkURL: c.WorkURL, ExplorerURL: c.ExplorerURL, Result: c.Times.Result, AwaitCertificate: c.AwaitCertificate, Reached: reached, Log: c.Log,
 	})
 	r.Issuing = issuing.New(issuing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, Certify: c.Certify, Stamp: c.Stamp, Reached: reached, Events: c.Events, Log: c.Log})
+	hooks := c.Webhooks
+	hooks.DB, hooks.Codes, hooks.Reached, hooks.Events, hooks.Log = c.DB, codes, reached, c.Events, c.Log
+	r.Webhooks = webhook.New(hooks)
 	r.Anchoring = anchoring.New(anchoring.Config{
-		DB: c.DB, Networks: c.Networks, Codes: codes, StampWithin: stampWithin, Changed: r.Works.Progress.Wake, Finished: r.Issuing.Wake, Reached: reached, Events: c.Events, Log: c.Log,
+		DB: c.DB, Networks: c.Networks, Codes: codes, StampWithin: stampWithin, Changed: r.Works.Progress.Wake, ExplorerURL: c.ExplorerURL, Finished: func() { r.Issuing.Wake(); r.Webhooks.Wake() }, Reached: reached, Events: c.Events, Log: c.Log,
 	})
 	r.Intake = intake.New(intake.Config{
 		DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, Prices: c.Prices, Codes: codes, Times: c.Times.Times, Prepares: c.Prepares, Space: c.Space,
 		Confirmed: func(n network.Name) { r.Anchoring.Signal(n).Ring() }, Reached: reached, Events: c.Events, Log: c.Log,
 	})
 	r.Erasing = erasing.New(erasing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, UploadSlot: c.Times.UploadSlot, Space: c.Space, Reached: reached, Events: c.Events, Log: c.Log})
-	r.workers = append(append(r.Anchoring.Workers(), r.Issuing.Workers()...), r.Erasing.Worker(), search.Worker(c.DB, c.Log), tally.Worker(c.DB, c.Log))
+	r.workers = slices.Concat(r.Anchoring.Workers(), r.Issuing.Workers(), []*work.Worker{r.Erasing.Worker(), search.Worker(c.DB, c.Log), tally.Worker(c.DB, c.Log)}, r.Webhooks.Workers())
 	return r
 }
 
@@ -126,8 +136,11 @@ func (r *Registry) Stopped(ctx context.Context) (err error) {
 }
 
 // Workers returns everything that works in the background: the anchoring of every network,
-// time stamps, certificates and the sweep. Every call returns the same workers.
+// time stamps, certificates, the sweep and webhooks. Every call returns the same workers.
 func (r *Registry) Workers() []*work.Worker { return r.workers }
 
 // Run runs the workers until ctx ends. Several instances may run on one database.
-func (r *Registry) Run(ctx context.Context) { work.Run(ctx, r.workers...) }
+func (r *Registry) Run(ctx context.Context) {
+	work.Run(ctx, r.workers...)
+	r.Webhooks.Wait()
+}

@@ -34,6 +34,7 @@ func (s *Service) Minter(ctx context.Context, secretKey, origin string) (_ Minte
 	defer operation.Wrap(&err, "check a secret key for a mint")
 	from, err := account.BySecretKey(ctx, s.DB, secretKey)
 	if err == nil {
+		s.seen(ctx, Seen{Organization: from.Organization.ID, SiteKey: from.SiteKey, Mints: true})
 		err = from.Active()
 	}
 	if err != nil {
@@ -67,7 +68,12 @@ type MintRequest struct {
 // row, which the token's first init spends.
 func (s *Service) Mint(ctx context.Context, m Minter, r MintRequest) (token string, err error) {
 	defer operation.Wrap(&err, "mint a session for %s on %s", r.Action, r.Network)
-	from := m.from
+	return s.mint(ctx, m.from, "", r)
+}
+
+// mint is Mint. only is the single origin at which the session is valid; "": those of the
+// allowlist.
+func (s *Service) mint(ctx context.Context, from account.Integration, only string, r MintRequest) (token string, err error) {
 	hashOnly := from.Organization.AssetStorage == account.StoreNone || r.AssetStorage != nil && *r.AssetStorage == account.StoreNone
 	if err := r.validate(s.Served(), from.Test, hashOnly); err != nil {
 		return "", err
@@ -107,9 +113,10 @@ func (s *Service) Mint(ctx context.Context, m Minter, r MintRequest) (token stri
 	if token, err = s.Tokens.Sign(c); err != nil {
 		return "", err
 	}
+	s.seen(ctx, Seen{Organization: c.Organization, SiteKey: from.SiteKey, Session: c.ID, Mints: true})
 	return token, s.DB.One(ctx, func(tx *store.Tx) error {
 		return tx.InsertSession(ctx, query.InsertSessionParams{
-			Jti: c.ID, OrganizationID: c.Organization, SiteKey: from.SiteKey, Action: string(c.Action), Network: string(c.Network), EndUser: endUser(c.Organization, c.ExternalUserRef), ExpiresAt: store.Micros(c.Expires),
+			Jti: c.ID, OrganizationID: c.Organization, SiteKey: from.SiteKey, Action: string(c.Action), Network: string(c.Network), EndUser: endUser(c.Organization, c.ExternalUserRef), Origin: only, ExpiresAt: store.Micros(c.Expires),
 		})
 	})
 }

@@ -7,6 +7,7 @@
 package session
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"time"
@@ -47,6 +48,23 @@ type Service struct {
 	// MinimumCredits returns the lowest price of the action on a network. Mint refuses an
 	// organization with fewer credits.
 	MinimumCredits func(Action, network.Name) int64
+	// Seen is called as soon as it is known which organization a caller has, before the
+	// checks that may still refuse the call. It is called again with the session of a mint.
+	// It gives no permission. nil: nothing is called.
+	Seen func(context.Context, Seen)
+}
+
+// Seen is a caller whose secret key or token is genuine, and who may still be refused.
+type Seen struct {
+	Organization, SiteKey string
+	Session               string // "" before a mint
+	Mints                 bool
+}
+
+func (s *Service) seen(ctx context.Context, by Seen) {
+	if s.Seen != nil {
+		s.Seen(ctx, by)
+	}
 }
 
 // Served returns the networks of this server.

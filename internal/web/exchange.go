@@ -6,6 +6,7 @@ import (
 
 	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
+	"timbre.example/internal/requestlog"
 )
 
 // exchange collects what is known of a request while it is served, for one log line at its
@@ -17,6 +18,7 @@ type exchange struct {
 	fault        *fault.Error
 	organization string
 	job          string
+	caller       requestlog.Caller
 	header       http.Header // of the answer
 }
 
@@ -40,6 +42,14 @@ func Address(ctx context.Context) string { return exchangeOf(ctx).address }
 // Identify records the organization whose permission a call has. The log line names it, and
 // the body of the call comes from its budget.
 func Identify(ctx context.Context, organization string) { exchangeOf(ctx).organization = organization }
+
+// Caller records who makes a call, for the request log. Faces call it as soon as the
+// organization is known, also before checks that may refuse the call: so the organization can
+// read its refused calls. It gives no permission.
+func Caller(ctx context.Context, organization string, c requestlog.Caller) {
+	x := exchangeOf(ctx)
+	x.organization, x.caller = organization, c
+}
 
 // Trace records the job of a call, for the log line.
 func Trace(ctx context.Context, job string) { exchangeOf(ctx).job = job }

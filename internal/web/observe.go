@@ -15,6 +15,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"timbre.example/internal/fault"
+	"timbre.example/internal/requestlog"
 	"timbre.example/internal/tracing"
 )
 
@@ -24,6 +25,7 @@ type observer struct {
 	proxies     []netip.Prefix
 	bodyTimeout time.Duration
 	metrics     *measures
+	requests    *requestlog.Log
 	tracer      *tracing.Tracer
 	log         *slog.Logger
 }
@@ -67,18 +69,24 @@ func (o observer) observe(next http.Handler) http.Handler {
 			if x.job != "" {
 				attrs = append(attrs, slog.String("job", traceable(x.job)))
 			}
-			level, code := slog.LevelDebug, ""
+			level, code, reason := slog.LevelDebug, "", ""
 			if gone {
 				attrs = append(attrs, slog.Bool("client_left", true))
 			} else if x.fault != nil {
 				level, code = slog.LevelInfo, string(x.fault.Code)
 				attrs = append(attrs, slog.String("code", code))
-				attrs = append(attrs, cause(x.fault)...)
+				why := cause(x.fault)
+				reason = words(why)
+				attrs = append(attrs, why...)
 				if x.fault.Status() >= http.StatusInternalServerError {
 					level = slog.LevelError
 					attrs = append(attrs, slog.String("error", x.fault.Error()))
 				}
 			}
+			o.requests.Record(requestlog.Call{
+				Organization: x.organization, RequestID: x.id, Job: x.job, Method: r.Method, Route: route(r), Status: status, Code: code, Reason: reason,
+				Caller: x.caller, Origin: r.Header.Get("Origin"), AddressClass: requestlog.ClassOf(x.address), At: start, Took: time.Since(start),
+			})
 			o.metrics.all.Request(r.Method, route(r), status, code, time.Since(start), o.metrics.streamed[route(r)])
 			end(tracing.Answer{Route: route(r), Status: status, Code: code, Job: traceable(x.job)})
 			o.log.LogAttrs(r.Context(), level, "request", attrs...)
@@ -134,6 +142,15 @@ func cause(f *fault.Error) (attrs []slog.Attr) {
 		attrs = append(attrs, slog.String("fields", strings.Join(names, ", ")))
 	}
 	return attrs
+}
+
+// words returns the values of a cause as one text.
+func words(why []slog.Attr) string {
+	texts := make([]string, len(why))
+	for i, a := range why {
+		texts[i] = a.Value.String()
+	}
+	return strings.Join(texts, ": ")
 }
 
 // traceable shortens a job's id: enough to find its row, but without 62 random bits, so that

@@ -30,6 +30,7 @@ import (
 	"timbre.example/internal/idempotency"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/metrics"
+	"timbre.example/internal/requestlog"
 	"timbre.example/internal/tracing"
 )
 
@@ -51,6 +52,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// Metrics counts the requests, and is served at /metrics.
 	Metrics *metrics.Metrics
+	// Requests keeps the calls of each organization; nil: none are kept.
+	Requests *requestlog.Log
 	// Tracer records the spans of requests; nil: it records none.
 	Tracer *tracing.Tracer
 	// Once has the requests with an Idempotency-Key; nil: the header is ignored.
@@ -81,7 +84,7 @@ func New(c Config, stopping <-chan struct{}) *Router {
 		c.BodyTimeout = DefaultBodyTimeout
 	}
 	r := &Router{Config: c, chi: chi.NewRouter(), metrics: newMeasures(c.Metrics), streams: newStreams(c.Streams), bodies: newBodies(c.Bodies), bounds: map[string]int64{}, stopping: stopping}
-	r.observer = observer{publicURL: c.PublicURL, proxies: c.TrustedProxies, bodyTimeout: c.BodyTimeout, metrics: r.metrics, tracer: c.Tracer, log: c.Log}
+	r.observer = observer{publicURL: c.PublicURL, proxies: c.TrustedProxies, bodyTimeout: c.BodyTimeout, metrics: r.metrics, requests: c.Requests, tracer: c.Tracer, log: c.Log}
 	r.chi.Use(r.observer.observe, r.observer.recover, unstored, cors, limitHead, limitAddress(c.Limits))
 	r.chi.NotFound(func(w http.ResponseWriter, q *http.Request) {
 		RenderError(w, q, fault.CommonNotFound().With("reason", "route"))

@@ -83,6 +83,7 @@ import (
 	"timbre.example/internal/console/dist"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
+	"timbre.example/internal/requestlog"
 	"timbre.example/internal/web"
 )
 
@@ -322,11 +323,26 @@ func (s *Shell) admit(c *Call) (done bool, err error) {
 		}
 		c.Visitor.Member = member
 		web.Identify(c.Context(), id)
+		web.Caller(c.Context(), id, requestlog.Caller{Kind: requestlog.Console})
 		if !member.Role.May(needs.permission) {
 			return false, fault.CommonForbidden("role")
 		}
 	}
 	return false, nil
+}
+
+// Still checks again that the visitor's session has not ended, and that the visitor may open the page.
+// A stream calls it from time to time.
+func (c *Call) Still() error {
+	again := &Call{W: c.W, R: c.R, Form: newInput(nil), Now: c.shell.Now(), page: c.page, area: c.area, shell: c.shell}
+	if err := c.shell.identify(again); err != nil {
+		return err
+	}
+	if again.Visitor.Session.ID != c.Visitor.Session.ID {
+		return fault.CommonAuthExpired()
+	}
+	_, err := c.shell.admit(again)
+	return err
 }
 
 // bodyWait is how long a form waits for space.

@@ -57,6 +57,61 @@ function live(element: HTMLElement): void {
   setTimeout(() => void next(), wait);
 }
 
+/** Replaces the children of an element by those of the same element in the page as it is now. Reports a change. */
+async function refresh(element: HTMLElement): Promise<boolean> {
+  const fresh = (await load(location.href))?.getElementById(element.id);
+  if (!fresh || element.contains(document.activeElement) || fresh.textContent === element.textContent) return false;
+  element.dataset.news = fresh.dataset.news ?? '';
+  element.replaceChildren(...Array.from(fresh.childNodes, (node) => document.adoptNode(node)));
+  copying(element);
+  return true;
+}
+
+/**
+ * Refreshes an element with data-events="URL" after each event of that address, and says its news in the element that data-said
+ * names. A hidden tab holds no connection.
+ */
+function events(element: HTMLElement): void {
+  const said = document.getElementById(element.dataset.said ?? '');
+  const on = document.querySelector<HTMLElement>('[data-live-on]');
+  let source: EventSource | null = null;
+  let busy = false;
+  let again = false;
+  const change = async (): Promise<void> => {
+    again = busy;
+    if (busy) return;
+    busy = true;
+    do {
+      again = false;
+      if ((await refresh(element)) && said) said.textContent = element.dataset.news ?? '';
+    } while (again);
+    busy = false;
+  };
+  const open = (): void => {
+    source?.close();
+    source = null;
+    if (document.hidden || !element.dataset.events) return;
+    source = new EventSource(element.dataset.events);
+    source.onopen = () => {
+      if (on) on.hidden = false;
+      void change(); // what happened since the page was loaded
+    };
+    source.addEventListener('changed', () => void change());
+    source.addEventListener('ended', () => {
+      source?.close();
+      delete element.dataset.events;
+      if (on) on.hidden = true;
+      if (said) {
+        said.textContent = said.dataset.ended ?? '';
+        said.classList.remove('unseen');
+      }
+    });
+  };
+  document.addEventListener('visibilitychange', open);
+  open();
+}
+
 copying(document);
+for (const element of document.querySelectorAll<HTMLElement>('[data-events][id]')) events(element);
 for (const element of document.querySelectorAll<HTMLElement>('[data-live][id]')) live(element);
 document.getElementById('problems')?.focus();

@@ -1,14 +1,14 @@
 -- name: KeyBySiteKey :one
 SELECT sqlc.embed(k), sqlc.embed(o),
   CAST(COALESCE((SELECT string_agg(pattern, ' ') FROM origins WHERE organization_id = o.id), '') AS TEXT) AS origins,
-  s.jti, s.revoked_at, CAST(COALESCE(s.action, '') AS TEXT) AS action, CAST(COALESCE(s.network, '') AS TEXT) AS network, CAST(COALESCE(s.end_user, '') AS TEXT) AS end_user
+  s.jti, s.revoked_at, CAST(COALESCE(s.action, '') AS TEXT) AS action, CAST(COALESCE(s.network, '') AS TEXT) AS network, CAST(COALESCE(s.end_user, '') AS TEXT) AS end_user, CAST(COALESCE(s.origin, '') AS TEXT) AS origin
 FROM site_keys k JOIN organizations o ON o.id = k.organization_id
   LEFT JOIN sessions s ON s.jti = sqlc.arg(jti) AND s.site_key = k.site_key AND s.organization_id = o.id
 WHERE k.site_key = sqlc.arg(site_key);
 
 -- name: InsertSession :exec
-INSERT INTO sessions (jti, organization_id, site_key, action, network, end_user, expires_at)
-VALUES (sqlc.arg(jti), sqlc.arg(organization_id), sqlc.arg(site_key), sqlc.arg(action), sqlc.arg(network), sqlc.arg(end_user), sqlc.arg(expires_at));
+INSERT INTO sessions (jti, organization_id, site_key, action, network, end_user, origin, expires_at)
+VALUES (sqlc.arg(jti), sqlc.arg(organization_id), sqlc.arg(site_key), sqlc.arg(action), sqlc.arg(network), sqlc.arg(end_user), sqlc.arg(origin), sqlc.arg(expires_at));
 
 -- name: GetSession :one
 SELECT * FROM sessions WHERE jti = sqlc.arg(jti);

@@ -84,6 +84,7 @@ type Delivery struct {
 	DueAt          int64
 	Attempts       int64
 	LastError      string
+	Lane           string
 }
 
 type Erasure struct {
@@ -370,6 +371,24 @@ type ReplacedAccessCode struct {
 	ReplacedAt int64
 }
 
+type Request struct {
+	OrganizationID string
+	RequestID      string
+	CorrelationID  string
+	JobID          string
+	Method         string
+	Route          string
+	Status         int64
+	Code           string
+	Reason         string
+	CallerKind     string
+	Caller         string
+	Origin         string
+	AddressClass   string
+	Took           int64
+	CreatedAt      int64
+}
+
 type Session struct {
 	Jti            string
 	OrganizationID string
@@ -380,6 +399,7 @@ type Session struct {
 	Action         string
 	Network        string
 	EndUser        string
+	Origin         string
 }
 
 type SiteKey struct {
@@ -462,6 +482,56 @@ type Version struct {
 	TimestampAt      int64
 	TimestampTries   int64
 	Words            int64
+}
+
+type WebhookAttempt struct {
+	WorkID     string
+	DeliveryID string
+	Number     int64
+	Url        string
+	StartedAt  int64
+	Duration   int64
+	Status     int64
+	Headers    string
+	Body       string
+	Error      string
+}
+
+type WebhookDelivery struct {
+	ID             string
+	OrganizationID string
+	EndpointID     string
+	Event          string
+	TransactionID  string
+	WorkID         string
+	Payload        string
+	AccessCode     bool
+	State          string
+	Attempts       int64
+	LastStatus     int64
+	CreatedAt      int64
+	EndedAt        int64
+}
+
+type WebhookEndpoint struct {
+	ID             string
+	OrganizationID string
+	ApiKeyID       string
+	Url            string
+	Description    string
+	Events         string
+	Network        string
+	Secret         []byte
+	PreviousSecret []byte
+	PreviousUntil  int64
+	DisabledAt     int64
+	DisabledReason string
+	FailingSince   int64
+	WarnedAt       int64
+	Revision       int64
+	DeletedAt      int64
+	CreatedAt      int64
+	UpdatedAt      int64
 }
 
 type Work struct {

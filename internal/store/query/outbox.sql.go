@@ -109,7 +109,7 @@ WITH RECURSIVE o AS (
   UNION ALL
   SELECT (SELECT MIN(n.organization_id) FROM deliveries n WHERE n.kind = $1 AND n.organization_id > o.id) FROM o WHERE o.id IS NOT NULL
 )
-SELECT v.kind, v.subject, v.work_id, v.organization_id, v.created_at, v.due_at, v.attempts, v.last_error FROM deliveries v WHERE v.kind = $1 AND v.subject = (
+SELECT v.kind, v.subject, v.work_id, v.organization_id, v.created_at, v.due_at, v.attempts, v.last_error, v.lane FROM deliveries v WHERE v.kind = $1 AND v.subject = (
   SELECT t.id FROM (SELECT (
     SELECT d.subject FROM deliveries d WHERE d.kind = $1 AND d.organization_id = o.id AND d.due_at <= $2
     ORDER BY d.due_at, d.subject DESC LIMIT 1) AS id FROM o WHERE o.id IS NOT NULL) t
@@ -137,12 +137,13 @@ func (q *Queries) NextDelivery(ctx context.Context, arg NextDeliveryParams) (Del
 		&i.DueAt,
 		&i.Attempts,
 		&i.LastError,
+		&i.Lane,
 	)
 	return i, err
 }
 
 const oldestDelivery = `-- name: OldestDelivery :one
-SELECT kind, subject, work_id, organization_id, created_at, due_at, attempts, last_error FROM deliveries WHERE kind = $1 AND organization_id = $2 AND due_at = 0
+SELECT kind, subject, work_id, organization_id, created_at, due_at, attempts, last_error, lane FROM deliveries WHERE kind = $1 AND organization_id = $2 AND due_at = 0
 ORDER BY due_at DESC, subject LIMIT 1
 `
 
@@ -164,6 +165,7 @@ func (q *Queries) OldestDelivery(ctx context.Context, arg OldestDeliveryParams) 
 		&i.DueAt,
 		&i.Attempts,
 		&i.LastError,
+		&i.Lane,
 	)
 	return i, err
 }

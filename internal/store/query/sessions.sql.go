@@ -11,7 +11,7 @@ import (
 )
 
 const getSession = `-- name: GetSession :one
-SELECT jti, organization_id, site_key, job_id, revoked_at, expires_at, action, network, end_user FROM sessions WHERE jti = $1
+SELECT jti, organization_id, site_key, job_id, revoked_at, expires_at, action, network, end_user, origin FROM sessions WHERE jti = $1
 `
 
 func (q *Queries) GetSession(ctx context.Context, jti string) (Session, error) {
@@ -27,13 +27,14 @@ func (q *Queries) GetSession(ctx context.Context, jti string) (Session, error) {
 		&i.Action,
 		&i.Network,
 		&i.EndUser,
+		&i.Origin,
 	)
 	return i, err
 }
 
 const insertSession = `-- name: InsertSession :exec
-INSERT INTO sessions (jti, organization_id, site_key, action, network, end_user, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO sessions (jti, organization_id, site_key, action, network, end_user, origin, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 `
 
 type InsertSessionParams struct {
@@ -43,6 +44,7 @@ type InsertSessionParams struct {
 	Action         string
 	Network        string
 	EndUser        string
+	Origin         string
 	ExpiresAt      int64
 }
 
@@ -54,6 +56,7 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 		arg.Action,
 		arg.Network,
 		arg.EndUser,
+		arg.Origin,
 		arg.ExpiresAt,
 	)
 	return err
@@ -62,7 +65,7 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 const keyBySiteKey = `-- name: KeyBySiteKey :one
 SELECT k.site_key, k.organization_id, k.secret_hash, k.test, k.max_file_size, k.disabled_at, k.deleted_at, k.created_at, k.label, k.previous_hash, k.previous_until, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at, o.imprint, o.revision, o.issuer_name, o.logo_hash, o.low_credits,
   CAST(COALESCE((SELECT string_agg(pattern, ' ') FROM origins WHERE organization_id = o.id), '') AS TEXT) AS origins,
-  s.jti, s.revoked_at, CAST(COALESCE(s.action, '') AS TEXT) AS action, CAST(COALESCE(s.network, '') AS TEXT) AS network, CAST(COALESCE(s.end_user, '') AS TEXT) AS end_user
+  s.jti, s.revoked_at, CAST(COALESCE(s.action, '') AS TEXT) AS action, CAST(COALESCE(s.network, '') AS TEXT) AS network, CAST(COALESCE(s.end_user, '') AS TEXT) AS end_user, CAST(COALESCE(s.origin, '') AS TEXT) AS origin
 FROM site_keys k JOIN organizations o ON o.id = k.organization_id
   LEFT JOIN sessions s ON s.jti = $1 AND s.site_key = k.site_key AND s.organization_id = o.id
 WHERE k.site_key = $2
@@ -82,6 +85,7 @@ type KeyBySiteKeyRow struct {
 	Action       string
 	Network      string
 	EndUser      string
+	Origin       string
 }
 
 func (q *Queries) KeyBySiteKey(ctx context.Context, arg KeyBySiteKeyParams) (KeyBySiteKeyRow, error) {
@@ -120,12 +124,13 @@ func (q *Queries) KeyBySiteKey(ctx context.Context, arg KeyBySiteKeyParams) (Key
 		&i.Action,
 		&i.Network,
 		&i.EndUser,
+		&i.Origin,
 	)
 	return i, err
 }
 
 const listSessions = `-- name: ListSessions :many
-SELECT jti, organization_id, site_key, job_id, revoked_at, expires_at, action, network, end_user FROM sessions
+SELECT jti, organization_id, site_key, job_id, revoked_at, expires_at, action, network, end_user, origin FROM sessions
 WHERE organization_id = $1 AND (CAST($2 AS TEXT) = '' OR site_key = CAST($2 AS TEXT))
   AND (CAST($3 AS TEXT) = '' OR end_user = CAST($3 AS TEXT))
 ORDER BY jti DESC LIMIT $4
@@ -162,6 +167,7 @@ func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]S
 			&i.Action,
 			&i.Network,
 			&i.EndUser,
+			&i.Origin,
 		); err != nil {
 			return nil, err
 		}

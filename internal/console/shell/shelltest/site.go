@@ -1,6 +1,7 @@
 package shelltest
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"io"
@@ -213,3 +214,29 @@ func (w testWriter) Write(b []byte) (int, error) {
 	w.t.Logf("%s", b)
 	return len(b), nil
 }
+
+// Stream loads a page on a real connection, for answers that last. Its caller closes the body.
+func (b *Browser) Stream(ctx context.Context, path string) *http.Response {
+	t := b.site.t
+	t.Helper()
+	server := httptest.NewServer(b.site.router)
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+shell.Root+strings.ReplaceAll(path, "{org}", b.site.Organization), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range b.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	res, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+// Person returns the id of a visitor.
+func (s *Site) Person(who string) string { return s.sessions[who].person }
