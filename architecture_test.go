@@ -134,13 +134,13 @@ var rooms = map[string]struct {
 	"internal/console":                 {[]string{"internal/console/overview", "internal/console/persons", "internal/console/shell", "internal/console/signin", "internal/console/transactions", "internal/console/works", "internal/network", "internal/operation", "internal/people", "internal/permission", "internal/registry", "internal/store", "internal/store/query"}, "composes the groups of pages; it has no page"},
 	"internal/console/build":           {[]string{"internal/compressed"}, "builds the style and the script, and weighs them as they are served"},
 	"internal/console/dist":            {nil, "the style and the script, embedded"},
-	"internal/console/overview":        {[]string{"internal/console/shell", "internal/permission", "internal/store", "internal/store/query"}, "the first page of an organization; it changes nothing"},
+	"internal/console/overview":        {[]string{"internal/account", "internal/console/shell", "internal/credits", "internal/network", "internal/permission", "internal/record", "internal/requestlog", "internal/search", "internal/store", "internal/store/query", "internal/tally"}, "the first page of an organization; it changes nothing"},
 	"internal/console/persons":         {[]string{"internal/account", "internal/console/shell", "internal/console/signin", "internal/credits", "internal/fault", "internal/people", "internal/permission", "internal/store"}, "accounts, members and the operator's view, as pages"},
 	"internal/console/signin":          {[]string{"internal/console/shell", "internal/fault", "internal/openid", "internal/people"}, "the way in, as pages"},
 	"internal/console/works":           {[]string{"internal/access", "internal/console/shell", "internal/erasing", "internal/fault", "internal/network", "internal/paths", "internal/permission", "internal/registry", "internal/search", "internal/store", "internal/works", "proof/evidence"}, "pages of works; it touches no row itself"},
 	"internal/console/shell":           {[]string{"internal/audit", "internal/console/dist", "internal/fault", "internal/limit", "internal/people", "internal/permission", "internal/requestlog", "internal/web"}, "what all pages share; it knows no organization's data"},
 	"internal/console/transactions":    {[]string{"internal/console/shell", "internal/fault", "internal/network", "internal/permission", "internal/requestlog", "internal/story", "internal/web"}, "what an organization tried to register; it changes nothing"},
-	"internal/console/shell/shelltest": {[]string{"internal/console/shell", "internal/limit", "internal/metrics", "internal/people", "internal/permission", "internal/store", "internal/store/query", "internal/web"}, "checks the texts and forms of pages, with a visitor of each role"},
+	"internal/console/shell/shelltest": {[]string{"internal/console/shell", "internal/fault", "internal/limit", "internal/metrics", "internal/people", "internal/permission", "internal/store", "internal/store/query", "internal/web"}, "checks the texts and forms of pages, with a visitor of each role"},
 
 	"internal/compressed": {nil, "bodies in fewer bytes; what they say is not its business"},
 

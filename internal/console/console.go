@@ -37,7 +37,7 @@ type Config struct {
 // Areas returns all groups of pages, in no particular order.
 func Areas(c Config) []shell.Area {
 	return []shell.Area{
-		overview.Area(c.DB),
+		overview.Area(c.DB, c.Transactions.Requests, c.Networks),
 		works.Area(c.DB, c.Registry, c.Networks),
 		signin.Area(c.People),
 		transactions.Area(c.Transactions),

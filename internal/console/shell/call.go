@@ -42,6 +42,9 @@ func (c *Call) Language() string { return c.words.tag }
 // Text returns a text of the area or of the shell in the visitor's language.
 func (c *Call) Text(key string, pairs ...any) string { return c.words.text(key, pairs...) }
 
+// ShortDay returns a date without its year, for charts.
+func (c *Call) ShortDay(t time.Time) string { return c.words.shortDay(t) }
+
 // Store sets the stored value of a form's field: the form shows it, unless something was typed. After a
 // conflict the form shows both. form is the name of the POST page.
 func (c *Call) Store(form, field string, values ...string) {

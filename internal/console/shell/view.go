@@ -25,7 +25,7 @@ var files embed.FS
 // parts are the pieces of pages that methods of [View] return.
 var parts = template.Must(template.New("parts").Funcs(functions).ParseFS(files, "templates/parts.html"))
 
-var functions = template.FuncMap{"icon": icon, "mark": func() template.HTML { return mark }, "int64": func(n int) int64 { return int64(n) }}
+var functions = template.FuncMap{"icon": icon, "mark": func() template.HTML { return mark }, "int64": func(n int) int64 { return int64(n) }, "inc": func(n int) int { return n + 1 }}
 
 // View is the dot of a page's template.
 type View struct {
@@ -133,9 +133,6 @@ func (v *View) Time(t time.Time) template.HTML { return stamp(t, v.words.moment(
 
 // Day shows a date.
 func (v *View) Day(t time.Time) template.HTML { return stamp(t, v.words.day(t)) }
-
-// ShortDay is a date without its year, for charts.
-func (v *View) ShortDay(t time.Time) string { return v.words.shortDay(t) }
 
 // Ago shows how long ago a time was, with the time itself as title.
 func (v *View) Ago(t time.Time) template.HTML {

@@ -9,6 +9,40 @@ import (
 	"context"
 )
 
+const anotherMember = `-- name: AnotherMember :one
+SELECT CAST(EXISTS (SELECT 1 FROM memberships WHERE organization_id = $1 AND person_id <> $2) AS BOOLEAN) AS found
+`
+
+type AnotherMemberParams struct {
+	OrganizationID string
+	PersonID       string
+}
+
+func (q *Queries) AnotherMember(ctx context.Context, arg AnotherMemberParams) (bool, error) {
+	row := q.db.QueryRowContext(ctx, anotherMember, arg.OrganizationID, arg.PersonID)
+	var found bool
+	err := row.Scan(&found)
+	return found, err
+}
+
+const endpointsOf = `-- name: EndpointsOf :one
+SELECT COUNT(*) AS total, CAST(COALESCE(SUM(CASE WHEN disabled_at > 0 AND disabled_reason <> 'manual' THEN 1 ELSE 0 END), 0) AS BIGINT) AS stopped
+FROM webhook_endpoints WHERE organization_id = $1 AND deleted_at = 0
+`
+
+type EndpointsOfRow struct {
+	Total   int64
+	Stopped int64
+}
+
+// How many endpoints of webhooks an organization has, and how many of them are disabled by the server.
+func (q *Queries) EndpointsOf(ctx context.Context, organizationID string) (EndpointsOfRow, error) {
+	row := q.db.QueryRowContext(ctx, endpointsOf, organizationID)
+	var i EndpointsOfRow
+	err := row.Scan(&i.Total, &i.Stopped)
+	return i, err
+}
+
 const latestFailures = `-- name: LatestFailures :many
 SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse, test, api_key_id, counted FROM transactions WHERE organization_id = $1 AND state = 'failed' ORDER BY id DESC LIMIT $2
 `
