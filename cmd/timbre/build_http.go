@@ -67,7 +67,7 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 		}
 		out.pages(at.url, w.networks.All())
 	}
-	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError))) // with every role: errors link there
+	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError, out.web.Description))) // with every role: errors link there
 	if serves != nil && who.people != nil {
 		pages, err := openConsole(at.url, st, who.people, w, requests, stop)
 		if err != nil {
@@ -168,7 +168,7 @@ func addWidget(packed *compressed.Cache) {
 func describing(packed *compressed.Cache, api http.Handler) http.Handler {
 	description := packed.Handler(api)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet && r.URL.Path == "/v1/openapi.json" {
+		if r.Method == http.MethodGet && (r.URL.Path == "/openapi.json" || r.URL.Path == "/v1/openapi.json") {
 			description.ServeHTTP(w, r)
 			return
 		}

@@ -25,8 +25,8 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// story starts a log and adds some blocks, at fixed times.
-func story(t *testing.T, url string, key []byte, kept checkpoint.Store, blocks int) *netlog.Log {
+// logOf starts a log and adds some blocks, at fixed times.
+func logOf(t *testing.T, url string, key []byte, kept checkpoint.Store, blocks int) *netlog.Log {
 	t.Helper()
 	db := storetest.Open(t, url)
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -66,8 +66,8 @@ func behind(t *testing.T) (flags []string, published *httptest.Server) {
 		t.Fatal(err)
 	}
 	key := secret{root: bytes.Repeat([]byte{0xab}, 32)}.key("log testnet")
-	newest := story(t, "sqlite:"+filepath.Join(dir, "newest.db"), key, checkpoint.Dir(filepath.Join(dir, "checkpoints")), 5)
-	story(t, "sqlite:"+filepath.Join(dir, "timbre.db"), key, nil, 2)
+	newest := logOf(t, "sqlite:"+filepath.Join(dir, "newest.db"), key, checkpoint.Dir(filepath.Join(dir, "checkpoints")), 5)
+	logOf(t, "sqlite:"+filepath.Join(dir, "timbre.db"), key, nil, 2)
 	published = httptest.NewServer(http.StripPrefix("/log/testnet", newest.Handler(func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusNotFound) })))
 	t.Cleanup(published.Close)
 	return []string{"--database-url", "sqlite:" + filepath.Join(dir, "timbre.db"), "--secret-file", secretFile, "--blob-url", "file:" + filepath.Join(dir, "blobs"), "--network", "testnet"}, published

@@ -10,6 +10,7 @@ import (
 	"timbre.example/internal/apikey"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
+	"timbre.example/internal/openapi"
 	"timbre.example/internal/permission"
 	"timbre.example/internal/session"
 	"timbre.example/internal/web"
@@ -17,8 +18,8 @@ import (
 
 // The names of the security schemes of all guards here.
 const (
-	bySession = "session"
-	byAPIKey  = "api_key"
+	bySession = openapi.BySession
+	byAPIKey  = openapi.ByAPIKey
 )
 
 // codeParam and workParam are the parameters of paths that name a work.

@@ -116,8 +116,9 @@ func (a *API) renewUpload(ctx context.Context, m access.Maker, in *jobInput) (*s
 	return a.slotOf(m.Caller(), slot, err)
 }
 
-// wireQuote is the answer of a prepare.
-type wireQuote struct {
+// Quote is the answer of a prepare. Its name is exported because huma ignores unexported
+// embedded types.
+type Quote struct {
 	JobID       string    `json:"job_id" format:"uuid"`
 	WorkID      string    `json:"work_id" format:"uuid"`
 	Commitment  string    `json:"commitment" doc:"0x and 64 hex digits"`
@@ -137,7 +138,7 @@ type wireQuote struct {
 }
 
 type prepareOutput struct {
-	Body wireQuote
+	Body Quote
 }
 
 func (a *API) prepare(ctx context.Context, m access.Maker, in *jobInput) (*prepareOutput, error) {
@@ -164,7 +165,7 @@ func (a *API) quote(ctx context.Context, m access.Maker, in *jobInput) (intake.P
 	return a.Registry.Intake.Prepare(ctx, m, id)
 }
 
-func quoteOf(p intake.Prepared) (b wireQuote) {
+func quoteOf(p intake.Prepared) (b Quote) {
 	b.JobID, b.WorkID, b.Commitment, b.ExpiresAt, b.IsValid = p.JobID, p.WorkID, record.Hex(p.Commitment), p.Expires, true
 	b.NetworkFee, b.Deposit, b.ServiceFee, b.StorageFee, b.Total = p.Price.NetworkFee, p.Price.Deposit, p.Price.ServiceFee, p.Price.StorageFee, p.Price.Total
 	b.MediaHash, b.SizeBytes, b.Format, b.DurationSec, b.SampleRate = record.Hex(p.MediaHash), p.Media.Size, p.Media.Format, p.Media.Duration.Seconds(), p.Media.SampleRate
@@ -206,7 +207,7 @@ func (a *API) confirm(ctx context.Context, m access.Maker, in *jobInput) (*confi
 
 type prepareVersionOutput struct {
 	Body struct {
-		wireQuote
+		Quote
 		VersionDeposit int64 `json:"version_deposit_credits" doc:"The version's part of total_deposit_credits: always all of it"`
 	}
 }
@@ -217,6 +218,6 @@ func (a *API) prepareVersion(ctx context.Context, m access.Maker, in *jobInput) 
 		return nil, err
 	}
 	out := &prepareVersionOutput{}
-	out.Body.wireQuote, out.Body.VersionDeposit = quoteOf(p), p.Price.VersionDeposit
+	out.Body.Quote, out.Body.VersionDeposit = quoteOf(p), p.Price.VersionDeposit
 	return out, nil
 }

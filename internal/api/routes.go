@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"timbre.example/internal/openapi"
 	"timbre.example/internal/requestlog"
 	"timbre.example/internal/session"
 	"timbre.example/internal/web"
@@ -58,11 +59,8 @@ func accepted(o huma.Operation) huma.Operation {
 // routes adds the JSON operations. Each has a guard, which proves to its handler who calls,
 // and for which work: see [web.Guard].
 func (a *API) routes() {
-	o := web.NewOperations(a.Web, "Timbre", "/v1/openapi", map[string]*huma.SecurityScheme{
-		bySession: {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "A session token from POST /v1/sessions."},
-		byAPIKey:  {Type: "http", Scheme: "bearer", Description: "An API key of the organization: afo_sk_live_ or afo_sk_test_ and 48 hex digits. Never in a browser."},
-	})
-	defer func() { a.document(o.Document()) }()
+	o := web.NewOperations(a.Web, operations)
+	a.describe(o)
 
 	if a.mints() {
 		web.RegisterBody(o, op("POST", "/v1/sessions", "mint-session", "Mint a session: called by the host's backend"), web.Open, mintBody, a.mint)
@@ -85,7 +83,7 @@ func (a *API) routes() {
 	web.Register(o, op("POST", "/v1/access/{code}/rotate", "rotate-code", "Replace an access code"), a.caller(updating(atCode), atCode), a.rotateCode)
 
 	a.worksAt(o, "/v1/works", "")
-	a.worksAt(o, "/v1/organizations/{org}/works", "-of-organization")
+	a.worksAt(o, "/v1/organizations/{org}/works", openapi.Alias)
 }
 
 // worksAt adds the routes of works below a path: for the widget and for API keys at /v1/works,
@@ -122,36 +120,30 @@ func (a *API) worksAt(o *web.Operations, root, suffix string) {
 	web.RegisterBody(o, accepted(at("POST", "/{id}/versions/confirm", "confirm-own-version", "Accept the quote")), a.updatingOwn(atConfirm), versionJobBody, named(continued(a.confirm)))
 }
 
-// document describes the routes that are not JSON operations.
-func (a *API) document(o *huma.OpenAPI) {
-	id := []*huma.Param{{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString, Format: "uuid"}}}
-	text := func(description, contentType string) *huma.Response {
-		return &huma.Response{Description: description, Content: map[string]*huma.MediaType{contentType: {Schema: &huma.Schema{Type: huma.TypeString}}}}
-	}
-	object := func(description string) *huma.Response {
-		return &huma.Response{Description: description, Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Type: huma.TypeObject}}}}
-	}
-	refused := &huma.Response{Description: "Refused", Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Ref: "#/components/schemas/Refusal"}}}}
-	for _, r := range []struct {
-		here                      bool
-		method, path, id, summary string
-		params                    []*huma.Param
-		responses                 map[string]*huma.Response
-	}{
-		{a.mints(), "GET", "/.well-known/jwks.json", "jwks", "The public keys of session tokens", nil, map[string]*huma.Response{"200": object("A JSON Web Key Set")}},
-		{true, "GET", "/healthz", "health", "Health of this server", nil, map[string]*huma.Response{"200": object("It can serve"), "503": refused}},
-		{true, "HEAD", "/healthz", "health-head", "Health of this server, without a body", nil, map[string]*huma.Response{"200": {Description: "It can serve"}, "503": {Description: "It cannot serve"}}},
-		{true, "GET", "/readyz", "ready", "Readiness of this server: healthy, migrated, with space for uploads, and no log stopped or silent", []*huma.Param{{Name: "exclude", In: "query", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"storage", "log", "schema"}}}}, map[string]*huma.Response{"200": object("It can serve"), "503": refused}},
-		{true, "HEAD", "/readyz", "ready-head", "Readiness of this server: healthy, migrated, with space for uploads, and no log stopped or silent; without a body", nil, map[string]*huma.Response{"200": {Description: "It can serve"}, "503": {Description: "It cannot serve"}}},
-		{true, "GET", "/metrics", "metrics", "Metrics, for programs on this machine", nil, map[string]*huma.Response{"200": text("Prometheus' text format", "text/plain"), "404": refused}},
-		{a.works(), "GET", routeSocket, "follow-socket", "Progress as WebSocket frames", id, map[string]*huma.Response{"101": {Description: "Switched to WebSocket frames"}, "404": refused, "422": refused}},
-		{a.works(), "GET", routeEvents, "follow-events", "Progress as server-sent events", append(id[:1:1], &huma.Param{
-			Name: "Last-Event-ID", In: "header", Description: "The number of steps that the client has received", Schema: &huma.Schema{Type: huma.TypeInteger},
-		}), map[string]*huma.Response{"200": text("update, completed and error events", "text/event-stream"), "404": refused}},
-	} {
-		if !r.here {
-			continue
+// describe adds the routes that are not JSON operations to the description.
+func (a *API) describe(o *web.Operations) {
+	id := &huma.Param{Name: "id", In: "path", Required: true, Description: "The transaction's id", Schema: &huma.Schema{Type: huma.TypeString, Format: "uuid"}}
+	if a.mints() {
+		key := &huma.Schema{Type: huma.TypeObject, Required: []string{"kty"}, Properties: map[string]*huma.Schema{}, AdditionalProperties: false}
+		for name, meaning := range map[string]string{"kty": "OKP", "crv": "Ed25519", "kid": "The name of the key in the header of tokens", "use": "sig", "alg": "EdDSA", "x": "The public key, in base64url"} {
+			key.Properties[name] = &huma.Schema{Type: huma.TypeString, Description: meaning}
 		}
-		o.AddOperation(&huma.Operation{Method: r.method, Path: r.path, OperationID: r.id, Summary: r.summary, Parameters: r.params, Responses: r.responses})
+		set := &huma.Schema{Type: huma.TypeObject, Required: []string{"keys"}, AdditionalProperties: false, Properties: map[string]*huma.Schema{"keys": {Type: huma.TypeArray, Items: key}}}
+		o.Describe(huma.Operation{
+			Method: "GET", Path: "/.well-known/jwks.json", OperationID: "jwks", Summary: "The public keys of session tokens",
+			Responses: map[string]*huma.Response{"200": {Description: "A JSON Web Key Set", Content: map[string]*huma.MediaType{"application/json": {Schema: set}}}},
+		})
 	}
+	if !a.works() {
+		return
+	}
+	o.Describe(huma.Operation{
+		Method: "GET", Path: routeSocket, OperationID: "follow-socket", Summary: "Progress as WebSocket frames", Parameters: []*huma.Param{id},
+		Responses: map[string]*huma.Response{"101": {Description: "The connection continues with WebSocket frames"}},
+	})
+	o.Describe(huma.Operation{
+		Method: "GET", Path: routeEvents, OperationID: "follow-events", Summary: "Progress as server-sent events",
+		Parameters: []*huma.Param{id, {Name: "Last-Event-ID", In: "header", Description: "The number of steps that the client has received", Schema: &huma.Schema{Type: huma.TypeInteger, Minimum: new(float64)}}},
+		Responses:  map[string]*huma.Response{"200": {Description: "update, completed and error events", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}}}},
+	})
 }

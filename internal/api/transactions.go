@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 
 	"timbre.example/internal/fault"
@@ -20,7 +22,9 @@ type transactionInput struct {
 	ID string `path:"id" doc:"The id is the capability: any client that knows it may follow"`
 }
 
-type wireDetails struct {
+// Registered says where a version is registered. Its name is exported because huma ignores
+// unexported embedded types.
+type Registered struct {
 	TxHash      string    `json:"tx_hash"`
 	BlockNumber int64     `json:"block_number"`
 	BlockHash   string    `json:"block_hash"`
@@ -32,13 +36,34 @@ type wireDetails struct {
 	AccessCode  string    `json:"access_code,omitempty"`
 }
 
+// wireResult is the result of a transaction: that of a success or of a failure.
 type wireResult struct {
 	Success bool `json:"success"`
-	*wireDetails
+	*Registered
 	Error        string         `json:"error,omitempty" doc:"For a failure: the catalogue's message, in English"`
 	ErrorCode    fault.Code     `json:"error_code,omitempty"`
 	ErrorDetails map[string]any `json:"error_details,omitempty"`
 	RequestID    string         `json:"request_id,omitempty" doc:"The request_id of the confirm"`
+}
+
+// Schema describes the two results apart, as clients receive them; null while there is none.
+func (wireResult) Schema(r huma.Registry) *huma.Schema {
+	type succeeded struct {
+		Success bool `json:"success" enum:"true"`
+		Registered
+	}
+	type failed struct {
+		Success bool       `json:"success" enum:"false"`
+		Error   string     `json:"error" doc:"The catalogue's message, in English"`
+		Code    fault.Code `json:"error_code" enum:"transaction.failed"`
+		Details *struct {
+			Reason string `json:"reason" doc:"What the network said"`
+		} `json:"error_details,omitempty"`
+		RequestID string `json:"request_id" doc:"The request_id of the confirm"`
+	}
+	return &huma.Schema{OneOf: []*huma.Schema{
+		r.Schema(reflect.TypeFor[succeeded](), true, ""), r.Schema(reflect.TypeFor[failed](), true, ""), {Type: "null"},
+	}}
 }
 
 type transactionOutput struct {
@@ -49,15 +74,15 @@ type transactionOutput struct {
 		Progress    int             `json:"progress"`
 		Description string          `json:"description"`
 		IsComplete  bool            `json:"is_complete"`
-		Result      *wireResult     `json:"result"`
+		Result      *wireResult     `json:"result" doc:"null until is_complete"`
 		Steps       []step          `json:"steps"`
 		CreatedAt   time.Time       `json:"created_at"`
 		UpdatedAt   time.Time       `json:"updated_at"`
 	}
 }
 
-func details(o *works.Outcome) *wireDetails {
-	return &wireDetails{TxHash: o.TxHash, BlockNumber: o.BlockNumber, BlockHash: o.BlockHash, At: o.At, AtsID: o.AtsID, WorkID: o.WorkID, ExplorerURL: o.ExplorerURL, WorkURL: o.WorkURL, AccessCode: o.AccessCode}
+func details(o *works.Outcome) *Registered {
+	return &Registered{TxHash: o.TxHash, BlockNumber: o.BlockNumber, BlockHash: o.BlockHash, At: o.At, AtsID: o.AtsID, WorkID: o.WorkID, ExplorerURL: o.ExplorerURL, WorkURL: o.WorkURL, AccessCode: o.AccessCode}
 }
 
 // view reads the transaction whose id is in a path. An invalid id is transaction.not_found,
@@ -90,7 +115,7 @@ func (a *API) transaction(ctx context.Context, _ web.Anyone, in *transactionInpu
 			f := failureOf(v.Done)
 			b.Result = &wireResult{Error: f.Message, ErrorCode: f.Code, ErrorDetails: f.Details, RequestID: f.RequestID}
 		} else {
-			b.Result = &wireResult{Success: true, wireDetails: details(v.Done)}
+			b.Result = &wireResult{Success: true, Registered: details(v.Done)}
 		}
 	}
 	return out, nil
@@ -101,7 +126,7 @@ func (a *API) transaction(ctx context.Context, _ web.Anyone, in *transactionInpu
 type updateFrame struct {
 	Type string `json:"type"`
 	step
-	Details *wireDetails `json:"details,omitempty"`
+	Details *Registered `json:"details,omitempty"`
 }
 
 type errorFrame struct {

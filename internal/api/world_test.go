@@ -34,6 +34,7 @@ import (
 	"timbre.example/internal/metrics"
 	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
+	"timbre.example/internal/openapi/openapitest"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/requestlog"
 	"timbre.example/internal/session"
@@ -158,7 +159,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.web.Mount("/blob", disk)
 	server.Config.Handler = w.web
 	server.Start()
-	w.client = &http.Client{Transport: &http.Transport{}}
+	w.client = &http.Client{Transport: checker(t, w.web).Transport(t, &http.Transport{})}
 
 	working, stopWork := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -187,6 +188,9 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.must(db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, audit.CommandLine(), w.org, 1000, "") }))
 	return w
 }
+
+// checker compares every exchange with the description.
+var checker = openapitest.Shared()
 
 // stopClock stops the clock; only changes of ahead move it.
 func (w *world) stopClock() { w.stopped.Store(time.Now().UnixMicro()) }

@@ -4,7 +4,10 @@
 package console
 
 import (
+	"timbre.example/internal/console/auditlog"
+	"timbre.example/internal/console/ledger"
 	"timbre.example/internal/console/overview"
+	"timbre.example/internal/console/settings"
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/signin"
 	"timbre.example/internal/console/transactions"
@@ -39,6 +42,9 @@ func Areas(c Config) []shell.Area {
 	return []shell.Area{
 		overview.Area(c.DB, c.Transactions.Requests, c.Networks),
 		works.Area(c.DB, c.Registry, c.Networks),
+		ledger.Area(c.DB),
+		settings.Area(c.DB),
+		auditlog.Area(c.DB),
 		signin.Area(c.People),
 		transactions.Area(c.Transactions),
 	}

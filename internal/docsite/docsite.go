@@ -2,8 +2,8 @@
 // docs as pages, a search in them, and the error catalogue for machines.
 //
 // It has the layout and the addresses of the pages. All content comes from the
-// documents and the catalogue. No page needs a script, and no page loads anything from
-// other hosts.
+// documents, the catalogue, and the description of the HTTP API that its caller gives. No
+// page needs a script, and no page loads anything from other hosts.
 package docsite
 
 import (
@@ -105,9 +105,9 @@ type view struct {
 	Missing bool
 }
 
-// build renders every document. It fails on a broken link, and on a document that is
-// not in the menu.
-func build() (*site, error) {
+// build renders every document, and the reference of the API from its OpenAPI document. It
+// fails on a broken link, and on a document that is not in the menu.
+func build(description []byte) (*site, error) {
 	s := &site{byURL: map[string]*page{}, html: map[string][]byte{}}
 	for _, c := range contents {
 		p := part{Title: c.Title}
@@ -117,6 +117,16 @@ func build() (*site, error) {
 				return nil, err
 			}
 			p.Pages = append(p.Pages, one)
+			if name == "errors" {
+				reference, err := referencePages(description)
+				if err != nil {
+					return nil, err
+				}
+				for _, one := range reference {
+					s.keep(one)
+				}
+				p.Pages = append(p.Pages, reference[0])
+			}
 		}
 		s.menu = append(s.menu, p)
 	}
@@ -160,10 +170,14 @@ func (s *site) add(name string) (*page, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docs/%s.md: %w", name, err)
 	}
+	s.keep(p)
+	return p, nil
+}
+
+func (s *site) keep(p *page) {
 	s.pages = append(s.pages, p)
 	s.byURL[p.URL] = p
 	s.sections = append(s.sections, p.sections...)
-	return p, nil
 }
 
 // checkLinks follows every link from one document to another.
@@ -180,9 +194,9 @@ func (s *site) checkLinks() error {
 			to := s.byURL[url]
 			switch {
 			case to == nil:
-				return fmt.Errorf("docs/%s.md links to %s, which is not a page", p.name, link)
+				return fmt.Errorf("the page %s links to %s, which is not a page", p.URL, link)
 			case anchor != "" && !to.anchors[anchor]:
-				return fmt.Errorf("docs/%s.md links to %s, which that page does not have", p.name, link)
+				return fmt.Errorf("the page %s links to %s, which that page does not have", p.URL, link)
 			}
 		}
 	}
@@ -202,10 +216,17 @@ func execute(v view) ([]byte, error) {
 // policy allows a page only files from this server, and nothing inline.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
-// New serves the documentation under /docs/. It passes common.not_found to refuse for an
-// unknown path. A client that asks for HTML receives a page instead of that body.
-func New(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
-	made := sync.OnceValues(build) // on first use, so that it does not delay the start of the server
+// New serves the documentation under /docs/. describe returns the OpenAPI document of the
+// server; it is called once, at the first request. New passes common.not_found to refuse for
+// an unknown path. A client that asks for HTML receives a page instead of that body.
+func New(refuse func(http.ResponseWriter, *http.Request, error), describe func() ([]byte, error)) http.Handler {
+	made := sync.OnceValues(func() (*site, error) { // on first use, so that it does not delay the start of the server
+		description, err := describe()
+		if err != nil {
+			return nil, err
+		}
+		return build(description)
+	})
 	with := func(h func(*site, http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			s, err := made()

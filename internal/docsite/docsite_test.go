@@ -12,7 +12,13 @@ import (
 	"testing"
 
 	"timbre.example/docs"
+	"timbre.example/internal/api"
 	"timbre.example/internal/fault"
+	"timbre.example/internal/limit"
+	"timbre.example/internal/metrics"
+	"timbre.example/internal/registry"
+	"timbre.example/internal/session"
+	"timbre.example/internal/web"
 	"timbre.example/widget"
 )
 
@@ -23,6 +29,18 @@ func refuse(w http.ResponseWriter, _ *http.Request, err error) {
 	w.Header().Set("X-Request-Id", "req_TEST")
 	w.WriteHeader(f.Status())
 	w.Write(f.MarshalEnvelope("req_TEST"))
+}
+
+// described is the description of a server with every route.
+func described(t testing.TB) []byte {
+	t.Helper()
+	r := web.New(web.Config{PublicURL: "https://timbre.example", Version: "test", Limits: &limit.Limits{}, Metrics: metrics.New("test")}, nil)
+	api.New(api.Config{Web: r, Sessions: &session.Service{Tokens: &session.Tokens{}}, Registry: &registry.Registry{}, Limits: r.Limits})
+	d, err := r.Description()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 func get(t *testing.T, h http.Handler, method, path string, head ...string) *httptest.ResponseRecorder {
@@ -40,7 +58,7 @@ func get(t *testing.T, h http.Handler, method, path string, head ...string) *htt
 // existing heading. build reports broken links.
 func TestEveryDocumentIsAPage(t *testing.T) {
 	t.Parallel()
-	s, err := build()
+	s, err := build(described(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +87,7 @@ func TestEveryDocumentIsAPage(t *testing.T) {
 
 func TestServe(t *testing.T) {
 	t.Parallel()
-	h := New(refuse)
+	h := New(refuse, func() ([]byte, error) { return described(t), nil })
 	for path, want := range map[string]string{
 		"/docs/": "text/html; charset=utf-8", "/docs/errors": "text/html; charset=utf-8", "/docs/adr/": "text/html; charset=utf-8", "/docs/adr/0001-module-path": "text/html; charset=utf-8",
 		"/docs/errors.md": "text/markdown; charset=utf-8", "/docs/README.md": "text/markdown; charset=utf-8", "/docs/errors.json": "application/json", "/docs/search?q=token": "text/html; charset=utf-8",
@@ -94,7 +112,7 @@ func TestServe(t *testing.T) {
 // For an unknown path, a program receives the usual body, and a person a page.
 func TestMissing(t *testing.T) {
 	t.Parallel()
-	h := New(refuse)
+	h := New(refuse, func() ([]byte, error) { return described(t), nil })
 	const browser = "text/html,application/xhtml+xml,*/*;q=0.8"
 	for _, c := range []struct{ method, path string }{
 		{"GET", "/docs/nope"}, {"GET", "/docs/errors/"}, {"GET", "/docs/README"}, {"GET", "/docs/nope.md"}, {"GET", "/docs/embed.go"}, {"GET", "/docs/images/nope.png"},
@@ -119,7 +137,7 @@ func TestMissing(t *testing.T) {
 // Pages have no inline script or style, and load nothing from other hosts.
 func TestNothingInline(t *testing.T) {
 	t.Parallel()
-	s, err := build()
+	s, err := build(described(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +152,7 @@ func TestNothingInline(t *testing.T) {
 
 func TestSearch(t *testing.T) {
 	t.Parallel()
-	s, err := build()
+	s, err := build(described(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,11 +175,11 @@ func TestSearch(t *testing.T) {
 			t.Errorf("%.20q leads to %d places", query, len(r))
 		}
 	}
-	w := get(t, New(refuse), "GET", "/docs/search?q=%3Cscript%3Ealert(1)%3C/script%3E+token")
+	w := get(t, New(refuse, func() ([]byte, error) { return described(t), nil }), "GET", "/docs/search?q=%3Cscript%3Ealert(1)%3C/script%3E+token")
 	if strings.Contains(w.Body.String(), "<script>alert") {
 		t.Error("a query is not escaped")
 	}
-	w = get(t, New(refuse), "GET", "/docs/search?q=setToken")
+	w = get(t, New(refuse, func() ([]byte, error) { return described(t), nil }), "GET", "/docs/search?q=setToken")
 	if !strings.Contains(w.Body.String(), "<mark>setToken</mark>") {
 		t.Error("the match is not marked")
 	}
@@ -171,7 +189,7 @@ func TestSearch(t *testing.T) {
 // as synonyms, and with filler words around them.
 func TestSearchNear(t *testing.T) {
 	t.Parallel()
-	s, err := build()
+	s, err := build(described(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,11 +242,11 @@ func TestSearchNear(t *testing.T) {
 		}
 	}
 	// The page shows the words that were searched instead.
-	w := get(t, New(refuse), "GET", "/docs/search?q=rehersal")
+	w := get(t, New(refuse, func() ([]byte, error) { return described(t), nil }), "GET", "/docs/search?q=rehersal")
 	if !strings.Contains(w.Body.String(), `Did you mean: <a href="/docs/search?q=rehearsal">rehearsal</a>`) {
 		t.Error("the page does not show the corrected word")
 	}
-	if w := get(t, New(refuse), "GET", "/docs/search?q=rehearsal"); strings.Contains(w.Body.String(), "Did you mean:") {
+	if w := get(t, New(refuse, func() ([]byte, error) { return described(t), nil }), "GET", "/docs/search?q=rehearsal"); strings.Contains(w.Body.String(), "Did you mean:") {
 		t.Error("a known word was replaced by another")
 	}
 }
@@ -253,7 +271,7 @@ func TestDistance(t *testing.T) {
 
 // BenchmarkSearch runs the most costly query: the maximum number of long, unknown words.
 func BenchmarkSearch(b *testing.B) {
-	s, err := build()
+	s, err := build(described(b))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -276,7 +294,7 @@ func TestConsole(t *testing.T) {
 }
 
 func FuzzSearch(f *testing.F) {
-	s, err := build()
+	s, err := build(described(f))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -295,7 +313,7 @@ func FuzzSearch(f *testing.F) {
 
 func TestCatalogueAsJSON(t *testing.T) {
 	t.Parallel()
-	w := get(t, New(refuse), "GET", "/docs/errors.json")
+	w := get(t, New(refuse, func() ([]byte, error) { return described(t), nil }), "GET", "/docs/errors.json")
 	if w.Header().Get("Access-Control-Allow-Origin") != "*" {
 		t.Error("scripts of other sites cannot read it")
 	}

@@ -23,11 +23,12 @@ import (
 
 // page is a document, rendered.
 type page struct {
-	URL      string
-	Title    string
-	Source   string // path of the Markdown
-	Contents []entry
-	HTML     template.HTML
+	URL   string
+	Title string
+	// Source is the path of what the page was made from, and SourceName says what that is.
+	Source, SourceName string
+	Contents           []entry
+	HTML               template.HTML
 
 	name     string
 	anchors  map[string]bool
@@ -47,8 +48,18 @@ func (e entry) Parts() []string { return breaks.FindAllString(e.Text, -1) }
 
 var breaks = regexp.MustCompile(`[^._/]+[._/]*|[._/]+`)
 
+// referenceURL is the path of the reference. The document api.md explains the same API as a
+// story, so its page has another name.
+const (
+	referenceURL = "/docs/api"
+	storyURL     = "/docs/calls"
+)
+
 // urlOf returns the path of a document's page.
 func urlOf(name string) string {
+	if name == "api" {
+		return storyURL
+	}
 	return "/docs/" + strings.TrimSuffix(name, "README")
 }
 
@@ -58,7 +69,7 @@ func render(name string) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &page{URL: urlOf(name), Source: "/docs/" + name + ".md", name: name, anchors: map[string]bool{}}
+	p := &page{URL: urlOf(name), Source: "/docs/" + name + ".md", SourceName: "This page as Markdown", name: name, anchors: map[string]bool{}}
 	md := goldmark.New(
 		goldmark.WithExtensions(extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignNone))),
 		goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(boxes{}, 100))),

@@ -15,6 +15,7 @@ import (
 	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
+	"timbre.example/internal/openapi"
 	"timbre.example/internal/web"
 )
 
@@ -46,7 +47,7 @@ func calling[I, O any](handler func(*Call, *I) (*O, error)) func(context.Context
 
 // canonical is the guard of a path without an organization: only API keys call it.
 func (f *Face) canonical(o operation) web.Guard[Caller] {
-	return web.Guard[Caller]{Scheme: byAPIKey, Check: func(ctx huma.Context) (Caller, error) {
+	return web.Guard[Caller]{Scheme: openapi.ByAPIKey, Check: func(ctx huma.Context) (Caller, error) {
 		return f.backend(ctx, o, "")
 	}}
 }
@@ -55,7 +56,7 @@ func (f *Face) canonical(o operation) web.Guard[Caller] {
 // with a session of the console.
 func (f *Face) named(o operation) web.Guard[Caller] {
 	organization := &huma.Param{Name: "org", In: "path", Required: true, Description: "The organization's id", Schema: &huma.Schema{Type: huma.TypeString, Format: "uuid"}}
-	return web.Guard[Caller]{Scheme: byAPIKey, Parameters: []*huma.Param{organization}, Check: func(ctx huma.Context) (Caller, error) {
+	return web.Guard[Caller]{Scheme: openapi.ByAPIKey, Or: openapi.ByCookie, Parameters: []*huma.Param{organization}, Check: func(ctx huma.Context) (Caller, error) {
 		r, _ := humachi.Unwrap(ctx)
 		if cookie, err := r.Cookie(f.Cookie); err == nil && f.People != nil && r.Header.Get("Authorization") == "" {
 			return f.member(ctx, r, o, cookie.Value, ctx.Param("org"))

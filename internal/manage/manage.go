@@ -18,6 +18,7 @@ import (
 
 	"timbre.example/internal/apikey"
 	"timbre.example/internal/limit"
+	"timbre.example/internal/openapi"
 	"timbre.example/internal/people"
 	"timbre.example/internal/permission"
 	"timbre.example/internal/store"
@@ -62,9 +63,6 @@ const inOrganization = "/v1/organizations/{org}"
 // MaxBody bounds every body of the face, in bytes: a few short members.
 const MaxBody = 16 << 10
 
-// byAPIKey is the name of the security scheme of API keys.
-const byAPIKey = "api_key"
-
 // New adds the routes of the face to its router.
 func New(c Config) (*Face, error) {
 	u, err := url.Parse(c.Web.PublicURL)
@@ -72,9 +70,7 @@ func New(c Config) (*Face, error) {
 		return nil, err
 	}
 	f := &Face{Config: c, scheme: u.Scheme, origin: u.Scheme + "://" + u.Host}
-	f.operations = web.NewOperations(c.Web, "Timbre management", "", map[string]*huma.SecurityScheme{
-		byAPIKey: {Type: "http", Scheme: "bearer", Description: "An API key of the organization: afo_sk_live_ or afo_sk_test_, and 48 hex digits."},
-	})
+	f.operations = web.NewOperations(c.Web, described)
 	f.apiKeys()
 	f.origins()
 	f.integrations()
@@ -106,7 +102,7 @@ func (f *Face) forms(o operation, register func(huma.Operation, web.Guard[Caller
 	for _, form := range []struct {
 		path, id, in string
 		guard        web.Guard[Caller]
-	}{{"/v1", "", "of the API key's organization", f.canonical(o)}, {inOrganization, "-of-organization", "of the named organization", f.named(o)}} {
+	}{{"/v1", "", "of the API key's organization", f.canonical(o)}, {inOrganization, openapi.Alias, "of the named organization", f.named(o)}} {
 		register(huma.Operation{Method: o.method, Path: form.path + o.path, OperationID: o.id + form.id, Summary: o.summary + ", " + form.in, DefaultStatus: o.status}, form.guard)
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"timbre.example/internal/limit"
 	"timbre.example/internal/manage"
 	"timbre.example/internal/metrics"
+	"timbre.example/internal/openapi/openapitest"
 	"timbre.example/internal/people"
 	"timbre.example/internal/permission"
 	"timbre.example/internal/store"
@@ -34,6 +35,9 @@ const (
 	publicURL = "https://timbre.songs.example"
 	cookie    = "timbre_session"
 )
+
+// checker compares every exchange with the description.
+var checker = openapitest.Shared()
 
 // world is a server with the face alone.
 type world struct {
@@ -148,14 +152,18 @@ type answer struct {
 func (w *world) call(by caller, method, path string, body any) answer {
 	w.t.Helper()
 	var in io.Reader
+	var sent []byte
 	switch b := body.(type) {
 	case nil:
 	case string:
-		in = strings.NewReader(b)
+		sent = []byte(b)
 	default:
 		text, err := json.Marshal(b)
 		w.must(err)
-		in = bytes.NewReader(text)
+		sent = text
+	}
+	if body != nil {
+		in = bytes.NewReader(sent)
 	}
 	r := httptest.NewRequest(method, publicURL+path, in)
 	r.RemoteAddr = "192.0.2.7:4711"
@@ -165,6 +173,9 @@ func (w *world) call(by caller, method, path string, body any) answer {
 	by(r)
 	rec := httptest.NewRecorder()
 	w.web.ServeHTTP(rec, r)
+	for _, d := range checker(w.t, w.web).Check(r, sent, rec.Result(), rec.Body.Bytes()) {
+		w.t.Errorf("%s %s: %d differs from the description: %s\n%.500s", method, path, rec.Code, d, rec.Body)
+	}
 	a := answer{t: w.t, status: rec.Code, header: rec.Header(), body: rec.Body.String()}
 	if rec.Code >= 300 {
 		var e fault.Envelope

@@ -43,7 +43,7 @@ func onceRouter(t *testing.T, db *store.DB) *Router {
 		PublicURL: "https://songs.example", Version: "test", Log: slog.New(slog.DiscardHandler), Limits: &limit.Limits{}, Streams: 1,
 		Metrics: metrics.New("test", "testnet"), Ping: healthy, Once: &idempotency.Requests{DB: db},
 	}, nil)
-	o := NewOperations(r, "Test", "/test/openapi", nil)
+	o := NewOperations(r, nil)
 	guard := Guard[string]{Check: func(ctx huma.Context) (string, error) { return ctx.Header("X-Key-Id"), nil }}
 	body := Body[string, onceInput]{Most: 4096, Once: func(key string) string { return key }}
 	made := func(keeps bool) func(context.Context, string, *onceInput) (*onceOutput, error) {

@@ -11,30 +11,32 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
 	"timbre.example/internal/idempotency"
+	"timbre.example/internal/openapi"
 )
 
-// Operations are the JSON operations of one face. Their OpenAPI document is made from their
-// types, so both agree.
+// Operations are the JSON operations of one face. The description of the whole server is made
+// from their types, so both agree.
 type Operations struct {
-	huma   huma.API
-	bodies *bodies
-	bounds map[string]int64
-	once   *idempotency.Requests
+	huma        huma.API
+	description *description
+	bodies      *bodies
+	bounds      map[string]int64
+	once        *idempotency.Requests
 }
 
-// NewOperations begins a face on a router. Its document is served at path, with .json and
-// .yaml. schemes are the ways in which callers prove who they are, by name.
-func NewOperations(r *Router, title, path string, schemes map[string]*huma.SecurityScheme) *Operations {
-	c := huma.DefaultConfig(title, r.Version)
-	c.CreateHooks, c.DocsPath, c.SchemasPath, c.OpenAPIPath = nil, "", "", path
+// NewOperations begins a face on a router. described has the description of each operation, by
+// its id. All faces of a router share one document, which the router serves.
+func NewOperations(r *Router, described map[string]openapi.Description) *Operations {
+	c := huma.DefaultConfig("", r.Version)
+	c.CreateHooks, c.DocsPath, c.SchemasPath, c.OpenAPIPath = nil, "", "", ""
 	c.Formats = map[string]huma.Format{"application/json": plainJSON}
-	c.Components.SecuritySchemes = schemes
-	c.Servers = []*huma.Server{{URL: r.PublicURL}}
-	return &Operations{huma: humachi.New(r.chi, c), bodies: r.bodies, bounds: r.bounds, once: r.Once}
+	c.OpenAPI = r.description.OpenAPI
+	r.description.Describe(described)
+	return &Operations{huma: humachi.New(r.chi, c), description: r.description, bodies: r.bodies, bounds: r.bounds, once: r.Once}
 }
 
-// Document returns the OpenAPI document, for the routes that are not JSON operations.
-func (o *Operations) Document() *huma.OpenAPI { return o.huma.OpenAPI() }
+// Describe adds a route that is not a JSON operation to the description, such as a stream.
+func (o *Operations) Describe(op huma.Operation) { o.description.AddOperation(&op) }
 
 // Guard decides, before the body of a call is read, whether the call reaches its handler. Its
 // result is the proof P, which the handler takes as an argument. So an operation whose guard
@@ -43,7 +45,7 @@ type Guard[P any] struct {
 	// Check returns the proof, or the refusal. It returns [ErrAnswered] after it has written
 	// an answer itself.
 	Check func(huma.Context) (P, error)
-	// Scheme is the name of the security scheme that Check reads; "": none. Or is a second one,
+	// Scheme is the name of the security scheme of package openapi that Check reads; "": none. Or is a second one,
 	// of which a caller needs one or the other.
 	Scheme, Or string
 	// Parameters are the parameters of the path that Check reads; optional.
@@ -71,7 +73,7 @@ func guarded[P any](o *Operations, op huma.Operation, g Guard[P]) huma.Operation
 		}
 	}
 	op.Parameters = append(op.Parameters, g.Parameters...)
-	op.Errors = []int{401, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503}
+	op.SkipValidateParams = true // the handlers know the rules, and name each broken one
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		switch proof, err := g.Check(ctx); {
 		case errors.Is(err, ErrAnswered):
@@ -112,7 +114,12 @@ func RegisterBody[P, I, O any](o *Operations, op huma.Operation, g Guard[P], b B
 		panic("web: " + op.OperationID + " has no field Body in its input")
 	}
 	o.bounds[op.Path] = b.Most
-	op = guarded(o, op, g)
+	if op = guarded(o, op, g); b.Once != nil && o.once != nil {
+		op.Parameters = append(op.Parameters, &huma.Param{
+			Name: headerIdempotency, In: "header", Description: "With an API key: repeats of the call with this key and the same body receive the first answer, for 24 hours",
+			Schema: &huma.Schema{Type: huma.TypeString, MinLength: new(1), MaxLength: new(255)},
+		})
+	}
 	op.Middlewares = append(op.Middlewares, withhold)
 	op.SkipValidateBody = true
 	huma.Register(o.huma, op, func(ctx context.Context, in *I) (*O, error) {

@@ -42,6 +42,8 @@ var areas = []area{
 	{below: "/docs/search", counted: true},
 	{below: "/docs/search.json", counted: true},
 	{below: "/rehearsal/", readers: anyPage, unstored: true},
+	{below: "/openapi.json", readers: anyPage, counted: true},
+	{below: "/openapi.yaml", readers: anyPage, counted: true},
 	{below: "/console/", counted: true, unstored: true},
 	{below: "/console/assets/"},
 	{below: "/metrics", unstored: true},

@@ -73,6 +73,8 @@ type Router struct {
 	streams  *streams
 	bodies   *bodies
 	bounds   map[string]int64 // the largest body in bytes, by route
+	// description collects the operations of all faces: see describe.go.
+	description *description
 	// stopping ends progress streams when the server shuts down.
 	stopping <-chan struct{}
 }
@@ -83,7 +85,7 @@ func New(c Config, stopping <-chan struct{}) *Router {
 	if c.BodyTimeout == 0 {
 		c.BodyTimeout = DefaultBodyTimeout
 	}
-	r := &Router{Config: c, chi: chi.NewRouter(), metrics: newMeasures(c.Metrics), streams: newStreams(c.Streams), bodies: newBodies(c.Bodies), bounds: map[string]int64{}, stopping: stopping}
+	r := &Router{Config: c, chi: chi.NewRouter(), metrics: newMeasures(c.Metrics), streams: newStreams(c.Streams), bodies: newBodies(c.Bodies), bounds: map[string]int64{}, stopping: stopping, description: newDescription(c.Version, c.PublicURL)}
 	r.observer = observer{publicURL: c.PublicURL, proxies: c.TrustedProxies, bodyTimeout: c.BodyTimeout, metrics: r.metrics, requests: c.Requests, tracer: c.Tracer, log: c.Log}
 	r.chi.Use(r.observer.observe, r.observer.recover, unstored, cors, limitHead, limitAddress(c.Limits))
 	r.chi.NotFound(func(w http.ResponseWriter, q *http.Request) {
@@ -98,6 +100,7 @@ func New(c Config, stopping <-chan struct{}) *Router {
 		r.chi.Head(path, handler)
 	}
 	r.chi.Get("/metrics", r.metrics.local(c.PublicURL))
+	r.description.process(r.Get)
 	return r
 }
 
@@ -129,6 +132,19 @@ func (r *Router) Missing(h http.HandlerFunc) {
 	}
 	r.chi.NotFound(own)
 	r.chi.MethodNotAllowed(own)
+}
+
+// Description returns the OpenAPI document of all faces as JSON. Call it after all faces have
+// added their routes.
+func (r *Router) Description() ([]byte, error) {
+	d, err := r.description.made()
+	return d.forms[".json"], err
+}
+
+// Undescribed lists what the descriptions of the operations lack.
+func (r *Router) Undescribed() ([]string, error) {
+	d, err := r.description.made()
+	return d.missing, err
 }
 
 func (r *Router) ServeHTTP(w http.ResponseWriter, q *http.Request) { r.chi.ServeHTTP(w, q) }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,7 +57,7 @@ func TestFace(t *testing.T) {
 		}
 	}
 	r := router("https://songs.example", healthy)
-	o := NewOperations(r, "Console", "/console/openapi", nil)
+	o := NewOperations(r, nil)
 	guard := Guard[member]{Check: func(ctx huma.Context) (member, error) {
 		switch name := ctx.Header("X-Member"); name {
 		case "":
@@ -109,8 +110,11 @@ func TestFace(t *testing.T) {
 	if got := r.BodyBounds()["/console/works"]; got != 40 {
 		t.Errorf("bound %d", got)
 	}
-	if status, _, _ := call(r, "GET", "/console/openapi.json", ""); status != 200 {
+	if status, _, answer := call(r, "GET", "/openapi.json", ""); status != 200 || !strings.Contains(answer.Body.String(), `"/console/works"`) {
 		t.Errorf("document: %d", status)
+	}
+	if missing, err := r.Undescribed(); err != nil || !slices.ContainsFunc(missing, func(m string) bool { return m == "POST /console/works: no description of add" }) {
+		t.Errorf("an operation without a description is not reported: %q, %v", missing, err)
 	}
 }
 

@@ -165,6 +165,7 @@ func Start(t testing.TB, o Options) *Server {
 	if s.addr = o.Addr; s.addr == "" {
 		s.addr = FreeAddress(t)
 	}
+	s.describe()
 	s.run(o.Env)
 	return s
 }

@@ -1,0 +1,66 @@
+package manage
+
+import (
+	"timbre.example/internal/fault"
+	"timbre.example/internal/openapi"
+)
+
+// The values of the examples.
+const (
+	exampleID   = "0190a0e6-2f5c-7000-8000-00000000d001"
+	exampleOrg  = "0190a0e6-2f5c-7000-8000-000000000001"
+	exampleSite = "cpk_5f0c1e8a9d3b7c264e1f0a8b5d7c9e3f2a6b4c8d0e1f3a5b7c9d2e4f6a8b0c1d"
+	exampleTime = "2026-03-01T12:11:30Z"
+	examplePage = `"page_info":{"has_next_page":false,"end_cursor":"` + exampleID + `"}`
+
+	exampleKeyMembers = `"id":"` + exampleID + `","name":"Import","prefix":"afo_sk_live_","last4":"1f0a","scopes":["works:register","works:read"],"test":false,"created_at":"` + exampleTime + `","created_by":"ada@songs.example"`
+	exampleKey        = `{` + exampleKeyMembers + `}`
+	examplePair       = `{"site_key":"` + exampleSite + `","status":"active","test":false,"label":"Shop","created_at":"` + exampleTime + `"}`
+	examplePairMade   = `{"site_key":"` + exampleSite + `","secret_key":"csk_0000000000000000000000000000000000000000000000000000000000000000","status":"active","test":false,"label":"Shop","created_at":"` + exampleTime + `"}`
+	exampleSettings   = `{"organization_id":"` + exampleOrg + `","name":"Songs","revision":4,"suspended":false,"widget_enabled":true,"max_file_size_bytes":0,"access_code_ttl_seconds":0,"duplicate_titles":false,"asset_storage":"keep","quota":0,"low_credits":100,"issuer_name":"","imprint":"","logo_sha256":"","created_at":"` + exampleTime + `"}`
+	exampleBalance    = `{"available":913,"held":87,"spent":0,"warning_level":100}`
+	exampleOrigin     = `{"origin":"https://www.your-domain.example"}`
+)
+
+// described has the description of each operation, by its id: what the types cannot tell.
+var described = map[string]openapi.Description{
+	"create-api-key": {
+		Tag: openapi.Organization, Text: "Creates an API key. The answer alone has the key and the secret of its webhook. An organization has at most ten live keys.",
+		Codes:   []fault.Code{fault.CodeAPIKeyInvalidName, fault.CodeAPIKeyScopesRequired, fault.CodeAPIKeyUnknownScope, fault.CodeAPIKeyWebhookURLInvalid, fault.CodeAPIKeyLimitReached},
+		Request: `{"name":"Import","scopes":["works:register","works:read"]}`, Response: `{` + exampleKeyMembers + `,"token":"afo_sk_live_000000000000000000000000000000000000000000000000"}`,
+	},
+	"list-api-keys":  {Tag: openapi.Organization, Text: "Lists the API keys, newest first, without their secrets.", Response: `{"api_keys":[` + exampleKey + `],` + examplePage + `}`},
+	"api-key":        {Tag: openapi.Organization, Text: "Reads one API key, without its secret.", Codes: notFound, Parameters: map[string]any{"id": exampleID}, Response: exampleKey},
+	"revoke-api-key": {Tag: openapi.Organization, Text: "Revokes an API key, from the next call on. A repeated call changes nothing.", Codes: notFound, Parameters: map[string]any{"id": exampleID}, Response: exampleKey},
+
+	"list-origins":  {Tag: openapi.Organization, Text: "Lists the origins of pages that may embed the widget.", Parameters: map[string]any{"search": "your-domain"}, Response: `{"origins":[{"origin":"https://www.your-domain.example","created_at":"` + exampleTime + `"}],` + examplePage + `}`},
+	"add-origin":    {Tag: openapi.Organization, Text: "Allows an origin. An international name is stored as punycode.", Request: exampleOrigin, Response: exampleOrigin},
+	"remove-origin": {Tag: openapi.Organization, Text: "Removes an origin. Its pages are refused from the next call on.", Codes: notFound, Parameters: map[string]any{"origin": "https://www.your-domain.example"}, Response: exampleOrigin},
+
+	"list-integrations":  {Tag: openapi.Organization, Text: "Lists the key pairs of the widget, without their secret keys.", Parameters: map[string]any{"status": "active"}, Response: `{"widget_enabled":true,"integrations":[` + examplePair + `],` + examplePage + `}`},
+	"create-integration": {Tag: openapi.Organization, Text: "Creates a key pair: a public site key and a secret key. The answer alone has the secret key.", Request: `{"label":"Shop"}`, Response: examplePairMade},
+	"switch-widget":      {Tag: openapi.Organization, Text: "Switches the widget of the organization on or off, at once.", Request: `{"widget_enabled":false}`, Response: `{"widget_enabled":false}`},
+	"change-integration": {Tag: openapi.Organization, Text: "Enables or disables a key pair, or changes its label. A missing member stays as it is.", Codes: notFound, Parameters: bySite, Request: `{"enabled":false}`, Response: examplePair},
+	"rotate-integration": {Tag: openapi.Organization, Text: "Replaces the secret key of a key pair. Both secret keys mint sessions during the overlap.", Codes: notFound, Parameters: bySite, Request: `{"overlap_seconds":86400}`, Response: examplePairMade},
+	"remove-integration": {Tag: openapi.Organization, Text: "Removes a key pair. Its sessions end at once.", Codes: notFound, Parameters: bySite, Response: examplePair},
+
+	"settings": {Tag: openapi.Organization, Text: "Reads the settings with their revision.", Headers: []string{"ETag"}, Response: exampleSettings},
+	"change-settings": {
+		Tag: openapi.Organization, Text: "Changes the settings that the body names. With `If-Match` or `revision`, an edit in between refuses the call with `common.conflict`.", Headers: []string{"ETag"},
+		Codes: []fault.Code{fault.CodeCommonBadRequest, fault.CodeCommonConflict}, Parameters: map[string]any{"If-Match": `"4"`}, Request: `{"name":"Songs","low_credits":100}`, Response: exampleSettings,
+	},
+
+	"credits":        {Tag: openapi.Organization, Text: "Reads the balance.", Response: exampleBalance},
+	"change-credits": {Tag: openapi.Organization, Text: "Changes the level of the warning about a low balance.", Request: `{"warning_level":100}`, Response: exampleBalance},
+
+	"audit-log": {
+		Tag: openapi.Organization, Text: "Lists the changes of the organization, newest first. Nobody can edit this list.",
+		Parameters: map[string]any{"actor_kind": "person", "actor_id": exampleID, "action": "origin.added", "subject": "https://www.your-domain.example", "since": "2026-03-01T00:00:00Z", "until": "2026-04-01T00:00:00Z", "search": "your-domain"},
+		Response:   `{"entries":[],` + examplePage + `}`,
+	},
+}
+
+var (
+	notFound = []fault.Code{fault.CodeCommonNotFound}
+	bySite   = map[string]any{"site_key": exampleSite}
+)
