@@ -30,7 +30,7 @@ var contents = []struct {
 	Title string
 	names []string // of documents, without .md
 }{
-	{"Start", []string{"README", "quick-start"}},
+	{"Start", []string{"README", "quick-start", "console"}},
 	{"Integrate", []string{"backends", "organization-api", "frameworks", "embedding", "authentication", "attributes", "events", "theming", "access-codes", "error-handling", "webhooks", "public-page", "widget", "browsers"}},
 	{"Look up", []string{"errors", "api", "formats", "glossary"}},
 	{"Run it", []string{"deploy", "upgrading", "operating"}},

@@ -226,7 +226,7 @@ func Window[T any](c *Call, rows []T, most int, key func(T) string) ([]T, List) 
 	return rows, l
 }
 
-// Turns returns the places of the neighbours in a list whose cursors the page knows itself; "" is none.
+// Turns returns the places of the neighbours in a list whose cursors the page knows itself, or "".
 func (c *Call) Turns(before, after string) (l List) {
 	if before != "" {
 		l.Previous = c.turn("before", before)
