@@ -38,7 +38,7 @@ type faces struct {
 
 // openFaces builds the routes of the process's roles. metrics is the listener of
 // --metrics-listen, or nil. Streams end when stop is closed.
-func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, stop <-chan struct{}, told telling) (out faces, err error) {
+func (f serverFlags) openFaces(ctx context.Context, at entrance, st storage, who identity, w works, stop <-chan struct{}, told telling) (out faces, err error) {
 	var serves *registry.Registry // what the API serves
 	if f.has(ats) {
 		serves = w.registry
@@ -56,8 +56,12 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 	}, stop)
 	told.metrics.Read(f.sources(st, who, w, requests, out.web.OpenStreams))
 	api.New(api.Config{Web: out.web, Sessions: who.sessions, Keys: who.keys, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported()})
+	hooks := who.webhooks
+	if w.registry != nil {
+		hooks = w.registry.Webhooks // its worker is woken
+	}
 	if f.has(organizations) {
-		if err := openManagement(at.url, strings.HasPrefix(at.url, "https:"), out.web, st, who); err != nil {
+		if err := openManagement(at.url, strings.HasPrefix(at.url, "https:"), out.web, st, who, hooks); err != nil {
 			return out, err
 		}
 	}
@@ -69,7 +73,7 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 	}
 	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError, out.web.Description))) // with every role: errors link there
 	if serves != nil && who.people != nil {
-		pages, err := openConsole(at.url, st, who.people, w, requests, stop)
+		pages, err := openConsole(ctx, at.url, st, who, w, requests, hooks, stop)
 		if err != nil {
 			return out, err
 		}

@@ -1,13 +1,18 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 
 	"timbre.example/internal/apikey"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/idempotency"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/people"
 	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+	"timbre.example/internal/webhook"
 )
 
 // identity decides who calls, and how often.
@@ -16,6 +21,7 @@ type identity struct {
 	requests *idempotency.Requests
 	sessions *session.Service
 	keys     *apikey.Service
+	webhooks *webhook.Service // makes endpoints, and delivers nothing
 	limits   *limit.Limits
 	people   *people.Service // nil in a process without the console
 }
@@ -36,7 +42,8 @@ func (f serverFlags) openIdentity(at entrance, st storage, log *slog.Logger) (wh
 	who.sessions = &session.Service{
 		DB: st.db, MaxFileSize: f.MaxFileSize, Lifetime: f.LimitsToken, Networks: f.served(), MinimumCredits: session.Minimum(prices),
 	}
-	who.keys = &apikey.Service{DB: st.db, Networks: f.served(), MaxFileSize: f.MaxFileSize, Log: log}
+	who.webhooks = webhook.New(f.webhooks(st))
+	who.keys = &apikey.Service{DB: st.db, Networks: f.served(), MaxFileSize: f.MaxFileSize, Log: log, CheckURL: checkURL(who.webhooks), Endpoint: endpointOf(who.webhooks)}
 	who.runs(who.keys.Run())
 	if f.has(organizations) {
 		if who.sessions.Tokens, err = session.NewTokens(st.root.key(purposeTokens), f.issuer(at.url), st.db.Now); err != nil {
@@ -54,4 +61,27 @@ func (f serverFlags) openIdentity(at entrance, st storage, log *slog.Logger) (wh
 	who.people, more, err = f.openPeople(who.limits, at, st, log)
 	who.takes(more)
 	return who, err
+}
+
+// checkURL refuses a webhook URL of an API key as that key's refusal.
+func checkURL(hooks *webhook.Service) func(string) error {
+	return func(url string) error {
+		_, err := hooks.CheckURL(url)
+		var wrong *webhook.InvalidURL
+		if errors.As(err, &wrong) {
+			return fault.APIKeyWebhookURLInvalid(wrong.Reason)
+		}
+		return err
+	}
+}
+
+// endpointOf makes the endpoint of an API key with its secret.
+func endpointOf(hooks *webhook.Service) func(context.Context, *store.Tx, apikey.Endpoint) (string, error) {
+	return func(ctx context.Context, tx *store.Tx, e apikey.Endpoint) (string, error) {
+		secret, err := hooks.CreateForKey(ctx, tx, e.Organization, e.KeyID, e.URL, e.Actor)
+		if err != nil {
+			return "", err
+		}
+		return secret.Base64(), nil
+	}
 }

@@ -5,18 +5,24 @@ package console
 
 import (
 	"timbre.example/internal/console/auditlog"
+	"timbre.example/internal/console/integration"
 	"timbre.example/internal/console/ledger"
+	"timbre.example/internal/console/members"
+	"timbre.example/internal/console/operator"
 	"timbre.example/internal/console/overview"
+	"timbre.example/internal/console/person"
 	"timbre.example/internal/console/settings"
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/signin"
 	"timbre.example/internal/console/transactions"
+	"timbre.example/internal/console/webhooks"
 	"timbre.example/internal/console/works"
 	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/people"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/store"
+	"timbre.example/internal/webhook"
 )
 
 // Root is the path of the console.
@@ -35,6 +41,10 @@ type Config struct {
 	Networks []network.Network
 	// Transactions is what the pages about transactions show.
 	Transactions transactions.Config
+	// Integration is what the pages about the widget show and change.
+	Integration integration.Config
+	// Webhooks holds endpoints and deliveries.
+	Webhooks *webhook.Service
 }
 
 // Areas returns all groups of pages, in no particular order.
@@ -46,7 +56,12 @@ func Areas(c Config) []shell.Area {
 		settings.Area(c.DB),
 		auditlog.Area(c.DB),
 		signin.Area(c.People),
+		person.Area(c.People),
+		members.Area(c.People),
+		operator.Area(c.DB, c.People),
 		transactions.Area(c.Transactions),
+		integration.Area(c.Integration),
+		webhooks.Area(c.Webhooks),
 	}
 }
 

@@ -1,5 +1,5 @@
 // Package manage is the HTTP API by which an organization is managed: API keys, key pairs and
-// origins of the widget, settings, credits and the audit log. Everything that the console
+// origins of the widget, settings, credits, webhooks and the audit log. Everything that the console
 // changes can be changed here, so that programs can set an organization up.
 //
 // A route has two paths. Its canonical path names no organization: the API key names it. The
@@ -23,6 +23,7 @@ import (
 	"timbre.example/internal/permission"
 	"timbre.example/internal/store"
 	"timbre.example/internal/web"
+	"timbre.example/internal/webhook"
 )
 
 // Config configures the face. Every field is required unless noted.
@@ -32,6 +33,8 @@ type Config struct {
 	DB  *store.DB
 	// APIKeys makes and checks keys.
 	APIKeys *apikey.Service
+	// Webhooks holds the endpoints and their deliveries.
+	Webhooks *webhook.Service
 	// People finds the sessions of the console; nil: only API keys call.
 	People *people.Service
 	// Cookie is the name of the cookie of these sessions.
@@ -77,6 +80,7 @@ func New(c Config) (*Face, error) {
 	f.settings()
 	f.credits()
 	f.auditLog()
+	f.webhooks()
 	return f, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -29,6 +30,7 @@ import (
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/web"
+	"timbre.example/internal/webhook"
 )
 
 const (
@@ -45,6 +47,7 @@ type world struct {
 	db    *store.DB
 	face  *manage.Face
 	keys  *apikey.Service
+	hooks *webhook.Service
 	web   *web.Router
 	org   string
 	ahead atomic.Int64
@@ -55,13 +58,14 @@ func newWorld(t *testing.T, db *store.DB) *world {
 	w := &world{t: t, db: db}
 	db.Now = func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
 	w.keys = &apikey.Service{DB: db, MaxFileSize: 1 << 20, Log: slog.New(slog.DiscardHandler)}
+	w.hooks = webhook.New(webhook.Config{DB: db, Key: make([]byte, 32), Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Log: slog.New(slog.DiscardHandler)})
 	w.web = web.New(web.Config{
 		PublicURL: publicURL, Version: "test", Log: slog.New(slog.DiscardHandler), Limits: &limit.Limits{}, Streams: 1, Metrics: metrics.New("test", "testnet"),
 		Ping: db.Ping, Once: &idempotency.Requests{DB: db},
 	}, nil)
 	persons, err := people.New(people.Config{DB: db, Key: make([]byte, 32), URL: publicURL})
 	w.must(err)
-	w.face, err = manage.New(manage.Config{Web: w.web, DB: db, APIKeys: w.keys, People: persons, Cookie: cookie, Limits: &limit.Limits{}})
+	w.face, err = manage.New(manage.Config{Web: w.web, DB: db, APIKeys: w.keys, Webhooks: w.hooks, People: persons, Cookie: cookie, Limits: &limit.Limits{}})
 	w.must(err)
 	w.org = w.organization("Songs")
 	return w

@@ -31,7 +31,7 @@ const maxRetryAfter = 24 * time.Hour
 
 // pause returns the pause after the failed attempt number n of a round, from 1; ok is false
 // after the last one. A pause grows by at most a tenth, so that many failed deliveries do not
-// come back at one moment, and to what the receiver demands.
+// come back at one moment. It also grows to what the receiver demands.
 func pause(n int64, retryAfter time.Duration) (_ time.Duration, ok bool) {
 	if n > int64(len(schedule)) {
 		return 0, false

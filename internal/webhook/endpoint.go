@@ -35,7 +35,7 @@ type Endpoint struct {
 	Disabled   Reason
 	DisabledAt time.Time
 	// FailingSince is the first failed attempt after the last success; zero without one.
-	// Warned is when the organization was told; zero before.
+	// Warned is when the organization received a warning; zero before.
 	FailingSince, Warned time.Time
 	// PreviousUntil is until when the secret before the last rotation signs, too; zero: it
 	// does not.
@@ -58,7 +58,12 @@ type EndpointInput struct {
 	Events []Event
 	// Network is testnet or mainnet, or "" for all.
 	Network string
+	// Stored is called in the transaction that makes the endpoint; nil: nothing is.
+	Stored Stored
 }
+
+// Stored receives an endpoint and its new secret, in the transaction that stores them.
+type Stored func(ctx context.Context, tx *store.Tx, e Endpoint, secret Secret) error
 
 // EndpointChange is a change of an endpoint. A nil field stays as it is.
 type EndpointChange struct {
@@ -99,8 +104,10 @@ func (s *Service) CreateEndpoint(ctx context.Context, organization string, in En
 		if n >= MaxEndpoints {
 			return invalid("url", "max", "The organization has 20 endpoints, which is the limit. Delete one first.")
 		}
-		row, secret, err = s.insert(ctx, tx, row, by)
-		return err
+		if row, secret, err = s.insert(ctx, tx, row, by); err != nil || in.Stored == nil {
+			return err
+		}
+		return in.Stored(ctx, tx, read(row), secret)
 	})
 	return read(row), secret, err
 }
@@ -212,8 +219,8 @@ func (s *Service) DeleteEndpoint(ctx context.Context, organization, id string, b
 
 // RotateSecret gives an endpoint a new secret and returns it. The secret before also signs for
 // the time of overlap, at most MaxOverlap; 0 ends it at once. A second rotation within an
-// overlap ends the older secret.
-func (s *Service) RotateSecret(ctx context.Context, organization, id string, overlap time.Duration, by audit.Actor) (_ Endpoint, _ Secret, err error) {
+// overlap ends the older secret. stored may be nil.
+func (s *Service) RotateSecret(ctx context.Context, organization, id string, overlap time.Duration, by audit.Actor, stored Stored) (_ Endpoint, _ Secret, err error) {
 	defer operation.Wrap(&err, "rotate the secret of webhook endpoint %s", id)
 	if overlap < 0 || overlap > MaxOverlap {
 		return Endpoint{}, nil, invalid("overlap_seconds", "range", "Must be from 0 to 604800 seconds (7 days).")
@@ -239,7 +246,10 @@ func (s *Service) RotateSecret(ctx context.Context, organization, id string, ove
 		if overlap > 0 {
 			until = wire(store.Time(row.PreviousUntil))
 		}
-		return audit.Record(ctx, tx, audit.Entry{Organization: organization, Actor: by, Action: "webhook.secret_rotated", Subject: id, Changes: []audit.Change{{Field: "previous_secret_until", New: until}}})
+		if err := audit.Record(ctx, tx, audit.Entry{Organization: organization, Actor: by, Action: "webhook.secret_rotated", Subject: id, Changes: []audit.Change{{Field: "previous_secret_until", New: until}}}); err != nil || stored == nil {
+			return err
+		}
+		return stored(ctx, tx, read(row), secret)
 	})
 	return read(row), secret, err
 }

@@ -1,7 +1,9 @@
 package webhook
 
 import (
+	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/netip"
 	"time"
@@ -24,4 +26,18 @@ func (s *Service) Safe(ip netip.Addr) bool { return s.policy.safe(ip) == nil }
 func (s *Service) Dial(r *net.Resolver, trusted *tls.Config) {
 	s.client = s.policy.client(func(d *net.Dialer) { d.Resolver = r })
 	s.client.Transport.(byScheme).secure.TLSClientConfig = trusted
+}
+
+// DeliverOne takes one delivery of a lane, and makes its attempt in this goroutine.
+func DeliverOne(ctx context.Context, s *Service, name string) {
+	taken, err := s.queue.Take(ctx, name, 1)
+	if err != nil || len(taken) != 1 {
+		panic(fmt.Sprint(taken, err))
+	}
+	_, endpoint := splitLane(name)
+	to, err := s.receiver(ctx, endpoint, &taken)
+	if err != nil {
+		panic(err)
+	}
+	s.deliver(context.WithoutCancel(ctx), taken[0], to, func() {}, true)
 }

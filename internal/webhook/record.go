@@ -61,7 +61,7 @@ func (s *Service) deliver(ctx context.Context, d outbox.Delivery, to query.Webho
 	}
 	s.Reached("webhook.taken")
 	a := post(ctx, s.client, s.UserAgent, to.Url, row.ID, secrets, body, s.DB.Now())
-	if ctx.Err() != nil && a.status == 0 { // the server stops: nobody failed
+	if ctx.Err() != nil && a.status == 0 { // the server stops: the receiver has not failed
 		if err := s.queue.Return(context.WithoutCancel(ctx), d); err != nil {
 			s.report(ctx, "return a delivery", err)
 		}
@@ -125,9 +125,9 @@ func (s *Service) record(ctx context.Context, d outbox.Delivery, row query.Webho
 	case a.final(), !again:
 		state = Failed
 	}
-	var told []func()
+	var after []func()
 	err := s.DB.Tx(ctx, func(tx *store.Tx) (err error) {
-		told = nil
+		after = nil
 		if err := attempted(ctx, tx, row.ID, to.Url, state, a); err != nil {
 			return err
 		}
@@ -139,7 +139,7 @@ func (s *Service) record(ctx context.Context, d outbox.Delivery, row query.Webho
 		if err != nil {
 			return err
 		}
-		told, err = s.health(ctx, tx, to, a)
+		after, err = s.health(ctx, tx, to, a)
 		return err
 	})
 	if err != nil {
@@ -151,7 +151,7 @@ func (s *Service) record(ctx context.Context, d outbox.Delivery, row query.Webho
 	s.Events.WebhookAttempt(ctx, events.Webhook{
 		Delivery: row.ID, Event: row.Event, Job: row.TransactionID, Organization: row.OrganizationID, Endpoint: row.EndpointID,
 	}, string(state), a.status, d.Attempts+1, a.took)
-	for _, tell := range told {
+	for _, tell := range after {
 		tell()
 	}
 	return nil
@@ -177,8 +177,8 @@ func attempted(ctx context.Context, tx *store.Tx, id, url string, state State, a
 }
 
 // health keeps what an attempt says about its endpoint, and disables an endpoint that wants
-// nothing, or has failed for days after a warning. told is called after the commit.
-func (s *Service) health(ctx context.Context, tx *store.Tx, to query.WebhookEndpoint, a answer) (told []func(), err error) {
+// nothing, or has failed for days after a warning. after is called after the commit.
+func (s *Service) health(ctx context.Context, tx *store.Tx, to query.WebhookEndpoint, a answer) (after []func(), err error) {
 	now := store.Micros(tx.Now)
 	failing := tx.Now.Sub(store.Time(to.FailingSince))
 	switch {

@@ -18,7 +18,7 @@ import (
 // MaxReplay is how many deliveries one call of ReplayRange replays.
 const MaxReplay = 1000
 
-// Replay sends a delivery again, with the same id, and begins its schedule anew. A delivery
+// Replay sends a delivery again, with the same id, and begins its schedule again. A delivery
 // that waits is sent now. A disabled endpoint is common.validation_failed.
 func (s *Service) Replay(ctx context.Context, organization, endpoint, id string, by audit.Actor) (_ Delivery, err error) {
 	defer operation.Wrap(&err, "replay webhook delivery %s", id)

@@ -145,9 +145,9 @@ func names(t *testing.T, answer func(name string, question int) [4]byte) *net.Re
 	}}
 }
 
-// Nothing reaches a private address: not by a name, not by a name that changes its address
-// between two look-ups, not by a redirect, and not through a proxy of the environment. The
-// error does not tell the address.
+// Nothing reaches a private address by a name. That also holds for a name that changes its
+// address between two look-ups, and with a proxy in the environment. The error does not show
+// the address.
 func TestRequestForgery(t *testing.T) {
 	db := storetest.SQLite(t)
 	hit := func() (*httptest.Server, *atomic.Int32) {

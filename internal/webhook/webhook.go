@@ -1,17 +1,17 @@
-// Package webhook tells the backends of organizations what happens: it holds their endpoints,
-// enqueues one delivery for each event and endpoint in the transaction of the event, and sends
-// it until it is acknowledged, or the schedule ends.
+// Package webhook tells the backends of organizations what happens. It holds their endpoints,
+// and enqueues one delivery for each event and endpoint in the transaction of the event. It
+// sends a delivery until it is acknowledged, or the schedule ends.
 //
 // A delivery arrives at least once, whatever is killed: its row is written with the end of the
 // transaction, and an attempt is recorded after it was sent. So a receiver may get the same
-// id again. Each attempt is signed anew, with every secret that is valid at that time.
+// id again. Each attempt has its own signature, by every secret that is valid at that time.
 //
 // Endpoints are lanes of the outbox. An endpoint that does not answer uses few slots of a pool
 // for slow endpoints, so it delays no other endpoint (ADR 82).
 //
-// The package never sends to a private address that its operator did not allow, never follows
-// a redirect, and never stores a secret or an access code in readable form. It does not know
-// who calls it: every function is given an organization, and answers for another
+// The package never sends to a private address that its operator did not allow, and never
+// follows a redirect. It never stores a secret or an access code in readable form. It does
+// not know its caller: a function has an organization as argument. It answers for another
 // organization's endpoint as for an unknown one.
 package webhook
 

@@ -348,7 +348,7 @@ func TestFailingEndpoint(t *testing.T) {
 		if e := send(); e.Disabled != webhook.Failing || len(w.warned) != 2 || w.warned[1].Disabled != webhook.Failing {
 			t.Fatalf("%+v %+v", e, w.warned)
 		}
-		actions := w.texts("SELECT action FROM audit_entries ORDER BY action")
+		actions := w.texts("SELECT action FROM audit_entries WHERE action LIKE 'webhook%' ORDER BY action")
 		if diff := cmp.Diff([]string{"webhook.created", "webhook.disabled", "webhook.warned"}, actions); diff != "" {
 			t.Error(diff)
 		}
@@ -380,7 +380,7 @@ func TestOrganizationsAreApart(t *testing.T) {
 				return err
 			},
 			"delete":     func(org, e string) error { return w.DeleteEndpoint(ctx, org, e, actor) },
-			"rotate":     func(org, e string) error { _, _, err := w.RotateSecret(ctx, org, e, 0, actor); return err },
+			"rotate":     func(org, e string) error { _, _, err := w.RotateSecret(ctx, org, e, 0, actor, nil); return err },
 			"deliveries": func(org, e string) error { _, _, err := w.ListDeliveries(ctx, org, e, webhook.Filter{}); return err },
 			"delivery":   func(org, e string) error { _, _, err := w.Delivery(ctx, org, e, id); return err },
 			"replay":     func(org, e string) error { _, err := w.Replay(ctx, org, e, id, actor); return err },

@@ -28,6 +28,9 @@ func (c *checker) deliveries() {
 			}
 			return err
 		}
+		if kind == "webhook" { // see webhooks
+			return err
+		}
 		if kind != "certificate" {
 			c.say("the delivery of %s has kind %q", subject, kind)
 		}
@@ -51,5 +54,25 @@ func (c *checker) deliveries() {
 	}
 	for subject, d := range queued {
 		c.say("a delivery for work %s has no version of transaction %s", d.work, subject)
+	}
+}
+
+// webhooks: exactly the deliveries that wait are in the outbox. Every attempt has its delivery,
+// which counts it. Every delivery has its endpoint. No row has an access code.
+func (c *checker) webhooks() {
+	for _, one := range []struct{ wrong, rows string }{
+		{"waits, and is not in the outbox", `SELECT id FROM webhook_deliveries d WHERE state = 'waiting' AND NOT EXISTS (SELECT 1 FROM deliveries q WHERE q.kind = 'webhook' AND q.subject = d.id)`},
+		{"is in the outbox, and does not wait", `SELECT subject FROM deliveries q WHERE kind = 'webhook' AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.id = q.subject AND d.state = 'waiting' AND d.work_id = q.work_id AND d.organization_id = q.organization_id)`},
+		{"has an attempt, and does not exist", `SELECT delivery_id FROM webhook_attempts a WHERE NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.id = a.delivery_id AND d.work_id = a.work_id)`},
+		{"counts other attempts than it has", `SELECT id FROM webhook_deliveries d WHERE attempts <> (SELECT COUNT(*) FROM webhook_attempts a WHERE a.delivery_id = d.id)`},
+		{"has no endpoint of its organization", `SELECT id FROM webhook_deliveries d WHERE NOT EXISTS (SELECT 1 FROM webhook_endpoints e WHERE e.id = d.endpoint_id AND e.organization_id = d.organization_id)`},
+		{"has an access code in its payload", `SELECT id FROM webhook_deliveries WHERE payload LIKE '%atc!_%' ESCAPE '!'`},
+	} {
+		c.rows(one.rows, func(scan func(...any) error) error {
+			var id string
+			err := scan(&id)
+			c.say("the webhook delivery %s %s", id, one.wrong)
+			return err
+		})
 	}
 }
