@@ -10,17 +10,21 @@ import (
 	"testing"
 	"time"
 
+	"timbre.example/internal/console/integration"
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/shell/shelltest"
 	"timbre.example/internal/console/transactions"
+	"timbre.example/internal/limit"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/people"
 	"timbre.example/internal/permission"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/requestlog"
+	"timbre.example/internal/session"
 	"timbre.example/internal/store/storetest"
 	"timbre.example/internal/story"
+	"timbre.example/internal/webhook"
 )
 
 // whole returns the console with all of its pages.
@@ -36,7 +40,9 @@ func whole(t *testing.T) *shelltest.Site {
 	close(stopping) // streams end at once
 	s, err := New(Config{
 		PublicURL: shelltest.PublicURL, Key: make([]byte, 32), DB: db, People: persons, Registry: registry.New(registry.Config{DB: db, Times: registry.DefaultTimes(), Log: log}),
-		Networks: []network.Network{networktest.New(network.Mainnet), networktest.New(network.Testnet)},
+		Networks:    []network.Network{networktest.New(network.Mainnet), networktest.New(network.Testnet)},
+		Webhooks:    webhook.New(webhook.Config{DB: db, Log: log}),
+		Integration: integration.Config{DB: db, Sessions: &session.Service{DB: db}, Limits: &limit.Limits{}, PublicURL: shelltest.PublicURL},
 		Transactions: transactions.Config{
 			Stories: story.New(db, requests), Requests: requests, PublicURL: shelltest.PublicURL, ExplorerURL: func(network.Name, string) string { return "" }, Stopping: stopping,
 		},
