@@ -108,11 +108,11 @@ var rooms = map[string]struct {
 		"jobs up to the confirm; it sends nothing to a network"},
 	"internal/anchoring": {[]string{"internal/accesscode", "internal/claims", "internal/credits", "internal/events", "internal/fault", "internal/network", "internal/operation", "internal/outbox", "internal/record", "internal/search", "internal/state", "internal/store", "internal/store/query", "internal/tally", "internal/webhook", "internal/work", "proof/commitment"},
 		"transactions up to their end; it knows no caller and no file"},
-	"internal/works": {[]string{"proof/commitment", "internal/access", "internal/accesscode", "internal/blob", "internal/credits", "internal/fault", "internal/legible", "internal/media", "internal/network", "internal/operation", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query", "internal/work"},
+	"internal/works": {[]string{"proof/commitment", "internal/access", "internal/accesscode", "internal/audit", "internal/blob", "internal/credits", "internal/fault", "internal/legible", "internal/media", "internal/network", "internal/operation", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query", "internal/work"},
 		"reads what is registered; it drives nothing"},
 	"internal/issuing": {[]string{"internal/blob", "internal/certificate", "internal/events", "internal/fault", "internal/files", "internal/network", "internal/operation", "internal/outbox", "internal/paths", "internal/record", "internal/store", "internal/store/query", "internal/turns", "internal/work", "proof/commitment", "proof/evidence"},
 		"proofs of final versions; it knows no caller and no layout"},
-	"internal/erasing": {[]string{"proof/commitment", "internal/blob", "internal/events", "internal/fault", "internal/files", "internal/network", "internal/operation", "internal/record", "internal/search", "internal/space", "internal/state", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
+	"internal/erasing": {[]string{"proof/commitment", "internal/audit", "internal/blob", "internal/events", "internal/fault", "internal/files", "internal/network", "internal/operation", "internal/record", "internal/search", "internal/space", "internal/state", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
 		"removes what must not stay; it knows no caller"},
 
 	"internal/registry": {[]string{"internal/access", "internal/accesscode", "internal/anchoring", "internal/blob", "internal/crash", "internal/credits", "internal/erasing", "internal/events", "internal/files", "internal/intake", "internal/issuing", "internal/network", "internal/operation", "internal/search", "internal/space", "internal/store", "internal/store/query", "internal/tally", "internal/webhook", "internal/work", "internal/works"},
@@ -123,7 +123,7 @@ var rooms = map[string]struct {
 	"internal/openapi":             {[]string{"internal/fault"}, "describes operations and refusals; it knows no route"},
 	"internal/openapi/openapitest": {nil, "compares exchanges with a description; it shares no code with what it checks"},
 
-	"internal/console":     {[]string{"internal/console/auditlog", "internal/console/integration", "internal/console/ledger", "internal/console/members", "internal/console/operator", "internal/console/overview", "internal/console/person", "internal/console/persons", "internal/console/settings", "internal/console/shell", "internal/console/signin", "internal/console/transactions", "internal/console/webhooks", "internal/operation", "internal/people", "internal/permission", "internal/store", "internal/store/query", "internal/webhook"}, "composes the groups of pages; it has no page"},
+	"internal/console":     {[]string{"internal/console/auditlog", "internal/console/integration", "internal/console/ledger", "internal/console/members", "internal/console/operator", "internal/console/overview", "internal/console/person", "internal/console/persons", "internal/console/settings", "internal/console/shell", "internal/console/signin", "internal/console/transactions", "internal/console/webhooks", "internal/console/works", "internal/network", "internal/operation", "internal/people", "internal/permission", "internal/registry", "internal/store", "internal/store/query", "internal/webhook"}, "composes the groups of pages; it has no page"},
 	"internal/idempotency": {[]string{"internal/fault", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "answers of requests that may be repeated; what a request does is its callers'"},
 
 	"internal/web":        {[]string{"internal/fault", "internal/idempotency", "internal/limit", "internal/metrics", "internal/openapi", "internal/operation", "internal/paths", "internal/requestlog", "internal/store", "internal/tracing"}, "what all HTTP faces share; it knows no face, no caller and no work"},
@@ -137,7 +137,7 @@ var rooms = map[string]struct {
 
 	"internal/console/build":           {[]string{"internal/compressed"}, "builds the style and the script, and weighs them as they are served"},
 	"internal/console/dist":            {nil, "the style and the script, embedded"},
-	"internal/console/overview":        {[]string{"internal/console/shell", "internal/permission", "internal/store", "internal/store/query"}, "the first page of an organization; it changes nothing"},
+	"internal/console/overview":        {[]string{"internal/account", "internal/console/shell", "internal/credits", "internal/network", "internal/permission", "internal/record", "internal/requestlog", "internal/search", "internal/store", "internal/store/query", "internal/tally"}, "the first page of an organization; it changes nothing"},
 	"internal/console/auditlog":        {[]string{"internal/audit", "internal/console/shell", "internal/permission", "internal/store"}, "the audit log, as pages; it only reads"},
 	"internal/console/ledger":          {[]string{"internal/account", "internal/console/shell", "internal/credits", "internal/permission", "internal/store"}, "credits, as pages; it grants none"},
 	"internal/console/settings":        {[]string{"internal/account", "internal/console/shell", "internal/permission", "internal/store"}, "settings, as a page"},

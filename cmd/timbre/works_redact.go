@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"timbre.example/internal/audit"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/erasing"
 	"timbre.example/internal/network"
@@ -55,7 +56,9 @@ func (c *worksRedact) Run(o *output) error {
 		reg := registry.New(registry.Config{DB: db, Blobs: files, Times: registry.DefaultTimes(), Log: log})
 		do := reg.Erasing.Redactable
 		if c.Yes {
-			do = reg.Erasing.Redact
+			do = func(ctx context.Context, n network.Name, atsID int64) (erasing.Redaction, error) {
+				return reg.Erasing.Redact(ctx, audit.CommandLine(), n, atsID)
+			}
 		}
 		r, err := do(ctx, network.Name(c.Network), c.AtsID)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"timbre.example/internal/audit"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/blob/s3test"
 	"timbre.example/internal/fault"
@@ -99,7 +100,7 @@ func TestTooLargeInBucket(t *testing.T) {
 		}
 	}
 	// When the work is erased, the bucket is empty.
-	_, err = w.registry.Erasing.Redact(t.Context(), network.Testnet, 1)
+	_, err = w.registry.Erasing.Redact(t.Context(), audit.CommandLine(), network.Testnet, 1)
 	w.must(err)
 	if left := srv.Objects(bucket); len(left) > 0 {
 		t.Errorf("erased, and in the bucket: %q", left)

@@ -16,8 +16,11 @@ import (
 	"timbre.example/internal/console/signin"
 	"timbre.example/internal/console/transactions"
 	"timbre.example/internal/console/webhooks"
+	"timbre.example/internal/console/works"
+	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/people"
+	"timbre.example/internal/registry"
 	"timbre.example/internal/store"
 	"timbre.example/internal/webhook"
 )
@@ -33,6 +36,9 @@ type Config struct {
 	Key    []byte
 	DB     *store.DB
 	People *people.Service
+	// Registry reads and erases works, on these networks.
+	Registry *registry.Registry
+	Networks []network.Network
 	// Transactions is what the pages about transactions show.
 	Transactions transactions.Config
 	// Integration is what the pages about the widget show and change.
@@ -44,7 +50,8 @@ type Config struct {
 // Areas returns all groups of pages, in no particular order.
 func Areas(c Config) []shell.Area {
 	return []shell.Area{
-		overview.Area(c.DB),
+		overview.Area(c.DB, c.Transactions.Requests, c.Networks),
+		works.Area(c.DB, c.Registry, c.Networks),
 		ledger.Area(c.DB),
 		settings.Area(c.DB),
 		auditlog.Area(c.DB),

@@ -20,9 +20,11 @@ import (
 
 	"timbre.example/internal/audit"
 	"timbre.example/internal/console"
+	"timbre.example/internal/console/transactions"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/metrics"
 	"timbre.example/internal/people"
+	"timbre.example/internal/requestlog"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
 	"timbre.example/internal/web"
@@ -57,7 +59,7 @@ func serve(t *testing.T, db *store.DB, change ...func(*people.Config)) *site {
 	if s.people, err = people.New(c); err != nil {
 		t.Fatal(err)
 	}
-	pages, err := console.New(console.Config{PublicURL: s.url, Key: c.Key, DB: db, People: s.people})
+	pages, err := console.New(console.Config{PublicURL: s.url, Key: c.Key, DB: db, People: s.people, Transactions: transactions.Config{Requests: requestlog.New(db, time.Hour, slog.New(slog.DiscardHandler))}})
 	if err != nil {
 		t.Fatal(err)
 	}

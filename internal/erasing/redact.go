@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"timbre.example/internal/audit"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
@@ -56,7 +57,7 @@ func (s *Service) Redactable(ctx context.Context, n network.Name, atsID int64) (
 // The rows go first, in one transaction that also stores the list of files. So a crash never
 // leaves a half-erased work that is still shown. The files go after that, here or by the
 // sweep of any server.
-func (s *Service) Redact(ctx context.Context, n network.Name, atsID int64) (_ Redaction, err error) {
+func (s *Service) Redact(ctx context.Context, by audit.Actor, n network.Name, atsID int64) (_ Redaction, err error) {
 	defer operation.Wrap(&err, "redact work %d on %s", atsID, n)
 	var out Redaction
 	if err := s.holdsFiles(ctx, n, atsID); err != nil {
@@ -107,6 +108,9 @@ func (s *Service) Redact(ctx context.Context, n network.Name, atsID int64) (_ Re
 			}
 		}
 		if err := search.Remove(ctx, tx, w.ID); err != nil {
+			return err
+		}
+		if err := audit.Record(ctx, tx, audit.Entry{Organization: w.OrganizationID, Actor: by, Action: "work.redacted", Subject: w.ID}); err != nil {
 			return err
 		}
 		out.At, out.Title, out.Creators = tx.Now, "", nil

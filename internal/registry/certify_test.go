@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
 	"timbre.example/internal/issuing"
@@ -320,7 +321,7 @@ func TestCertifySkipsRedacted(t *testing.T) {
 		ats := old.view().Done.AtsID
 		certify := w.reg.Issuing.Certify
 		w.reg.Issuing.Certify = func(ctx context.Context, e issuing.Issue) ([]byte, error) {
-			if _, err := w.reg.Erasing.Redact(ctx, network.Testnet, ats); err != nil {
+			if _, err := w.reg.Erasing.Redact(ctx, audit.CommandLine(), network.Testnet, ats); err != nil {
 				t.Error(err)
 			}
 			return certify(ctx, e)

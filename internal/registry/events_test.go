@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"timbre.example/internal/audit"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
 )
@@ -155,7 +156,7 @@ func TestEventsOfALife(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.reg.Erasing.Redact(t.Context(), network.Testnet, row.AtsID); err != nil {
+		if _, err := w.reg.Erasing.Redact(t.Context(), audit.CommandLine(), network.Testnet, row.AtsID); err != nil {
 			t.Fatal(err)
 		}
 		event(`level=INFO msg=erased organization=\S+ files=3`, `timbre_erasures_total 3`)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"timbre.example/internal/audit"
 	"timbre.example/internal/files"
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/network"
@@ -70,7 +71,7 @@ func TestReleaseBeforeMakesCertificates(t *testing.T) {
 		}
 		w.before(t, "SetCertificate", key, id, 1)
 		// It erases a work and leaves the delivery.
-		if _, err := w.reg.Erasing.Redact(t.Context(), network.Testnet, erased.view().Done.AtsID); err != nil {
+		if _, err := w.reg.Erasing.Redact(t.Context(), audit.CommandLine(), network.Testnet, erased.view().Done.AtsID); err != nil {
 			t.Fatal(err)
 		}
 		w.exec(t, "INSERT INTO deliveries (kind, subject, work_id, organization_id, created_at) VALUES ('certificate', $1, $2, $3, 0)", erased.view().ID, erased.view().Done.WorkID, w.org)
@@ -114,7 +115,7 @@ func TestReleaseBeforeErases(t *testing.T) {
 		}
 		// It erases the work and leaves the delivery, whose next attempt is an hour away.
 		w.exec(t, "UPDATE deliveries SET work_id = ''")
-		if _, err := w.reg.Erasing.Redact(t.Context(), network.Testnet, s.view().Done.AtsID); err != nil {
+		if _, err := w.reg.Erasing.Redact(t.Context(), audit.CommandLine(), network.Testnet, s.view().Done.AtsID); err != nil {
 			t.Fatal(err)
 		}
 		w.exec(t, "UPDATE deliveries SET work_id = $1", s.view().Done.WorkID)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"timbre.example/internal/access"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
@@ -302,7 +303,7 @@ func TestRedact(t *testing.T) {
 		if _, err := open.confirm(); err != nil {
 			t.Fatal(err)
 		}
-		_, err = w.reg.Erasing.Redact(ctx, network.Testnet, ats)
+		_, err = w.reg.Erasing.Redact(ctx, audit.CommandLine(), network.Testnet, ats)
 		wantCode(t, err, fault.CodeVersionAlreadyInProgress)
 		if got := w.traces(t, secrets...); len(got) < before {
 			t.Fatalf("something was erased: %v", got)
@@ -311,14 +312,14 @@ func TestRedact(t *testing.T) {
 		open.wantFinal()
 		late := update(4) // another job in progress, with a late upload
 		checked := own()  // a moment before
-		done, err := w.reg.Erasing.Redact(ctx, network.Testnet, ats)
+		done, err := w.reg.Erasing.Redact(ctx, audit.CommandLine(), network.Testnet, ats)
 		if err != nil || done.At.IsZero() || done.Title != "" || done.Creators != nil || done.Versions != 3 {
 			t.Fatalf("%+v, %v", done, err)
 		}
 		if got := w.traces(t, secrets...); len(got) != 0 {
 			t.Errorf("left: %v", got)
 		}
-		if again, err := w.reg.Erasing.Redact(ctx, network.Testnet, ats); err != nil || !again.At.Equal(done.At) {
+		if again, err := w.reg.Erasing.Redact(ctx, audit.CommandLine(), network.Testnet, ats); err != nil || !again.At.Equal(done.At) {
 			t.Errorf("again: %+v, %v", again, err)
 		}
 
@@ -408,7 +409,7 @@ func TestRedactAccessCode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.reg.Erasing.Redact(ctx, network.Testnet, s.view().Done.AtsID); err != nil {
+		if _, err := w.reg.Erasing.Redact(ctx, audit.CommandLine(), network.Testnet, s.view().Done.AtsID); err != nil {
 			t.Fatal(err)
 		}
 		for _, code := range []string{confirmed.AccessCode, next} {
@@ -420,7 +421,7 @@ func TestRedactAccessCode(t *testing.T) {
 		if code := s.view().Done.AccessCode; code != "" {
 			t.Errorf("the transaction shows %s", code)
 		}
-		_, err = w.reg.Erasing.Redact(ctx, network.Testnet, 999)
+		_, err = w.reg.Erasing.Redact(ctx, audit.CommandLine(), network.Testnet, 999)
 		wantCode(t, err, fault.CodeWorkNotFound)
 	})
 }
@@ -435,7 +436,10 @@ func TestRedactFails(t *testing.T) {
 			w.advance()
 			s.wantFinal()
 			ats := s.view().Done.AtsID
-			redact := func() error { _, err := w.reg.Erasing.Redact(ctx, network.Testnet, ats); return err }
+			redact := func() error {
+				_, err := w.reg.Erasing.Redact(ctx, audit.CommandLine(), network.Testnet, ats)
+				return err
+			}
 			if finish == nil {
 				finish = redact
 			}
@@ -500,7 +504,7 @@ func TestRedactWhileCertified(t *testing.T) {
 		s.wantFinal()
 		done := s.view().Done
 		w.reg.Issuing.Certify = func(context.Context, issuing.Issue) ([]byte, error) {
-			_, err := w.reg.Erasing.Redact(ctx, network.Testnet, done.AtsID)
+			_, err := w.reg.Erasing.Redact(ctx, audit.CommandLine(), network.Testnet, done.AtsID)
 			return []byte("%PDF Between"), err
 		}
 		if err := w.reg.Issuing.CertifyDue(ctx); err != nil {
@@ -530,11 +534,11 @@ func TestStuckErasure(t *testing.T) {
 			return nil
 		}
 		w.blobs.fail(stuck)
-		if _, err := w.reg.Erasing.Redact(ctx, network.Testnet, songs[0].view().Done.AtsID); err == nil {
+		if _, err := w.reg.Erasing.Redact(ctx, audit.CommandLine(), network.Testnet, songs[0].view().Done.AtsID); err == nil {
 			t.Error("no error")
 		}
 		w.pass(time.Minute)
-		if _, err := w.reg.Erasing.Redact(ctx, network.Testnet, songs[1].view().Done.AtsID); err == nil {
+		if _, err := w.reg.Erasing.Redact(ctx, audit.CommandLine(), network.Testnet, songs[1].view().Done.AtsID); err == nil {
 			t.Error("no error")
 		}
 		if n := w.filesBelow("assets"); n != 1 {
@@ -575,7 +579,7 @@ func TestCopyOfAKilledPrepareIsRemoved(t *testing.T) {
 		if n := w.filesBelow("assets"); n != 1 {
 			t.Errorf("%d recordings, want the one that is registered", n)
 		}
-		if _, err := w.reg.Erasing.Redact(ctx, network.Testnet, s.view().Done.AtsID); err != nil {
+		if _, err := w.reg.Erasing.Redact(ctx, audit.CommandLine(), network.Testnet, s.view().Done.AtsID); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.traces(t, "RIFF"); len(got) != 0 {
@@ -634,7 +638,7 @@ func TestRedactWithoutItsFiles(t *testing.T) {
 		if err := w.blobs.Delete(t.Context(), v.AssetKey); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.reg.Erasing.Redact(t.Context(), network.Testnet, lost.view().Done.AtsID); err != nil {
+		if _, err := w.reg.Erasing.Redact(t.Context(), audit.CommandLine(), network.Testnet, lost.view().Done.AtsID); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.traces(t, "Quince Lullaby"); len(got) != 0 {
@@ -655,7 +659,7 @@ func TestRedactAgainInAnotherStore(t *testing.T) {
 			}
 			return nil
 		})
-		if _, err := w.reg.Erasing.Redact(t.Context(), network.Testnet, ats); err == nil {
+		if _, err := w.reg.Erasing.Redact(t.Context(), audit.CommandLine(), network.Testnet, ats); err == nil {
 			t.Fatal("no error")
 		}
 		w.blobs.fail(nil)
@@ -666,7 +670,7 @@ func TestRedactAgainInAnotherStore(t *testing.T) {
 		defer other.Close()
 		there := w.another(w.db)
 		there.Erasing.Blobs = other
-		if _, err := there.Erasing.Redact(t.Context(), network.Testnet, ats); err == nil {
+		if _, err := there.Erasing.Redact(t.Context(), audit.CommandLine(), network.Testnet, ats); err == nil {
 			t.Error("another store was accepted")
 		}
 		w.pass(2 * turns.FirstPause)
@@ -694,7 +698,7 @@ func TestErasureBesideAnExpiry(t *testing.T) {
 			}
 			return nil
 		})
-		if _, err := w.reg.Erasing.Redact(t.Context(), network.Testnet, s.view().Done.AtsID); err == nil {
+		if _, err := w.reg.Erasing.Redact(t.Context(), audit.CommandLine(), network.Testnet, s.view().Done.AtsID); err == nil {
 			t.Error("no error")
 		}
 		w.blobs.fail(func(op, key string) error {

@@ -1,6 +1,10 @@
-// Package search finds an organization's works: by words of the title and of creators' names, by a
-// creator's identifier, by the end-user's reference, by a registration number, and by the beginning of a hash. An index
-// of words is written in the transaction of each version, and read with a bounded cost, however many works there are.
+// Package search finds an organization's works, by
+//
+//   - words of the title, of creators' names and of the end-user's reference,
+//   - identifiers of creators,
+//   - registration numbers, and the beginnings of hashes.
+//
+// An index of words is written in the transaction of each version. A search reads a bounded number of works.
 //
 // The index has no readable word: a key is a part of a hash. The package changes no work, and never decides who may search.
 package search
@@ -142,7 +146,7 @@ type Question struct {
 // Found is a page of works, the newest first.
 type Found struct {
 	Works []Work
-	// After and Before are the cursors of the next and of the previous page; "": there is none.
+	// After and Before are the cursors of the next and of the previous page, or "".
 	After, Before string
 	// Partial: the page ended because it has read enough works, and not because it is full.
 	Partial bool
@@ -281,7 +285,7 @@ func (a asked) parts() []string {
 	return all
 }
 
-// rarest returns the part that the fewest works have, as far as that can be told cheaply; "" for all works.
+// rarest returns the part that the fewest works have, counted up to a limit; "" for all works.
 func rarest(ctx context.Context, db *store.DB, q Question, a asked) (best string, err error) {
 	parts := a.parts()
 	if len(parts) == 1 {

@@ -8,5 +8,5 @@ import (
 
 func TestTexts(t *testing.T) {
 	t.Parallel()
-	shelltest.Area(t, Area(nil), ".")
+	shelltest.Area(t, Area(nil, nil, nil), ".")
 }

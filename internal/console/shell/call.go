@@ -42,6 +42,9 @@ func (c *Call) Language() string { return c.words.tag }
 // Text returns a text of the area or of the shell in the visitor's language.
 func (c *Call) Text(key string, pairs ...any) string { return c.words.text(key, pairs...) }
 
+// ShortDay returns a date without its year, for charts.
+func (c *Call) ShortDay(t time.Time) string { return c.words.shortDay(t) }
+
 // Store sets the stored value of a form's field: the form shows it, unless something was typed. After a
 // conflict the form shows both. form is the name of the POST page.
 func (c *Call) Store(form, field string, values ...string) {
@@ -221,6 +224,17 @@ func Window[T any](c *Call, rows []T, most int, key func(T) string) ([]T, List) 
 		l.Previous = c.turn("before", key(rows[0]))
 	}
 	return rows, l
+}
+
+// Turns returns the places of the neighbours in a list whose cursors the page knows itself, or "".
+func (c *Call) Turns(before, after string) (l List) {
+	if before != "" {
+		l.Previous = c.turn("before", before)
+	}
+	if after != "" {
+		l.Next = c.turn("after", after)
+	}
+	return l
 }
 
 // shown returns the GET page that this call shows. For a form that is shown again, it is the nearest one above.

@@ -117,7 +117,11 @@ func (c Chart) begin(b *strings.Builder, top, step int64, number func(int64) str
 func (c Chart) end(b *strings.Builder, room float64) {
 	every := max(1, (len(c.Labels)+5)/6)
 	for i := len(c.Labels) - 1; i >= 0; i -= every {
-		fmt.Fprintf(b, `<text class="tick" x="%.1f" y="%d" text-anchor="middle">%s</text>`, chartStart+room*(float64(i)+0.5), chartHeight-8, html.EscapeString(c.Labels[i]))
+		x, anchor := chartStart+room*(float64(i)+0.5), "middle"
+		if i == len(c.Labels)-1 && room < 60 { // the label would leave the picture
+			x, anchor = chartWidth, "end"
+		}
+		fmt.Fprintf(b, `<text class="tick" x="%.1f" y="%d" text-anchor="%s">%s</text>`, x, chartHeight-8, anchor, html.EscapeString(c.Labels[i]))
 	}
 	b.WriteString(`</svg>`)
 }

@@ -3,6 +3,7 @@ package shell
 import (
 	"bytes"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"html/template"
@@ -24,7 +25,7 @@ var files embed.FS
 // parts are the pieces of pages that methods of [View] return.
 var parts = template.Must(template.New("parts").Funcs(functions).ParseFS(files, "templates/parts.html"))
 
-var functions = template.FuncMap{"icon": icon, "mark": func() template.HTML { return mark }}
+var functions = template.FuncMap{"icon": icon, "mark": func() template.HTML { return mark }, "int64": func(n int) int64 { return int64(n) }, "inc": func(n int) int { return n + 1 }}
 
 // View is the dot of a page's template.
 type View struct {
@@ -133,9 +134,6 @@ func (v *View) Time(t time.Time) template.HTML { return stamp(t, v.words.moment(
 // Day shows a date.
 func (v *View) Day(t time.Time) template.HTML { return stamp(t, v.words.day(t)) }
 
-// ShortDay is a date without its year, for charts.
-func (v *View) ShortDay(t time.Time) string { return v.words.shortDay(t) }
-
 // Ago shows how long ago a time was, with the time itself as title.
 func (v *View) Ago(t time.Time) template.HTML {
 	d := v.Now.Sub(t)
@@ -160,6 +158,20 @@ func stamp(t time.Time, shown string, title ...string) template.HTML {
 	}
 	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `"` + attribute + `>` + template.HTMLEscapeString(shown) + `</time>`)
 }
+
+// Bytes shows a number of bytes in kB or MB of 1,000 and 1,000,000 bytes.
+func (v *View) Bytes(n int64) string {
+	switch {
+	case n < 1000:
+		return v.Number(n) + " B"
+	case n < 1_000_000:
+		return v.Number((n+500)/1000) + " kB"
+	}
+	return v.Number(n/1_000_000) + v.T("number.point") + strconv.FormatInt(n/100_000%10, 10) + " MB"
+}
+
+// Hex shows bytes as hexadecimal digits.
+func (v *View) Hex(b []byte) string { return hex.EncodeToString(b) }
 
 // Link returns the address of a page: see [Call.Address].
 func (v *View) Link(path string, pairs ...any) string { return v.Address(path, pairs...) }
@@ -188,6 +200,18 @@ func (v *View) Short(value string) (template.HTML, error) {
 // Badge shows a state: good, bad, wait, test or plain.
 func (v *View) Badge(kind, text string) (template.HTML, error) {
 	return part("badge", struct{ Kind, Text string }{kind, text})
+}
+
+// Network shows a network as a badge. test: of a test key.
+func (v *View) Network(name any, test bool) (template.HTML, error) {
+	kind, text := "plain", v.T("network."+fmt.Sprint(name))
+	if fmt.Sprint(name) != "mainnet" {
+		kind = "test"
+	}
+	if test {
+		text = v.T("network.test_key")
+	}
+	return v.Badge(kind, text)
 }
 
 // Empty shows what to do first when a list is empty: the texts key, key.hint and, with an address, key.action.

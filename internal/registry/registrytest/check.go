@@ -72,6 +72,7 @@ func Problems(ctx context.Context, w World) ([]string, error) {
 	c.keys()
 	c.timestamps()
 	c.deliveries()
+	c.found()
 	c.webhooks()
 	c.network()
 	c.files()

@@ -19,7 +19,11 @@ CREATE TABLE daily_counts (
 ALTER TABLE transactions ADD COLUMN counted BOOLEAN NOT NULL DEFAULT FALSE;
 CREATE INDEX transactions_uncounted ON transactions (id) WHERE NOT counted AND state IN ('final', 'failed');
 
+-- The newest failures of an organization.
+CREATE INDEX transactions_failed ON transactions (organization_id, id) WHERE state = 'failed';
+
 -- +goose Down
+DROP INDEX transactions_failed;
 DROP INDEX transactions_uncounted;
 ALTER TABLE transactions DROP COLUMN counted;
 DROP TABLE daily_counts;

@@ -85,6 +85,9 @@ func OpenShell(t testing.TB, db *store.DB, s *shell.Shell) *Site {
 	return site
 }
 
+// Handler serves the site, for tests with a browser.
+func (s *Site) Handler() http.Handler { return s.router }
+
 func newID(t testing.TB) string {
 	t.Helper()
 	id, err := uuid.NewV7()
