@@ -81,6 +81,14 @@ func (c *doctorCmd) Run(o *output) error {
 	if c.has(ats) || c.has(worker) {
 		c.blobs(ctx, look)
 	}
+	if servesConsole(c.roles()) {
+		if smtp, err := c.smtp("timbre.example"); err == nil && smtp != nil {
+			look("mail server", smtp.Check(ctx), "accepts connections, and the user name", "Correct the --smtp flags, or find out why the mail server does not answer. Mails wait for at most 24 hours.")
+		}
+		if provider, err := c.provider("https://timbre.example"); err == nil && provider != nil {
+			look("OpenID provider", provider.Check(ctx), "describes itself", "Correct --oidc-issuer, or find out why the provider does not answer. People can sign in with their password meanwhile.")
+		}
+	}
 	c.room(look)
 	if c.verifiesElsewhere() {
 		c.issuerKeys(ctx, look)

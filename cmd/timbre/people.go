@@ -58,7 +58,7 @@ func (c *peopleList) Run(o *output) error {
 		s := people.NewAdministration(db, "")
 		all := []listedPerson{}
 		if c.Org != "" {
-			members, err := s.Members(ctx, c.Org, c.Search, c.After, maxPeople)
+			members, err := s.Members(ctx, c.Org, people.Part{Search: c.Search, After: c.After, Most: maxPeople})
 			if err != nil {
 				return err
 			}
@@ -66,7 +66,7 @@ func (c *peopleList) Run(o *output) error {
 				all = append(all, listedPerson{Email: m.Email, Name: m.Name, Role: string(m.Role), SecondFactor: m.Guarded})
 			}
 		} else {
-			persons, err := s.People(ctx, c.Search, c.After, maxPeople)
+			persons, err := s.People(ctx, people.Part{Search: c.Search, After: c.After, Most: maxPeople})
 			if err != nil {
 				return err
 			}

@@ -5,8 +5,12 @@ package console
 
 import (
 	"timbre.example/internal/console/auditlog"
+	"timbre.example/internal/console/integration"
 	"timbre.example/internal/console/ledger"
+	"timbre.example/internal/console/members"
+	"timbre.example/internal/console/operator"
 	"timbre.example/internal/console/overview"
+	"timbre.example/internal/console/person"
 	"timbre.example/internal/console/settings"
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/signin"
@@ -29,6 +33,8 @@ type Config struct {
 	People *people.Service
 	// Transactions is what the pages about transactions show.
 	Transactions transactions.Config
+	// Integration is what the pages about the widget show and change.
+	Integration integration.Config
 }
 
 // Areas returns all groups of pages, in no particular order.
@@ -39,7 +45,11 @@ func Areas(c Config) []shell.Area {
 		settings.Area(c.DB),
 		auditlog.Area(c.DB),
 		signin.Area(c.People),
+		person.Area(c.People),
+		members.Area(c.People),
+		operator.Area(c.DB, c.People),
 		transactions.Area(c.Transactions),
+		integration.Area(c.Integration),
 	}
 }
 

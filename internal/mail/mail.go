@@ -7,6 +7,7 @@
 package mail
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 
@@ -56,6 +57,9 @@ type Message struct {
 	Words map[string]string
 }
 
+// noOrganization is whose turn it is for mails that belong to no organization.
+const noOrganization = "-"
+
 // Enqueue adds a mail to the transaction that causes it.
 func Enqueue(ctx context.Context, tx *store.Tx, m Message) (err error) {
 	defer operation.Wrap(&err, "enqueue a mail of kind %s", m.Kind)
@@ -73,5 +77,5 @@ func Enqueue(ctx context.Context, tx *store.Tx, m Message) (err error) {
 	}); err != nil {
 		return err
 	}
-	return outbox.Enqueue(ctx, tx, outbox.Delivery{Kind: Delivery, Subject: id.String(), Organization: m.Organization})
+	return outbox.Enqueue(ctx, tx, outbox.Delivery{Kind: Delivery, Subject: id.String(), Organization: cmp.Or(m.Organization, noOrganization)})
 }

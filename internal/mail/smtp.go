@@ -40,40 +40,60 @@ type SMTP struct {
 // timeout is how long one mail may take.
 const timeout = 30 * time.Second
 
-// client makes a client for one connection.
-func (s SMTP) client() (*gomail.Client, error) {
+// client makes a client for one connection. close closes the connection also where the client leaves it
+// open, after a failed greeting.
+func (s SMTP) client() (_ *gomail.Client, close func(), err error) {
+	var conn net.Conn
+	close = func() {
+		if conn != nil {
+			_ = conn.Close() // it may be closed already
+		}
+	}
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		var err error
+		conn, err = (&net.Dialer{Timeout: timeout}).DialContext(ctx, network, address)
+		return conn, err
+	}
 	host, port, err := net.SplitHostPort(s.Address)
 	if err != nil {
-		return nil, err
+		return nil, close, err
 	}
 	n, err := strconv.Atoi(port)
 	if err != nil {
-		return nil, err
+		return nil, close, err
 	}
-	config := &tls.Config{}
-	if s.TLS != nil {
-		config = s.TLS.Clone()
-	}
-	config.ServerName, config.MinVersion = host, tls.VersionTLS12
-	options := []gomail.Option{gomail.WithPort(n), gomail.WithTimeout(timeout), gomail.WithTLSConfig(config), gomail.WithoutNoop()}
+	options := []gomail.Option{gomail.WithPort(n), gomail.WithTimeout(timeout), gomail.WithTLSConfig(s.config()), gomail.WithoutNoop()}
 	switch s.Security {
-	case Implicit:
+	case Implicit: // the library dials itself: only then it knows that the connection is encrypted
 		options = append(options, gomail.WithSSL())
 	case Plain:
-		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))
+		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS), gomail.WithDialContextFunc(dial))
 	default:
-		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
+		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory), gomail.WithDialContextFunc(dial))
 	}
 	if s.User != "" {
 		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(s.User), gomail.WithPassword(s.Password))
 	}
-	return gomail.NewClient(host, options...)
+	c, err := gomail.NewClient(host, options...)
+	return c, close, err
+}
+
+// config is the TLS configuration: the certificate must be valid for the server's name.
+func (s SMTP) config() *tls.Config {
+	config := &tls.Config{}
+	if s.TLS != nil {
+		config = s.TLS.Clone()
+	}
+	config.ServerName, _, _ = net.SplitHostPort(s.Address)
+	config.MinVersion = tls.VersionTLS12
+	return config
 }
 
 // Check connects, signs in and sends nothing.
 func (s SMTP) Check(ctx context.Context) (err error) {
 	defer operation.Wrap(&err, "connect to the mail server %s", s.Address)
-	c, err := s.client()
+	c, close, err := s.client()
+	defer close()
 	if err != nil {
 		return err
 	}
@@ -104,7 +124,8 @@ func (s SMTP) send(ctx context.Context, id string, m Message, link string) error
 	msg.SetDate()
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")
 	msg.SetBodyString(gomail.TypeTextPlain, body)
-	c, err := s.client()
+	c, close, err := s.client()
+	defer close()
 	if err != nil {
 		return err
 	}

@@ -20,9 +20,16 @@ type authority struct {
 	operator bool
 }
 
-// authority reads what the caller may do in an organization. A caller who is neither a member nor
+// authority reads what the caller may do in an organization. It locks the organization, so that changes
+// of its people are in order: without the lock, two owners could remove each other. A caller who is neither a member nor
 // an operator gets organization.not_found, as for an unknown organization.
 func (s *Service) authority(ctx context.Context, tx *store.Tx, by By, organizationID string) (authority, error) {
+	if !idForm.MatchString(organizationID) {
+		return authority{}, fault.OrganizationNotFound()
+	}
+	if err := tx.LockOrganization(ctx, organizationID); err != nil {
+		return authority{}, err
+	}
 	if _, err := tx.GetOrganization(ctx, organizationID); errors.Is(err, sql.ErrNoRows) {
 		return authority{}, fault.OrganizationNotFound()
 	} else if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
+	"timbre.example/internal/operation"
 )
 
 var local = regexp.MustCompile("^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*$")
@@ -19,7 +20,8 @@ var local = regexp.MustCompile("^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\\.[a-z0-9!#$%&'*+
 // lower-case ASCII, with the domain as punycode. So no two addresses look the same, and a
 // confusable or invisible letter is visible or refused. It has at most 254 characters.
 // A refusal is common.validation_failed for the field email.
-func Email(typed string) (string, error) {
+func Email(typed string) (_ string, err error) {
+	defer operation.Wrap(&err, "read an e-mail address")
 	refuse := func(rule, why string) (string, error) {
 		return "", fault.CommonValidationFailed([]fault.Field{{Field: "email", Rule: rule, Message: why}})
 	}
@@ -37,7 +39,8 @@ func Email(typed string) (string, error) {
 	if len(name) > 64 || !local.MatchString(name) {
 		return refuse("email", "The part before @ must have 1 to 64 letters (a to z), digits and the signs that mail allows.")
 	}
-	domain, err := idna.Registration.ToASCII(strings.ToLower(typed[at+1:]))
+	var domain string
+	domain, err = idna.Registration.ToASCII(strings.ToLower(typed[at+1:]))
 	if err != nil || !strings.Contains(domain, ".") || strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") || strings.Contains(domain, "..") {
 		return refuse("email", "The part after @ must be a domain, such as example.com.")
 	}

@@ -54,9 +54,6 @@ func (s *Service) Invite(ctx context.Context, by By, organizationID, typed strin
 	}
 	var out Invitation
 	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
-		if err := tx.LockOrganization(ctx, organizationID); err != nil {
-			return err
-		}
 		a, err := s.authority(ctx, tx, by, organizationID)
 		if err != nil {
 			return err
@@ -153,30 +150,35 @@ func dropInvitation(ctx context.Context, tx *store.Tx, i query.Invitation) error
 	return err
 }
 
-// Invitations reads an organization's open and expired invitations by e-mail address, after that
-// address. search is a part of the address; "" finds all.
-func (s *Service) Invitations(ctx context.Context, organizationID, search, after string, most int) (_ []Invitation, err error) {
+// Invitations reads an organization's open and expired invitations by e-mail address. The cursors are
+// addresses.
+func (s *Service) Invitations(ctx context.Context, organizationID string, p Part) (out []Invitation, err error) {
 	defer operation.Wrap(&err, "list invitations of organization %s", organizationID)
-	rows, err := s.DB.Read().ListInvitations(ctx, query.ListInvitationsParams{OrganizationID: organizationID, After: after, Pattern: pattern(search), Lim: int32(most)})
-	out := make([]Invitation, len(rows))
-	for i, r := range rows {
-		out[i] = invitation(r)
+	var rows []query.Invitation
+	if p.Before != "" {
+		rows, err = s.DB.Read().ListInvitationsBack(ctx, query.ListInvitationsBackParams{OrganizationID: organizationID, Before: p.Before, Pattern: pattern(p.Search), Lim: int32(p.Most)})
+	} else {
+		rows, err = s.DB.Read().ListInvitations(ctx, query.ListInvitationsParams{OrganizationID: organizationID, After: p.After, Pattern: pattern(p.Search), Lim: int32(p.Most)})
+	}
+	for _, r := range rows {
+		out = append(out, invitation(r))
 	}
 	return out, err
 }
 
 // ResendInvitation renews an invitation and its link. Older links stop working. The token is
 // as for [Service.Invite].
-func (s *Service) ResendInvitation(ctx context.Context, by By, organizationID, id string) (token string, err error) {
+func (s *Service) ResendInvitation(ctx context.Context, by By, organizationID, id string) (email, token string, err error) {
 	defer operation.Wrap(&err, "resend invitation %s", id)
 	err = s.onInvitation(ctx, by, organizationID, id, "invitation.resent", func(tx *store.Tx, i query.Invitation) error {
 		if err := tx.RenewInvitation(ctx, query.RenewInvitationParams{ExpiresAt: store.Micros(tx.Now.Add(InvitationLife)), ID: i.ID}); err != nil {
 			return err
 		}
+		email = i.Email
 		token, err = s.sendInvitation(ctx, tx, i)
 		return err
 	})
-	return token, err
+	return email, token, err
 }
 
 // RevokeInvitation removes an invitation. Its link stops working.
@@ -188,10 +190,10 @@ func (s *Service) RevokeInvitation(ctx context.Context, by By, organizationID, i
 }
 
 func (s *Service) onInvitation(ctx context.Context, by By, organizationID, id, action string, do func(*store.Tx, query.Invitation) error) error {
+	if !idForm.MatchString(id) {
+		return fault.CommonNotFound()
+	}
 	return s.DB.Tx(ctx, func(tx *store.Tx) error {
-		if err := tx.LockOrganization(ctx, organizationID); err != nil {
-			return err
-		}
 		a, err := s.authority(ctx, tx, by, organizationID)
 		if err != nil {
 			return err

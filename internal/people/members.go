@@ -25,21 +25,50 @@ type Member struct {
 
 // pattern is the LIKE pattern for a text anywhere in a value.
 func pattern(search string) string {
-	return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(strings.ToLower(strings.TrimSpace(search))) + "%"
+	return "%" + strings.NewReplacer("\x00", "", "!", "!!", "%", "!%", "_", "!_").Replace(strings.ToLower(strings.TrimSpace(search))) + "%"
 }
 
-// Members reads an organization's members by e-mail address, after that address. search is a
-// part of the address or of the name; "" finds all.
-func (s *Service) Members(ctx context.Context, organizationID, search, after string, most int) (_ []Member, err error) {
+// Part is a part of a list: most rows after a cursor, or, in the opposite order, before one. Search is a
+// part of an address or a name; "" finds all.
+type Part struct {
+	Search, After, Before string
+	Most                  int
+}
+
+// Members reads an organization's members by e-mail address. The cursors are addresses.
+func (s *Service) Members(ctx context.Context, organizationID string, p Part) (out []Member, err error) {
 	defer operation.Wrap(&err, "list members of organization %s", organizationID)
-	rows, err := s.DB.Read().ListMembers(ctx, query.ListMembersParams{OrganizationID: organizationID, After: after, Pattern: pattern(search), Lim: int32(most)})
-	out := make([]Member, len(rows))
-	for i, m := range rows {
-		out[i] = Member{
-			PersonID: m.PersonID, Email: m.Email, Name: m.Name, Role: permission.Role(m.Role), Guarded: m.TotpConfirmedAt > 0 || m.Passkeys > 0, Since: store.Time(m.CreatedAt),
+	if p.Before != "" {
+		rows, err := s.DB.Read().ListMembersBack(ctx, query.ListMembersBackParams{OrganizationID: organizationID, Before: p.Before, Pattern: pattern(p.Search), Lim: int32(p.Most)})
+		for _, m := range rows {
+			out = append(out, member(query.GetMemberRow(m)))
 		}
+		return out, err
+	}
+	rows, err := s.DB.Read().ListMembers(ctx, query.ListMembersParams{OrganizationID: organizationID, After: p.After, Pattern: pattern(p.Search), Lim: int32(p.Most)})
+	for _, m := range rows {
+		out = append(out, member(query.GetMemberRow(m)))
 	}
 	return out, err
+}
+
+func member(m query.GetMemberRow) Member {
+	return Member{
+		PersonID: m.PersonID, Email: m.Email, Name: m.Name, Role: permission.Role(m.Role), Guarded: m.TotpConfirmedAt > 0 || m.Passkeys > 0, Since: store.Time(m.CreatedAt),
+	}
+}
+
+// MemberOf reads one member of an organization. A person who is not a member is common.not_found.
+func (s *Service) MemberOf(ctx context.Context, organizationID, personID string) (_ Member, err error) {
+	defer operation.Wrap(&err, "read member %s of organization %s", personID, organizationID)
+	if !idForm.MatchString(personID) {
+		return Member{}, fault.CommonNotFound()
+	}
+	m, err := s.DB.Read().GetMember(ctx, query.GetMemberParams{OrganizationID: organizationID, PersonID: personID})
+	if errors.Is(err, sql.ErrNoRows) {
+		return Member{}, fault.CommonNotFound()
+	}
+	return member(m), err
 }
 
 // SetRole gives a member another role, at once and for running sessions too. was is the role
@@ -58,7 +87,7 @@ func (s *Service) SetRole(ctx context.Context, by By, organizationID, personID s
 		}
 		old := permission.Role(m.Role)
 		if old != was && was != "" {
-			return fault.CommonConflict("role")
+			return fault.CommonConflict("role_changed")
 		}
 		if old == role {
 			return nil
@@ -120,15 +149,14 @@ func (s *Service) RemoveMember(ctx context.Context, by By, organizationID, perso
 	})
 }
 
-// changing locks the organization, so that changes of its members are in order, and reads the
-// caller and the member. Without the lock two owners could remove each other.
+// changing reads the caller and the member.
 func (s *Service) changing(ctx context.Context, tx *store.Tx, by By, organizationID, personID string) (authority, query.Membership, error) {
-	if err := tx.LockOrganization(ctx, organizationID); err != nil {
-		return authority{}, query.Membership{}, err
-	}
 	a, err := s.authority(ctx, tx, by, organizationID)
 	if err != nil {
 		return a, query.Membership{}, err
+	}
+	if !idForm.MatchString(personID) {
+		return a, query.Membership{}, fault.CommonNotFound()
 	}
 	m, err := tx.GetMembership(ctx, query.GetMembershipParams{OrganizationID: organizationID, PersonID: personID})
 	if errors.Is(err, sql.ErrNoRows) {

@@ -23,7 +23,7 @@ const VisitLife = time.Hour
 // organization, it is zero.
 func (s *Service) Member(ctx context.Context, personID, organizationID string) (_ Membership, err error) {
 	defer operation.Wrap(&err, "read the place of person %s in organization %s", personID, organizationID)
-	if !personForm.MatchString(organizationID) {
+	if !idForm.MatchString(organizationID) {
 		return Membership{}, nil
 	}
 	row, err := s.DB.Read().PlaceOf(ctx, query.PlaceOfParams{OrganizationID: organizationID, PersonID: personID, Now: store.Micros(s.DB.Now())})
@@ -53,6 +53,9 @@ func (s *Service) Visit(ctx context.Context, by By, organizationID, why string) 
 		actor, err := s.operator(ctx, tx, by)
 		if err != nil {
 			return err
+		}
+		if !idForm.MatchString(organizationID) {
+			return fault.OrganizationNotFound()
 		}
 		if _, err := tx.GetOrganization(ctx, organizationID); errors.Is(err, sql.ErrNoRows) {
 			return fault.OrganizationNotFound()
@@ -97,28 +100,79 @@ type Found struct {
 	Created   time.Time
 }
 
-// Organizations reads organizations for operators, the newest first, before the one with that id.
-// search is a part of the name, or an id; "" finds all.
-func (s *Service) Organizations(ctx context.Context, search, before string, most int) (_ []Found, err error) {
+// Organizations reads organizations for operators, the newest first. The cursors are ids, and After means
+// older ones. The search also finds ids.
+func (s *Service) Organizations(ctx context.Context, p Part) (out []Found, err error) {
 	defer operation.Wrap(&err, "list organizations for operators")
-	rows, err := s.DB.Read().FindOrganizations(ctx, query.FindOrganizationsParams{Before: before, Pattern: pattern(search), Lim: int32(most)})
-	out := make([]Found, len(rows))
-	for i, r := range rows {
-		out[i] = Found{r.ID, r.Name, r.SuspendedAt.Valid, store.Time(r.CreatedAt)}
+	if p.Before != "" {
+		rows, err := s.DB.Read().FindOrganizationsBack(ctx, query.FindOrganizationsBackParams{After: p.Before, Pattern: pattern(p.Search), Lim: int32(p.Most)})
+		for _, r := range rows {
+			out = append(out, Found{r.ID, r.Name, r.SuspendedAt.Valid, store.Time(r.CreatedAt)})
+		}
+		return out, err
+	}
+	rows, err := s.DB.Read().FindOrganizations(ctx, query.FindOrganizationsParams{Before: p.After, Pattern: pattern(p.Search), Lim: int32(p.Most)})
+	for _, r := range rows {
+		out = append(out, Found{r.ID, r.Name, r.SuspendedAt.Valid, store.Time(r.CreatedAt)})
 	}
 	return out, err
 }
 
-// People reads all persons by e-mail address, after that address, for operators. search is a
-// part of the address; "" finds all.
-func (s *Service) People(ctx context.Context, search, after string, most int) (_ []Person, err error) {
+// People reads all persons by e-mail address, for operators. The cursors are addresses.
+func (s *Service) People(ctx context.Context, p Part) (out []Person, err error) {
 	defer operation.Wrap(&err, "list people")
-	rows, err := s.DB.Read().ListPeople(ctx, query.ListPeopleParams{After: after, Pattern: pattern(search), Lim: int32(most)})
-	out := make([]Person, len(rows))
-	for i, r := range rows {
-		out[i] = person(r)
+	var rows []query.Person
+	if p.Before != "" {
+		rows, err = s.DB.Read().ListPeopleBack(ctx, query.ListPeopleBackParams{Before: p.Before, Pattern: pattern(p.Search), Lim: int32(p.Most)})
+	} else {
+		rows, err = s.DB.Read().ListPeople(ctx, query.ListPeopleParams{After: p.After, Pattern: pattern(p.Search), Lim: int32(p.Most)})
+	}
+	for _, r := range rows {
+		out = append(out, person(r))
 	}
 	return out, err
+}
+
+// Suspend refuses the calls of an organization from now on, or accepts them again. The reason is in the
+// audit log. A state that is there already is common.conflict.
+func (s *Service) Suspend(ctx context.Context, by By, organizationID string, on bool, reason string) (err error) {
+	defer operation.Wrap(&err, "suspend or resume organization %s", organizationID)
+	if reason, err = cleanName("reason", reason, 1, 200); err != nil {
+		return err
+	}
+	return s.DB.Tx(ctx, func(tx *store.Tx) error {
+		actor, err := s.operator(ctx, tx, by)
+		if err != nil {
+			return err
+		}
+		if !idForm.MatchString(organizationID) {
+			return fault.OrganizationNotFound()
+		}
+		if _, err := tx.GetOrganization(ctx, organizationID); errors.Is(err, sql.ErrNoRows) {
+			return fault.OrganizationNotFound()
+		} else if err != nil {
+			return err
+		}
+		n, err := tx.SetSuspended(ctx, query.SetSuspendedParams{SuspendedAt: sql.NullInt64{Int64: store.Micros(tx.Now), Valid: on}, ID: organizationID})
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return fault.CommonConflict("suspended")
+		}
+		action := "organization.suspended"
+		if !on {
+			action = "organization.resumed"
+		}
+		return audit.Record(ctx, tx, audit.Entry{Organization: organizationID, Actor: actor, Action: action, Subject: organizationID, Changes: []audit.Change{{Field: "reason", New: reason}}})
+	})
+}
+
+// OperatorActor is the operator as the audit log names people. A caller who is not an operator any
+// more is common.not_found.
+func (s *Service) OperatorActor(ctx context.Context, tx *store.Tx, by By) (_ audit.Actor, err error) {
+	defer operation.Wrap(&err, "read the operator")
+	return s.operator(ctx, tx, by)
 }
 
 // SetOperator makes a person an operator, or ends it, at once. It needs a fresh session. An unknown

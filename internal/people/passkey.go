@@ -365,7 +365,7 @@ func (s *Service) passkey(ctx context.Context, personID, device string, from Cli
 }
 
 func (s *Service) usePasskey(ctx context.Context, tx *store.Tx, personID string, check func(keyholder) (*webauthn.Credential, error), challenge string) (query.Person, error) {
-	if !personForm.MatchString(personID) {
+	if !idForm.MatchString(personID) {
 		return query.Person{}, ErrPasskey
 	}
 	row, err := tx.LockPerson(ctx, personID)

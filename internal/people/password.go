@@ -16,7 +16,7 @@ import (
 
 // Passwords hashes passwords with argon2id. Each hash takes 19 MiB, two passes and one thread
 // (the first choice of OWASP), about 25 ms. Only a few run at once, and client addresses take
-// turns, so that a flood of sign-ins neither fills the memory nor keeps other people out.
+// turns. So a flood of sign-ins neither fills the memory nor keeps other people out.
 type Passwords struct {
 	slots *share.Pool
 	// dummy is compared when an account does not exist, so that the work is the same.

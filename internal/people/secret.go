@@ -57,9 +57,9 @@ func (v vault) keyed(purpose, text string) []byte {
 	return mac.Sum(nil)
 }
 
-// personForm is the form of an id. A text from outside can have bytes that Postgres
+// idForm is the form of an id. A text from outside can have bytes that Postgres
 // refuses.
-var personForm = regexp.MustCompile(`^[0-9a-f-]{36}$`)
+var idForm = regexp.MustCompile(`^[0-9a-f-]{36}$`)
 
 // newToken returns 32 random bytes as text, for cookies and links.
 func newToken() string {

@@ -149,6 +149,9 @@ func (s *Service) seeLink(ctx context.Context, kind, token string) (query.Person
 // Person reads a person. An unknown id is common.not_found.
 func (s *Service) Person(ctx context.Context, id string) (_ Person, err error) {
 	defer operation.Wrap(&err, "read person %s", id)
+	if !idForm.MatchString(id) {
+		return Person{}, fault.CommonNotFound()
+	}
 	p, err := s.DB.Read().GetPerson(ctx, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Person{}, fault.CommonNotFound()
@@ -168,7 +171,7 @@ func (s *Service) Memberships(ctx context.Context, personID, after string) (_ []
 	return out, err
 }
 
-// Role reads a person's role in an organization, "" if the person is no member of it. The role
+// Role reads a person's role in an organization, "" for a person who is not a member. The role
 // is read at every call, so that a change acts at once.
 func (s *Service) Role(ctx context.Context, personID, organizationID string) (_ permission.Role, err error) {
 	defer operation.Wrap(&err, "read the role of person %s in organization %s", personID, organizationID)

@@ -46,7 +46,7 @@ func (s *Service) Session(ctx context.Context, token string) (_ Session, err err
 		return Session{}, fault.CommonAuthExpired()
 	}
 	if now.Sub(out.Seen) >= touchEvery {
-		// A lost record of a use is no reason to refuse a page.
+		// A lost record of a use does not refuse a page.
 		_ = s.DB.One(ctx, func(tx *store.Tx) error {
 			return tx.TouchPersonSession(ctx, query.TouchPersonSessionParams{Now: store.Micros(tx.Now), Hash: hash})
 		})
@@ -70,6 +70,9 @@ func (s *Service) Sessions(ctx context.Context, personID string) (_ []Session, e
 // EndSession ends one session of a person. Another person's session is common.not_found.
 func (s *Service) EndSession(ctx context.Context, personID, sessionID string, by audit.Actor) (err error) {
 	defer operation.Wrap(&err, "end session %s", sessionID)
+	if !idForm.MatchString(sessionID) {
+		return fault.CommonNotFound()
+	}
 	return s.DB.Tx(ctx, func(tx *store.Tx) error {
 		n, err := tx.DeletePersonSession(ctx, query.DeletePersonSessionParams{ID: sessionID, PersonID: personID})
 		if err != nil {

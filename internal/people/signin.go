@@ -85,7 +85,7 @@ func (s *Service) SignIn(ctx context.Context, a Attempt) (_ Entry, err error) {
 	return out, err
 }
 
-// SignOut ends the session of a cookie's token. An ended one is no error.
+// SignOut ends the session of a cookie's token. An ended one is accepted.
 func (s *Service) SignOut(ctx context.Context, session Session, requestID string) (err error) {
 	defer operation.Wrap(&err, "sign out")
 	err = s.EndSession(ctx, session.Person.ID, session.ID, session.Person.Actor(requestID))

@@ -27,7 +27,7 @@ import (
 var packages = []string{
 	"internal/account", "internal/apikey", "internal/session", "internal/access", "internal/store", "internal/limit", "internal/credits", "internal/blob", "internal/space", "internal/web", "internal/api",
 	"internal/intake", "internal/anchoring", "internal/works", "internal/issuing", "internal/erasing", "internal/claims", "internal/files", "internal/registry",
-	"internal/timestamp", "internal/tracing", "internal/idempotency",
+	"internal/timestamp", "internal/tracing", "internal/people", "internal/mail", "internal/openid", "internal/idempotency",
 }
 
 func main() {

@@ -52,3 +52,6 @@ func (c *Call) Client() people.Client {
 func (c *Call) By() people.By {
 	return people.By{Session: c.Visitor.Session, RequestID: web.RequestID(c.Context())}
 }
+
+// FormToken is the token of a form that a template writes by hand: the value of its field "csrf".
+func (v *View) FormToken() string { return v.shell.token(v.Call) }

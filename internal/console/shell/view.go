@@ -265,10 +265,14 @@ func (v *View) formName() string {
 
 // refusal returns the words of an error.
 func (v *View) refusal(f *fault.Error) string {
-	if text, ok := v.words.find("code." + string(f.Code)); ok {
-		return text
+	said, ok := v.words.find("code." + string(f.Code))
+	if !ok {
+		said = f.Message()
 	}
-	return f.Message()
+	if reason, ok := f.Details["reason"].(string); ok && v.page.Method == http.MethodPost && v.Has("reason."+reason) {
+		said += " " + v.T("reason."+reason)
+	}
+	return said
 }
 
 func (v *View) problem(p Problem) string {

@@ -5,23 +5,8 @@ import (
 
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/fault"
-	"timbre.example/internal/openid"
 	"timbre.example/internal/people"
 )
-
-// refused shows why a provider's answer does not sign in.
-func (p pages) refused(c *shell.Call, err error) error {
-	for cause, key := range map[error]string{
-		openid.ErrRefused: "openid.refused", people.ErrUnverified: "openid.unverified", people.ErrConnect: "openid.connect", people.ErrUninvited: "openid.uninvited",
-		people.ErrTaken: "openid.taken", people.ErrProve: "openid.prove",
-	} {
-		if errors.Is(err, cause) {
-			c.Status(403)
-			return c.Render("gone", key)
-		}
-	}
-	return err
-}
 
 // gone answers a link that does not work any more.
 func gone(c *shell.Call, err error) error {

@@ -31,3 +31,8 @@ DELETE FROM invitations WHERE expires_at < sqlc.arg(before);
 
 -- name: CountInvitationsTo :one
 SELECT CAST(COUNT(*) AS BIGINT) FROM invitations WHERE email = sqlc.arg(email) AND expires_at > sqlc.arg(now);
+
+-- name: ListInvitationsBack :many
+SELECT * FROM invitations WHERE organization_id = sqlc.arg(organization_id) AND email < sqlc.arg(before)
+  AND email LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!'
+ORDER BY email DESC LIMIT sqlc.arg(lim);

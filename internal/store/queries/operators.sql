@@ -26,3 +26,13 @@ SELECT id, name, suspended_at, created_at FROM organizations
 WHERE (CAST(sqlc.arg(before) AS TEXT) = '' OR id < CAST(sqlc.arg(before) AS TEXT))
   AND (LOWER(name) LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!' OR id LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!')
 ORDER BY id DESC LIMIT sqlc.arg(lim);
+
+-- name: FindOrganizationsBack :many
+SELECT id, name, suspended_at, created_at FROM organizations
+WHERE id > sqlc.arg(after)
+  AND (LOWER(name) LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!' OR id LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!')
+ORDER BY id LIMIT sqlc.arg(lim);
+
+-- name: SetSuspended :execrows
+UPDATE organizations SET suspended_at = sqlc.narg(suspended_at), revision = revision + 1
+WHERE id = sqlc.arg(id) AND (suspended_at IS NULL) = (CAST(sqlc.narg(suspended_at) AS BIGINT) IS NOT NULL);

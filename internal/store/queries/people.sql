@@ -99,3 +99,16 @@ UPDATE people SET email_verified = TRUE WHERE id = sqlc.arg(id);
 
 -- name: CountMembershipsOfPerson :one
 SELECT CAST(COUNT(*) AS BIGINT) FROM memberships WHERE person_id = sqlc.arg(person_id);
+
+-- name: ListMembersBack :many
+SELECT m.person_id, m.email, m.role, m.created_at, p.name, p.totp_confirmed_at, p.passkeys FROM memberships m JOIN people p ON p.id = m.person_id
+WHERE m.organization_id = sqlc.arg(organization_id) AND m.email < sqlc.arg(before)
+  AND (m.email LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!' OR LOWER(p.name) LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!')
+ORDER BY m.email DESC LIMIT sqlc.arg(lim);
+
+-- name: GetMember :one
+SELECT m.person_id, m.email, m.role, m.created_at, p.name, p.totp_confirmed_at, p.passkeys FROM memberships m JOIN people p ON p.id = m.person_id
+WHERE m.organization_id = sqlc.arg(organization_id) AND m.person_id = sqlc.arg(person_id);
+
+-- name: ListPeopleBack :many
+SELECT * FROM people WHERE email < sqlc.arg(before) AND email LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!' ORDER BY email DESC LIMIT sqlc.arg(lim);

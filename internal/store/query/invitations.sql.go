@@ -215,6 +215,55 @@ func (q *Queries) ListInvitations(ctx context.Context, arg ListInvitationsParams
 	return items, nil
 }
 
+const listInvitationsBack = `-- name: ListInvitationsBack :many
+SELECT id, organization_id, email, role, invited_by, created_at, expires_at FROM invitations WHERE organization_id = $1 AND email < $2
+  AND email LIKE CAST($3 AS TEXT) ESCAPE '!'
+ORDER BY email DESC LIMIT $4
+`
+
+type ListInvitationsBackParams struct {
+	OrganizationID string
+	Before         string
+	Pattern        string
+	Lim            int32
+}
+
+func (q *Queries) ListInvitationsBack(ctx context.Context, arg ListInvitationsBackParams) ([]Invitation, error) {
+	rows, err := q.db.QueryContext(ctx, listInvitationsBack,
+		arg.OrganizationID,
+		arg.Before,
+		arg.Pattern,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Invitation
+	for rows.Next() {
+		var i Invitation
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrganizationID,
+			&i.Email,
+			&i.Role,
+			&i.InvitedBy,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const renewInvitation = `-- name: RenewInvitation :exec
 UPDATE invitations SET expires_at = $1 WHERE id = $2
 `

@@ -68,6 +68,54 @@ func (q *Queries) FindOrganizations(ctx context.Context, arg FindOrganizationsPa
 	return items, nil
 }
 
+const findOrganizationsBack = `-- name: FindOrganizationsBack :many
+SELECT id, name, suspended_at, created_at FROM organizations
+WHERE id > $1
+  AND (LOWER(name) LIKE CAST($2 AS TEXT) ESCAPE '!' OR id LIKE CAST($2 AS TEXT) ESCAPE '!')
+ORDER BY id LIMIT $3
+`
+
+type FindOrganizationsBackParams struct {
+	After   string
+	Pattern string
+	Lim     int32
+}
+
+type FindOrganizationsBackRow struct {
+	ID          string
+	Name        string
+	SuspendedAt sql.NullInt64
+	CreatedAt   int64
+}
+
+func (q *Queries) FindOrganizationsBack(ctx context.Context, arg FindOrganizationsBackParams) ([]FindOrganizationsBackRow, error) {
+	rows, err := q.db.QueryContext(ctx, findOrganizationsBack, arg.After, arg.Pattern, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FindOrganizationsBackRow
+	for rows.Next() {
+		var i FindOrganizationsBackRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.SuspendedAt,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockOperators = `-- name: LockOperators :many
 UPDATE people SET revision = revision WHERE operator RETURNING id
 `
@@ -146,6 +194,24 @@ type PutOperatorVisitParams struct {
 func (q *Queries) PutOperatorVisit(ctx context.Context, arg PutOperatorVisitParams) error {
 	_, err := q.db.ExecContext(ctx, putOperatorVisit, arg.PersonID, arg.OrganizationID, arg.ExpiresAt)
 	return err
+}
+
+const setSuspended = `-- name: SetSuspended :execrows
+UPDATE organizations SET suspended_at = $1, revision = revision + 1
+WHERE id = $2 AND (suspended_at IS NULL) = (CAST($1 AS BIGINT) IS NOT NULL)
+`
+
+type SetSuspendedParams struct {
+	SuspendedAt sql.NullInt64
+	ID          string
+}
+
+func (q *Queries) SetSuspended(ctx context.Context, arg SetSuspendedParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, setSuspended, arg.SuspendedAt, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const sweepOperatorVisits = `-- name: SweepOperatorVisits :execrows

@@ -111,6 +111,41 @@ func (q *Queries) DeletePersonSessions(ctx context.Context, arg DeletePersonSess
 	return result.RowsAffected()
 }
 
+const getMember = `-- name: GetMember :one
+SELECT m.person_id, m.email, m.role, m.created_at, p.name, p.totp_confirmed_at, p.passkeys FROM memberships m JOIN people p ON p.id = m.person_id
+WHERE m.organization_id = $1 AND m.person_id = $2
+`
+
+type GetMemberParams struct {
+	OrganizationID string
+	PersonID       string
+}
+
+type GetMemberRow struct {
+	PersonID        string
+	Email           string
+	Role            string
+	CreatedAt       int64
+	Name            string
+	TotpConfirmedAt int64
+	Passkeys        int64
+}
+
+func (q *Queries) GetMember(ctx context.Context, arg GetMemberParams) (GetMemberRow, error) {
+	row := q.db.QueryRowContext(ctx, getMember, arg.OrganizationID, arg.PersonID)
+	var i GetMemberRow
+	err := row.Scan(
+		&i.PersonID,
+		&i.Email,
+		&i.Role,
+		&i.CreatedAt,
+		&i.Name,
+		&i.TotpConfirmedAt,
+		&i.Passkeys,
+	)
+	return i, err
+}
+
 const getMembership = `-- name: GetMembership :one
 SELECT organization_id, person_id, email, role, created_at FROM memberships WHERE organization_id = $1 AND person_id = $2
 `
@@ -302,6 +337,66 @@ func (q *Queries) ListMembers(ctx context.Context, arg ListMembersParams) ([]Lis
 	return items, nil
 }
 
+const listMembersBack = `-- name: ListMembersBack :many
+SELECT m.person_id, m.email, m.role, m.created_at, p.name, p.totp_confirmed_at, p.passkeys FROM memberships m JOIN people p ON p.id = m.person_id
+WHERE m.organization_id = $1 AND m.email < $2
+  AND (m.email LIKE CAST($3 AS TEXT) ESCAPE '!' OR LOWER(p.name) LIKE CAST($3 AS TEXT) ESCAPE '!')
+ORDER BY m.email DESC LIMIT $4
+`
+
+type ListMembersBackParams struct {
+	OrganizationID string
+	Before         string
+	Pattern        string
+	Lim            int32
+}
+
+type ListMembersBackRow struct {
+	PersonID        string
+	Email           string
+	Role            string
+	CreatedAt       int64
+	Name            string
+	TotpConfirmedAt int64
+	Passkeys        int64
+}
+
+func (q *Queries) ListMembersBack(ctx context.Context, arg ListMembersBackParams) ([]ListMembersBackRow, error) {
+	rows, err := q.db.QueryContext(ctx, listMembersBack,
+		arg.OrganizationID,
+		arg.Before,
+		arg.Pattern,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListMembersBackRow
+	for rows.Next() {
+		var i ListMembersBackRow
+		if err := rows.Scan(
+			&i.PersonID,
+			&i.Email,
+			&i.Role,
+			&i.CreatedAt,
+			&i.Name,
+			&i.TotpConfirmedAt,
+			&i.Passkeys,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listMembershipsOfPerson = `-- name: ListMembershipsOfPerson :many
 SELECT m.organization_id, o.name, o.suspended_at, m.role FROM memberships m JOIN organizations o ON o.id = m.organization_id
 WHERE m.person_id = $1 AND m.organization_id > $2 ORDER BY m.organization_id LIMIT $3
@@ -360,6 +455,53 @@ type ListPeopleParams struct {
 
 func (q *Queries) ListPeople(ctx context.Context, arg ListPeopleParams) ([]Person, error) {
 	rows, err := q.db.QueryContext(ctx, listPeople, arg.After, arg.Pattern, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Person
+	for rows.Next() {
+		var i Person
+		if err := rows.Scan(
+			&i.ID,
+			&i.Email,
+			&i.Name,
+			&i.Language,
+			&i.EmailVerified,
+			&i.PasswordHash,
+			&i.Operator,
+			&i.TotpSecret,
+			&i.TotpConfirmedAt,
+			&i.TotpStep,
+			&i.Passkeys,
+			&i.Revision,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listPeopleBack = `-- name: ListPeopleBack :many
+SELECT id, email, name, language, email_verified, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, passkeys, revision, created_at FROM people WHERE email < $1 AND email LIKE CAST($2 AS TEXT) ESCAPE '!' ORDER BY email DESC LIMIT $3
+`
+
+type ListPeopleBackParams struct {
+	Before  string
+	Pattern string
+	Lim     int32
+}
+
+func (q *Queries) ListPeopleBack(ctx context.Context, arg ListPeopleBackParams) ([]Person, error) {
+	rows, err := q.db.QueryContext(ctx, listPeopleBack, arg.Before, arg.Pattern, arg.Lim)
 	if err != nil {
 		return nil, err
 	}

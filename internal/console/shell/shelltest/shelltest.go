@@ -57,7 +57,7 @@ func Area(t *testing.T, a shell.Area, dir string) {
 		if at := strings.LastIndexByte(key, '.'); at > 0 && slices.Contains([]string{"zero", "one", "two", "few", "many", "other"}, key[at+1:]) {
 			stem = key[:at]
 		}
-		if strings.HasPrefix(key, "rule.") { // services below return rules, too
+		if strings.HasPrefix(key, "rule.") || strings.HasPrefix(key, "reason.") { // services below return these, too
 			continue
 		}
 		if slices.Contains(needed, key) || slices.Contains(optional, key) || used(source, key) || used(source, stem) {
