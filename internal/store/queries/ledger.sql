@@ -46,18 +46,18 @@ SELECT CAST(COALESCE(SUM(e.amount), 0) AS BIGINT) FROM ledger_entries e JOIN led
 WHERE t.transaction_id = sqlc.arg(transaction_id) AND e.account = 'held';
 
 -- name: History :many
-SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount, e.balance
+SELECT page.id, page.kind, page.transaction_id, page.note, page.created_at, e.account, e.amount, e.balance
 FROM (SELECT * FROM ledger_transfers l WHERE l.organization_id = sqlc.arg(organization_id) AND l.id >= sqlc.arg(first) AND l.id < sqlc.arg(before)
-  ORDER BY l.id DESC LIMIT sqlc.arg(lim)) AS t
-JOIN ledger_entries e ON e.transfer_id = t.id
-ORDER BY t.id DESC, e.account;
+  ORDER BY l.id DESC LIMIT sqlc.arg(lim)) AS page
+JOIN ledger_entries e ON e.transfer_id = page.id
+ORDER BY page.id DESC;
 
 -- name: HistoryOfKind :many
-SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount, e.balance
+SELECT page.id, page.kind, page.transaction_id, page.note, page.created_at, e.account, e.amount, e.balance
 FROM (SELECT * FROM ledger_transfers l WHERE l.organization_id = sqlc.arg(organization_id) AND l.kind = sqlc.arg(kind) AND l.id >= sqlc.arg(first) AND l.id < sqlc.arg(before)
-  ORDER BY l.id DESC LIMIT sqlc.arg(lim)) AS t
-JOIN ledger_entries e ON e.transfer_id = t.id
-ORDER BY t.id DESC, e.account;
+  ORDER BY l.id DESC LIMIT sqlc.arg(lim)) AS page
+JOIN ledger_entries e ON e.transfer_id = page.id
+ORDER BY page.id DESC;
 
 -- name: HistoryOfTransaction :many
 SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount, e.balance

@@ -112,11 +112,11 @@ func (q *Queries) HeldFor(ctx context.Context, transactionID string) (int64, err
 }
 
 const history = `-- name: History :many
-SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount, e.balance
+SELECT page.id, page.kind, page.transaction_id, page.note, page.created_at, e.account, e.amount, e.balance
 FROM (SELECT id, organization_id, kind, transaction_id, note, created_at FROM ledger_transfers l WHERE l.organization_id = $1 AND l.id >= $2 AND l.id < $3
-  ORDER BY l.id DESC LIMIT $4) AS t
-JOIN ledger_entries e ON e.transfer_id = t.id
-ORDER BY t.id DESC, e.account
+  ORDER BY l.id DESC LIMIT $4) AS page
+JOIN ledger_entries e ON e.transfer_id = page.id
+ORDER BY page.id DESC
 `
 
 type HistoryParams struct {
@@ -175,11 +175,11 @@ func (q *Queries) History(ctx context.Context, arg HistoryParams) ([]HistoryRow,
 }
 
 const historyOfKind = `-- name: HistoryOfKind :many
-SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount, e.balance
+SELECT page.id, page.kind, page.transaction_id, page.note, page.created_at, e.account, e.amount, e.balance
 FROM (SELECT id, organization_id, kind, transaction_id, note, created_at FROM ledger_transfers l WHERE l.organization_id = $1 AND l.kind = $2 AND l.id >= $3 AND l.id < $4
-  ORDER BY l.id DESC LIMIT $5) AS t
-JOIN ledger_entries e ON e.transfer_id = t.id
-ORDER BY t.id DESC, e.account
+  ORDER BY l.id DESC LIMIT $5) AS page
+JOIN ledger_entries e ON e.transfer_id = page.id
+ORDER BY page.id DESC
 `
 
 type HistoryOfKindParams struct {
