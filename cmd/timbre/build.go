@@ -70,12 +70,15 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			return nil, err
 		}
 	}
-	faces, err := f.openFaces(at, st, who, w, s.stop, told)
+	faces, err := f.openFaces(ctx, at, st, who, w, s.stop, told)
 	if err != nil {
 		return nil, err
 	}
 	s.takes(faces.opened)
-	s.listener, s.url, s.db, s.blobs, s.web, s.packed, s.people = at.listener, at.url, st.db, st.blobs, faces.web, faces.packed, who.people
+	s.listener, s.url, s.db, s.blobs, s.web, s.packed, s.people, s.keys = at.listener, at.url, st.db, st.blobs, faces.web, faces.packed, who.people, who.keys
+	if w.registry != nil {
+		s.hooks = w.registry.Webhooks
+	}
 	s.http = &http.Server{
 		Handler: describing(s.packed, s.web), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: web.MaxHeaderBytes,
 		DisableGeneralOptionsHandler: true, // OPTIONS * is refused like every unknown path

@@ -2,13 +2,19 @@ package main
 
 import (
 	"context"
+	"log/slog"
+	"strconv"
 	"time"
 
 	"timbre.example/internal/certificate"
+	"timbre.example/internal/credits"
 	"timbre.example/internal/issuing"
+	"timbre.example/internal/mail"
 	"timbre.example/internal/network"
 	"timbre.example/internal/paths"
+	"timbre.example/internal/people"
 	"timbre.example/internal/registry"
+	"timbre.example/internal/store"
 	"timbre.example/internal/webhook"
 )
 
@@ -57,6 +63,11 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 			}
 		}
 		w.runs(w.registry.Run)
+		smtp, err := f.smtp(at.host)
+		if err != nil {
+			return w, err
+		}
+		w.runs(creditWarnings(st, told.log, smtp != nil).Worker().Run)
 	}
 	if f.has(ats) {
 		w.runs(w.registry.Works.Progress.Worker().Run)
@@ -67,4 +78,20 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 // webhooks configures the endpoints of organizations, and in a worker the deliveries to them.
 func (f serverFlags) webhooks(st storage) webhook.Config {
 	return webhook.Config{DB: st.db, Key: st.root.key(purposeWebhooks), Allow: f.WebhooksAllow, UserAgent: "Timbre/" + version}
+}
+
+// creditWarnings reports low balances to the endpoints of the organization, and to its managers
+// where mail is configured.
+func creditWarnings(st storage, log *slog.Logger, mails bool) *credits.Teller {
+	t := &credits.Teller{DB: st.db, Log: log, Tell: []func(context.Context, *store.Tx, credits.Warning) error{
+		func(ctx context.Context, tx *store.Tx, w credits.Warning) error {
+			return webhook.BalanceLow(ctx, tx, w.Organization, w.Balance, w.Level)
+		},
+	}}
+	if mails {
+		t.Tell = append(t.Tell, func(ctx context.Context, tx *store.Tx, w credits.Warning) error {
+			return people.MailManagers(ctx, tx, w.Organization, mail.LowBalance, map[string]string{"balance": strconv.FormatInt(w.Balance, 10)})
+		})
+	}
+	return t
 }

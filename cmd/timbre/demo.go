@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,16 +13,22 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/apikey"
 	"timbre.example/internal/audit"
+	"timbre.example/internal/console/shell"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/demo"
 	"timbre.example/internal/fault"
+	"timbre.example/internal/people"
+	"timbre.example/internal/permission"
 	"timbre.example/internal/store"
 	"timbre.example/internal/web"
+	"timbre.example/internal/webhook"
 )
 
 type demoCmd struct {
@@ -33,6 +40,7 @@ type demoCmd struct {
 	s3Flags
 	MaxFileSize int64  `example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file in bytes (default: ${default}, 500 MB)."`
 	WidgetDir   string `example:"widget-dev" type:"path" placeholder:"DIR" help:"For people who change the widget: serve it from this directory, as it is at each request, and reload the demo's page after each change. go run ./widget/build -watch DIR builds it."`
+	Seed        bool   `default:"true" negatable:"" help:"Fill the console with works, webhooks and members at the first start, in the background. The works are on mainnet, so testnet begins empty."`
 	limitFlags
 	Signing signingFlags `embed:"" prefix:"certificate-"`
 	registryFlag
@@ -49,6 +57,18 @@ type demoFile struct {
 	TestSecretKey  string `json:"test_secret_key"`
 	OrganizationID string `json:"organization_id"`
 	DatabaseURL    string `json:"database_url"`
+	// APIKey has every scope.
+	APIKey  string      `json:"api_key"`
+	Console demoConsole `json:"console"`
+	// Seeded: the works, endpoints and members of the demo were made.
+	Seeded bool `json:"seeded"`
+}
+
+// demoConsole is the account of the organization's owner.
+type demoConsole struct {
+	URL      string `json:"url"`
+	Email    string `json:"email"`
+	Password string `json:"password"`
 }
 
 func (c *demoCmd) Run(o *output) error {
@@ -95,10 +115,18 @@ func (c *demoCmd) Run(o *output) error {
 		s.close()
 		return err
 	}
-	seed.URL, seed.DatabaseURL = s.url, f.DatabaseURL
-	if err := writeDemo(filepath.Join(c.Data, "demo.json"), seed); err != nil {
+	path := filepath.Join(c.Data, "demo.json")
+	seed.URL, seed.DatabaseURL, seed.Console.URL = s.url, f.DatabaseURL, s.url+shell.Root+"/"
+	if err := errors.Join(seed.addOwner(ctx, s), seed.addAPIKey(ctx, s)); err != nil {
 		s.close()
 		return err
+	}
+	if err := writeDemo(path, seed); err != nil {
+		s.close()
+		return err
+	}
+	if c.Seed && !seed.Seeded {
+		s.runs(func(ctx context.Context) { seed.fill(ctx, s, path) })
 	}
 	uploads, err := uploadOrigin(ctx, s.blobs)
 	if err != nil {
@@ -117,6 +145,7 @@ func (c *demoCmd) Run(o *output) error {
 		s.http.Handler = mux
 	}
 	fmt.Fprintf(o.out, "Timbre demo: %s/demo/\n", s.url)
+	fmt.Fprintf(o.out, "Console:     %s   %s   %s\n", seed.Console.URL, seed.Console.Email, seed.Console.Password)
 	return s.run(ctx)
 }
 
@@ -162,6 +191,107 @@ func (d *demoFile) addTestKeys(ctx context.Context, db *store.DB) error {
 	}
 	keys, err := account.CreateKeys(ctx, db, audit.CommandLine(), d.OrganizationID, "", true)
 	d.TestSiteKey, d.TestSecretKey = keys.SiteKey, keys.SecretKey
+	return err
+}
+
+// addOwner makes the owner of the organization, who is an operator too, if they are missing.
+func (d *demoFile) addOwner(ctx context.Context, s *server) error {
+	if d.Console.Password != "" {
+		return nil
+	}
+	email, password := "owner@demo.example", rand.Text()
+	if err := join(ctx, s, d.OrganizationID, email, "Ada Example", password, permission.Owner); err != nil {
+		return err
+	}
+	if err := s.people.SetOperator(ctx, people.CommandLine(), email, true); err != nil {
+		return err
+	}
+	d.Console.Email, d.Console.Password = email, password
+	return nil
+}
+
+// join makes a person with a role in an organization.
+func join(ctx context.Context, s *server, organization, email, name, password string, role permission.Role) error {
+	_, token, err := s.people.Invite(ctx, people.CommandLine(), organization, email, role)
+	if err != nil {
+		return err
+	}
+	_, _, err = s.people.AcceptNew(ctx, token, name, password, "en", people.Client{Agent: "timbre demo"})
+	return err
+}
+
+// addAPIKey makes an API key with every scope, if it is missing.
+func (d *demoFile) addAPIKey(ctx context.Context, s *server) error {
+	if d.APIKey != "" {
+		return nil
+	}
+	r := apikey.Request{Name: "Demo"}
+	for _, scope := range permission.Scopes() {
+		r.Scopes = append(r.Scopes, string(scope))
+	}
+	k, err := s.keys.Create(ctx, audit.CommandLine(), d.OrganizationID, r)
+	d.APIKey = k.Token
+	return err
+}
+
+// fill makes what the pages of the console show. It runs while the server serves. Each part
+// keeps what an interrupted run has made.
+func (d *demoFile) fill(ctx context.Context, s *server, path string) {
+	err := d.addEndpoints(ctx, s)
+	if err == nil {
+		err = d.addMembers(ctx, s)
+	}
+	if err == nil {
+		err = demo.Seed(ctx, s.url, d.APIKey)
+	}
+	if err == nil {
+		d.Seeded = true
+		err = writeDemo(path, *d)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn("the demo's console is not filled", "error", err)
+	}
+}
+
+// addEndpoints makes endpoints whose receivers are pages of the demo: see package demo.
+func (d *demoFile) addEndpoints(ctx context.Context, s *server) error {
+	made, err := s.hooks.ListEndpoints(ctx, d.OrganizationID, "", 20)
+	if err != nil {
+		return err
+	}
+	for _, e := range []struct{ name, about string }{
+		{"ok", "Accepts every delivery"}, {"flaky", "Fails every second time, so deliveries are retried"},
+		{"broken", "Refuses for good, so deliveries end without success"}, {"gone", "Answers 410, which disables the endpoint"},
+	} {
+		url := s.url + "/demo/hooks/" + e.name
+		if slices.ContainsFunc(made, func(m webhook.Endpoint) bool { return m.URL == url }) {
+			continue
+		}
+		if _, _, err := s.hooks.CreateEndpoint(ctx, d.OrganizationID, webhook.EndpointInput{URL: url, Description: e.about}, audit.CommandLine()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addMembers makes one member of each role, and an open invitation.
+func (d *demoFile) addMembers(ctx context.Context, s *server) error {
+	for _, m := range []struct {
+		email, name string
+		role        permission.Role
+	}{{"admin@demo.example", "Ben Example", permission.Admin}, {"developer@demo.example", "山田 花子", permission.Developer}, {"viewer@demo.example", "ليلى مثال", permission.Viewer}} {
+		found, err := s.people.Members(ctx, d.OrganizationID, m.email, "", 1)
+		if err != nil {
+			return err
+		}
+		if len(found) > 0 {
+			continue
+		}
+		if err := join(ctx, s, d.OrganizationID, m.email, m.name, rand.Text(), m.role); err != nil {
+			return err
+		}
+	}
+	_, _, err := s.people.Invite(ctx, people.CommandLine(), d.OrganizationID, "invited@demo.example", permission.Viewer)
 	return err
 }
 

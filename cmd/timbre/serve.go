@@ -15,12 +15,14 @@ import (
 	"syscall"
 	"time"
 
+	"timbre.example/internal/apikey"
 	"timbre.example/internal/compressed"
 	"timbre.example/internal/events"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/people"
 	"timbre.example/internal/store"
 	"timbre.example/internal/web"
+	"timbre.example/internal/webhook"
 )
 
 var notFound = fault.CommonNotFound()
@@ -54,8 +56,12 @@ type server struct {
 	url   string
 	// people is nil in a process without the console.
 	people *people.Service
-	web    *web.Router
-	http   *http.Server
+	// keys and hooks are those of the organizations; hooks is nil without the roles ats and
+	// worker.
+	keys  *apikey.Service
+	hooks *webhook.Service
+	web   *web.Router
+	http  *http.Server
 	// packed has the compressed files of web.
 	packed   *compressed.Cache
 	listener net.Listener

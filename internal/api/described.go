@@ -174,8 +174,13 @@ var operations = func() map[string]openapi.Description {
 		},
 		"own-work":        {Tag: openapi.Works, Text: "Reads one work, as in the list.", Codes: ownCodes, Parameters: byNumber, Response: exampleWork},
 		"latest-creators": {Tag: openapi.Works, Text: "Reads the creators of the latest version.", Codes: ownCodes, Parameters: byNumber, Response: exampleCreators},
-		"own-versions":    {Tag: openapi.Works, Text: "Lists the versions of a work, oldest first.", Codes: ownCodes, Parameters: byNumber, Response: `{"ats_id":4201,"versions":[` + exampleVersion + `]}`},
-		"own-creators":    {Tag: openapi.Works, Text: "Reads the creators of a version.", Codes: ownCodes, Parameters: with(byNumber, ofOne), Response: exampleCreators},
+		"evidence": {
+			Tag: openapi.Works, Text: "The [evidence](/docs/evidence) of a version: everything that proves the registration without this server. It is the file that `timbre verify` reads.",
+			Codes: []fault.Code{fault.CodeWorkNotFound, fault.CodeWorkCertificateUnavailable}, Parameters: with(byNumber, map[string]any{"version": 1}),
+			Response: `{"evidence":1,"title":"Porch Light"}`,
+		},
+		"own-versions": {Tag: openapi.Works, Text: "Lists the versions of a work, oldest first.", Codes: ownCodes, Parameters: byNumber, Response: `{"ats_id":4201,"versions":[` + exampleVersion + `]}`},
+		"own-creators": {Tag: openapi.Works, Text: "Reads the creators of a version.", Codes: ownCodes, Parameters: with(byNumber, ofOne), Response: exampleCreators},
 		"download-latest": {
 			Tag: openapi.Works, Text: "Gives a URL of the latest version's certificate or recording, which is valid for five minutes. The session that began a job may call it for the certificate of the job's version.",
 			Codes: codes(ownCodes, fileCodes), Parameters: byID, Response: exampleDownload,

@@ -66,7 +66,7 @@ func onceOf[P interface{ Caller() access.Caller }](by P) string { return by.Call
 type jobInput struct {
 	Body struct {
 		_           struct{} `additionalProperties:"true"`
-		JobID       string   `json:"job_id" required:"false" doc:"From init, a UUID"`
+		JobID       string   `json:"job_id" format:"uuid" doc:"From init, a UUID"`
 		SizeBytes   *int64   `json:"size_bytes" required:"false" nullable:"true" doc:"For a prepare without an upload: the file's size"`
 		MediaSHA256 *string  `json:"media_sha256" required:"false" nullable:"true" doc:"For a prepare without an upload: the file's SHA-256, 0x and 64 hex digits"`
 		// A session has its own network and end-user.

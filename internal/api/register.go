@@ -13,12 +13,12 @@ type initInput struct {
 	LanguageHeader
 	Body struct {
 		_               struct{}      `additionalProperties:"true"`
-		Title           string        `json:"title" required:"false" doc:"1 to 200 characters"`
-		Creators        []wireCreator `json:"creators" required:"false" doc:"1 to 32"`
-		Filename        string        `json:"filename" required:"false"`
-		Network         string        `json:"network" required:"false" doc:"testnet or mainnet; with a session, its network"`
+		Title           string        `json:"title" minLength:"1" doc:"1 to 200 characters"`
+		Creators        []wireCreator `json:"creators" minItems:"1" maxItems:"32" doc:"1 to 32"`
+		Filename        string        `json:"filename" minLength:"1" doc:"1 to 255 characters; a path is cut to its last part"`
+		Network         string        `json:"network" enum:"testnet,mainnet" doc:"testnet or mainnet; with a session, its network"`
 		ExternalUserRef *string       `json:"external_user_ref" required:"false" nullable:"true" doc:"With a session, its own, or left out. With an API key, the end-user whose work this is, 1 to 255 bytes; left out: the organization"`
-		SizeBytes       *int64        `json:"size_bytes" required:"false" nullable:"true" doc:"The file's size in bytes, if known"`
+		SizeBytes       *int64        `json:"size_bytes" required:"false" nullable:"true" minimum:"0" doc:"The file's size in bytes, if known"`
 		Rehearse        *string       `json:"rehearse" required:"false" nullable:"true" doc:"With a test API key: the error code to rehearse"`
 		AssetStorage    *string       `json:"asset_storage" required:"false" nullable:"true" doc:"With an API key: none stores only the hash"`
 		MediaSHA256     *string       `json:"media_sha256" required:"false" nullable:"true" doc:"The file's SHA-256, 0x and 64 hex digits. An upload must match it; without an upload it is registered"`

@@ -13,13 +13,13 @@ import (
 type mintInput struct {
 	Origin string `header:"Origin" doc:"The origin of the site that embeds the widget"`
 	Body   struct {
-		SecretKey       string  `json:"secret_key" required:"false" doc:"csk_ and 64 hex digits"`
-		ActionType      string  `json:"action_type" required:"false" doc:"register, update_version or access"`
-		AllowedNetwork  string  `json:"allowed_network" required:"false" doc:"testnet or mainnet"`
-		AllowedAtsID    *int64  `json:"allowed_ats_id" required:"false" nullable:"true" doc:"The only work that the session may update"`
-		ExternalUserRef *string `json:"external_user_ref" required:"false" nullable:"true" doc:"The host's own id of the end-user, 1 to 255 bytes"`
+		SecretKey       string  `json:"secret_key" doc:"csk_ (csk_test_ for a test key) and 64 hex digits"`
+		ActionType      string  `json:"action_type" enum:"register,update_version,access" doc:"What the session may do"`
+		AllowedNetwork  string  `json:"allowed_network" enum:"testnet,mainnet" doc:"The only network of the session; with a test key, testnet"`
+		AllowedAtsID    *int64  `json:"allowed_ats_id" required:"false" nullable:"true" minimum:"1" doc:"The only work that the session may update"`
+		ExternalUserRef *string `json:"external_user_ref" required:"false" nullable:"true" minLength:"1" maxLength:"255" doc:"The host's own id of the end-user, 1 to 255 bytes"`
 		Rehearse        *string `json:"rehearse" required:"false" nullable:"true" doc:"With a test key: the code that the session rehearses"`
-		MaxFileSize     *int64  `json:"max_file_size_bytes" required:"false" nullable:"true" doc:"Lowers the size cap, in bytes"`
+		MaxFileSize     *int64  `json:"max_file_size_bytes" required:"false" nullable:"true" minimum:"1" doc:"Lowers the size cap, in bytes"`
 		AssetStorage    *string `json:"asset_storage" required:"false" nullable:"true" doc:"none: files of this session are not uploaded or stored; only hashes are registered"`
 	}
 }
@@ -59,7 +59,7 @@ func (a *API) mint(ctx context.Context, _ web.Anyone, in *mintInput) (*mintOutpu
 
 type revokeInput struct {
 	Body struct {
-		SecretKey       string  `json:"secret_key" required:"false" doc:"csk_ and 64 hex digits: the secret key of the pair that minted the sessions"`
+		SecretKey       string  `json:"secret_key" doc:"csk_ and 64 hex digits: the secret key of the pair that minted the sessions"`
 		SessionID       *string `json:"session_id" required:"false" nullable:"true" doc:"The session with this id, the jti of its token"`
 		Token           *string `json:"token" required:"false" nullable:"true" doc:"The session of this token"`
 		ExternalUserRef *string `json:"external_user_ref" required:"false" nullable:"true" doc:"All sessions of this end-user"`

@@ -12,8 +12,8 @@ import (
 	"timbre.example/proof/commitment"
 )
 
-// The structs of this package are the wire contract. Their types make no member required, and unknown
-// members are ignored, except in a mint. The registry and the sessions know the rules: they
+// The structs of this package are the wire contract. Their tags only describe it: huma checks
+// no body and no parameter, and unknown members are ignored, except in a mint. The registry and the sessions know the rules: they
 // trim the values and report every missing or invalid field.
 
 type wireRoles struct {
@@ -26,9 +26,9 @@ type wireRoles struct {
 
 type wireCreator struct {
 	_        struct{}  `additionalProperties:"true"`
-	FullName string    `json:"full_name" required:"false" doc:"At most 255 characters"`
-	Email    string    `json:"email" required:"false" doc:"At most 255 characters"`
-	Roles    wireRoles `json:"roles" required:"false" doc:"At least one is true"`
+	FullName string    `json:"full_name" minLength:"1" doc:"At most 255 characters"`
+	Email    string    `json:"email" minLength:"3" doc:"At most 255 characters"`
+	Roles    wireRoles `json:"roles" doc:"At least one is true"`
 	IPI      *string   `json:"ipi" required:"false" nullable:"true" doc:"1 to 11 digits"`
 	ISNI     *string   `json:"isni" required:"false" nullable:"true" doc:"15 digits and a digit or X"`
 }

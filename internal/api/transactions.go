@@ -19,7 +19,7 @@ import (
 )
 
 type transactionInput struct {
-	ID string `path:"id" doc:"The id is the capability: any client that knows it may follow"`
+	ID string `path:"id" format:"uuid" doc:"The id is the capability: any client that knows it may follow"`
 }
 
 // Registered says where a version is registered. Its name is exported because huma ignores

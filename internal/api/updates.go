@@ -13,7 +13,7 @@ type initVersionInput struct {
 	LanguageHeader
 	Body struct {
 		_        struct{}      `additionalProperties:"true"`
-		Creators []wireCreator `json:"creators" required:"false" doc:"1 to 32; all of them, not only those that changed"`
+		Creators []wireCreator `json:"creators" minItems:"1" maxItems:"32" doc:"1 to 32; all of them, not only those that changed"`
 		// A session has its own network, end-user and rehearsal.
 		Network         *string `json:"network" required:"false" nullable:"true" doc:"With an API key: the work's network"`
 		ExternalUserRef *string `json:"external_user_ref" required:"false" nullable:"true" doc:"With an API key: the work's end-user, or left out"`
@@ -61,9 +61,9 @@ type initVersionUploadInput struct {
 	LanguageHeader
 	Body struct {
 		_           struct{}      `additionalProperties:"true"`
-		Creators    []wireCreator `json:"creators" required:"false" doc:"1 to 32; all of them, not only those that changed"`
-		Filename    string        `json:"filename" required:"false"`
-		SizeBytes   *int64        `json:"size_bytes" required:"false" nullable:"true" doc:"The file's size in bytes, if known"`
+		Creators    []wireCreator `json:"creators" minItems:"1" maxItems:"32" doc:"1 to 32; all of them, not only those that changed"`
+		Filename    string        `json:"filename" minLength:"1" doc:"1 to 255 characters; a path is cut to its last part"`
+		SizeBytes   *int64        `json:"size_bytes" required:"false" nullable:"true" minimum:"0" doc:"The file's size in bytes, if known"`
 		MediaSHA256 *string       `json:"media_sha256" required:"false" nullable:"true" doc:"The file's SHA-256, 0x and 64 hex digits. An upload must match it; without an upload it is registered"`
 		// A session has its own network, end-user, rehearsal and storage.
 		Network         *string `json:"network" required:"false" nullable:"true" doc:"With an API key: the work's network"`

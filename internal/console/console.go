@@ -4,10 +4,14 @@
 package console
 
 import (
+	"timbre.example/internal/console/auditlog"
+	"timbre.example/internal/console/integration"
+	"timbre.example/internal/console/ledger"
 	"timbre.example/internal/console/members"
 	"timbre.example/internal/console/operator"
 	"timbre.example/internal/console/overview"
 	"timbre.example/internal/console/person"
+	"timbre.example/internal/console/settings"
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/signin"
 	"timbre.example/internal/console/transactions"
@@ -29,17 +33,23 @@ type Config struct {
 	People *people.Service
 	// Transactions is what the pages about transactions show.
 	Transactions transactions.Config
+	// Integration is what the pages about the widget show and change.
+	Integration integration.Config
 }
 
 // Areas returns all groups of pages, in no particular order.
 func Areas(c Config) []shell.Area {
 	return []shell.Area{
 		overview.Area(c.DB),
+		ledger.Area(c.DB),
+		settings.Area(c.DB),
+		auditlog.Area(c.DB),
 		signin.Area(c.People),
 		person.Area(c.People),
 		members.Area(c.People),
 		operator.Area(c.DB, c.People),
 		transactions.Area(c.Transactions),
+		integration.Area(c.Integration),
 	}
 }
 

@@ -79,6 +79,9 @@ func New(c Config) http.Handler {
 		}
 		serve(w, r, r.PathValue("name"), data)
 	})
+	received := &hooks{}
+	mux.HandleFunc("POST /demo/hooks/{name}", received.receive)
+	mux.HandleFunc("GET /demo/hooks", received.show)
 	for path, key := range map[string]string{"/demo/session": c.SecretKey, "/demo/session/test": c.TestSecretKey} {
 		mint := &sessions{api: c.APIURL, secretKey: key, client: client}
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {

@@ -82,6 +82,9 @@ func namer() func(reflect.Type, string) string {
 	}
 }
 
+// Lists of answers are never null. huma has one such setting for the whole process.
+func init() { huma.DefaultArrayNullable = false }
+
 // Describe adds what a face says about its operations, by their ids.
 func (d *Document) Describe(operations map[string]Description) { maps.Copy(d.described, operations) }
 

@@ -39,6 +39,7 @@ const exampleID = "req_01J9Z3NDEKTSV4RRFFQ69G5FAV"
 var usual = map[string]any{
 	"org": "0190a0e6-2f5c-7000-8000-000000000001", "first": 20, "after": "0190a0e6-2f5c-7000-8000-00000000d001",
 	"Idempotency-Key": "import-2026-03-01-0042", "Accept-Language": "fr",
+	"network": "mainnet", "external_user_ref": "user-7",
 }
 
 const requestID = "^req_[0-9A-HJKMNP-TV-Z]{26}$"

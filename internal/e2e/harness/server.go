@@ -101,6 +101,8 @@ type Options struct {
 	Binary string
 	// Env is added to the environment of the first start only.
 	Env []string
+	// Seeded demos fill their console at the first start.
+	Seeded bool
 	// BlockTime is the time between blocks; "" is 100ms.
 	BlockTime string
 	// Addr is where it listens; "" is a free address.
@@ -126,6 +128,8 @@ type Server struct {
 	TestSiteKey    string
 	TestSecretKey  string
 	OrganizationID string
+	// From demo.json: an API key of the organization with every scope.
+	APIKey string
 
 	t       testing.TB
 	options Options
@@ -239,6 +243,9 @@ func (s *Server) run(env []string) {
 			"--blob-url", "file:" + filepath.Join(s.Data, "blobs"), "--secret-file", s.secretFile(), "--public-url", s.URL,
 		}, "msg=ready"
 	}
+	if s.options.Roles == "" && s.options.Binary == "" && !s.options.Seeded {
+		args = append(args, "--no-seed") // the tests count what is there
+	}
 	cmd := exec.Command(s.binary, append(args, s.options.Args...)...)
 	cmd.Env = slices.Concat(os.Environ(), s.options.Settings, env)
 	said, out := io.Pipe()
@@ -286,6 +293,7 @@ func (s *Server) readDemo() {
 		TestSiteKey    string `json:"test_site_key"`
 		TestSecretKey  string `json:"test_secret_key"`
 		OrganizationID string `json:"organization_id"`
+		APIKey         string `json:"api_key"`
 	}
 	b, err := os.ReadFile(filepath.Join(s.Data, "demo.json"))
 	if err == nil {
@@ -295,6 +303,7 @@ func (s *Server) readDemo() {
 		s.t.Fatal(err)
 	}
 	s.SiteKey, s.SecretKey, s.TestSiteKey, s.TestSecretKey, s.OrganizationID = d.SiteKey, d.SecretKey, d.TestSiteKey, d.TestSecretKey, d.OrganizationID
+	s.APIKey = d.APIKey
 }
 
 // NewOrganization makes an organization with a key pair, origins and credits, by

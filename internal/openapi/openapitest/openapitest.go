@@ -170,7 +170,11 @@ func (c *Checker) Check(req *http.Request, sent []byte, res *http.Response, body
 		answer.Body = http.NoBody
 	}
 	if ok, faults := c.answers.GetResponseBodyValidator().ValidateResponseBodyWithPathItem(req, &answer, item, path); !ok {
-		differences = append(differences, prefixed("answer", faults)...)
+		for _, text := range prefixed("answer", faults) {
+			if !strings.Contains(text, "Declared properties: []") { // an object whose members another document describes
+				differences = append(differences, text)
+			}
+		}
 	}
 	return differences
 }
