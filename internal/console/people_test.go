@@ -59,28 +59,28 @@ func serve(t *testing.T, db *store.DB, change ...func(*people.Config)) *site {
 	if s.people, err = people.New(c); err != nil {
 		t.Fatal(err)
 	}
-	pages, err := console.New(console.Config{PublicURL: s.url, Key: c.Key, DB: db, People: s.people, Transactions: transactions.Config{Requests: requestlog.New(db, time.Hour, slog.New(slog.DiscardHandler))}})
+	pages, err := console.New(console.Config{PublicURL: c.URL, Key: c.Key, DB: db, People: s.people, Transactions: transactions.Config{Requests: requestlog.New(db, time.Hour, slog.New(slog.DiscardHandler))}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	router := web.New(web.Config{PublicURL: s.url, Version: "test", Log: slog.New(slog.DiscardHandler), Limits: &limit.Limits{}, Streams: 1, Metrics: metrics.New("test", "testnet"), Ping: db.Ping}, nil)
+	router := web.New(web.Config{PublicURL: c.URL, Version: "test", Log: slog.New(slog.DiscardHandler), Limits: &limit.Limits{}, Streams: 1, Metrics: metrics.New("test", "testnet"), Ping: db.Ping}, nil)
 	router.Mount(console.Root, pages)
 	handler = router
 	return s
 }
 
-// browser is a visitor who follows redirects and keeps cookies.
-type browser struct {
+// visitor is a browser without scripts that follows redirects and keeps cookies.
+type visitor struct {
 	*site
 	client http.Client
 }
 
-func (s *site) browser() *browser {
+func (s *site) browser() *visitor {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return &browser{s, http.Client{Jar: jar}}
+	return &visitor{s, http.Client{Jar: jar}}
 }
 
 // page is an answer.
@@ -104,7 +104,7 @@ func (p page) has(t *testing.T, status int, texts ...string) page {
 	return p
 }
 
-func (b *browser) send(r *http.Request) page {
+func (b *visitor) send(r *http.Request) page {
 	b.t.Helper()
 	res, err := b.client.Do(r)
 	if err != nil {
@@ -131,7 +131,7 @@ func readAll(t *testing.T, res *http.Response) string {
 	}
 }
 
-func (b *browser) get(path string) page {
+func (b *visitor) get(path string) page {
 	b.t.Helper()
 	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, b.url+path, nil)
 	if err != nil {
@@ -146,7 +146,7 @@ var (
 )
 
 // fill sends the form of a page with this action, with its hidden fields and these values.
-func (b *browser) fill(p page, action string, pairs ...string) page {
+func (b *visitor) fill(p page, action string, pairs ...string) page {
 	b.t.Helper()
 	for _, f := range forms.FindAllStringSubmatch(p.body, -1) {
 		if html.UnescapeString(f[1]) != action {
@@ -165,7 +165,7 @@ func (b *browser) fill(p page, action string, pairs ...string) page {
 	return page{}
 }
 
-func (b *browser) post(path string, values url.Values, head ...string) page {
+func (b *visitor) post(path string, values url.Values, head ...string) page {
 	b.t.Helper()
 	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, b.url+path, strings.NewReader(values.Encode()))
 	if err != nil {
@@ -180,7 +180,7 @@ func (b *browser) post(path string, values url.Values, head ...string) page {
 }
 
 // first makes the first owner by the printed link.
-func (b *browser) first() (organization string) {
+func (b *visitor) first() (organization string) {
 	b.t.Helper()
 	token, err := b.people.FirstLink(b.t.Context())
 	if err != nil {
@@ -193,7 +193,7 @@ func (b *browser) first() (organization string) {
 	return organization
 }
 
-func (b *browser) signIn(email, secret string) page {
+func (b *visitor) signIn(email, secret string) page {
 	b.t.Helper()
 	return b.fill(b.get("/console/sign-in"), "/console/sign-in", "email", email, "password", secret)
 }
@@ -441,17 +441,17 @@ func TestEnumeration(t *testing.T) {
 	s := serve(t, storetest.SQLite(t), func(c *people.Config) { c.Mail, c.SignUp = true, true })
 	s.browser().first()
 	strip := regexp.MustCompile(`(?s)value="[^"]*"|<footer>.*</footer>|data-options="[^"]*"`)
-	same := func(what string, f func(b *browser, email string) page) {
+	same := func(what string, f func(b *visitor, email string) page) {
 		known, unknown := f(s.browser(), "owner@label.example"), f(s.browser(), "nobody@label.example")
 		if known.status != unknown.status || known.path != unknown.path || strip.ReplaceAllString(known.body, "") != strip.ReplaceAllString(unknown.body, "") {
 			t.Errorf("%s differs: %d %s, %d %s\n%s\n%s", what, known.status, known.path, unknown.status, unknown.path, known.body, unknown.body)
 		}
 	}
-	same("sign-in", func(b *browser, email string) page { return b.signIn(email, "wrong password") })
-	same("recovery", func(b *browser, email string) page {
+	same("sign-in", func(b *visitor, email string) page { return b.signIn(email, "wrong password") })
+	same("recovery", func(b *visitor, email string) page {
 		return b.fill(b.get("/console/recover"), "/console/recover", "email", email)
 	})
-	same("sign-up", func(b *browser, email string) page {
+	same("sign-up", func(b *visitor, email string) page {
 		return b.fill(b.get("/console/sign-up"), "/console/sign-up", "email", email)
 	})
 }

@@ -43,6 +43,7 @@ func (s *Service) ceremony(purpose string, options any, session *webauthn.Sessio
 	if err != nil {
 		return Ceremony{}, err
 	}
+	session.Expires = s.DB.Now().Add(ceremonyLife) // by the clock of the database, like all times here
 	plain, err := json.Marshal(session)
 	if err != nil {
 		return Ceremony{}, err

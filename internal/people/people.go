@@ -9,6 +9,7 @@ package people
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"timbre.example/internal/audit"
@@ -62,6 +63,21 @@ type Session struct {
 	Address, Agent                 string
 	// CSRF is the token that forms of this session contain. Only [Service.Session] sets it.
 	CSRF string
+}
+
+// Browser is the browser and the system that Agent names, such as "Firefox, Linux", as far as they are
+// known.
+func (s Session) Browser() string {
+	first := func(of ...string) string { // pairs of a mark in Agent and a name
+		for i := 0; i < len(of); i += 2 {
+			if strings.Contains(s.Agent, of[i]) {
+				return of[i+1]
+			}
+		}
+		return "?"
+	}
+	return first("Edg/", "Edge", "OPR/", "Opera", "Firefox/", "Firefox", "Chrome/", "Chrome", "Safari/", "Safari", "curl/", "curl") + ", " +
+		first("Android", "Android", "iPhone", "iOS", "iPad", "iOS", "Windows", "Windows", "Mac OS X", "macOS", "Linux", "Linux")
 }
 
 // Membership is a person's role in one organization.
