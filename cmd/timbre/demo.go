@@ -76,7 +76,8 @@ func (c *demoCmd) Run(o *output) error {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	f := serverFlags{
-		Listen: c.Addr, BlobURL: cmp.Or(c.BlobURL, "file:"+filepath.Join(c.Data, "blobs")), s3Flags: c.s3Flags, SecretFile: filepath.Join(c.Data, "secret"),
+		RequestLog: 14, // days
+		Listen:     c.Addr, BlobURL: cmp.Or(c.BlobURL, "file:"+filepath.Join(c.Data, "blobs")), s3Flags: c.s3Flags, SecretFile: filepath.Join(c.Data, "secret"),
 		NetworkBlockTime: c.BlockTime, MaxFileSize: c.MaxFileSize,
 		clockFlag:     clockFlag{NetworkClockTolerance: time.Minute},
 		WebhooksAllow: proxies{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}, // receivers on this machine

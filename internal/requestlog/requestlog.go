@@ -42,7 +42,7 @@ const (
 // Caller is who made a call.
 type Caller struct {
 	Kind Kind
-	// ID is the site key of a session or a mint, and the id of an API key. It is no secret.
+	// ID is the site key of a session or a mint, and the id of an API key. It is public.
 	// It is "" for a member: the audit log has members' changes.
 	ID string
 	// Session is the id of the session that the call used or minted, or "".

@@ -81,7 +81,7 @@ type Attempt struct {
 }
 
 // Short is the beginning of the id: it finds the attempt within its organization, and without 62
-// random bits it is no permission.
+// random bits it opens nothing.
 func (a Attempt) Short() string { return a.ID[:min(len(a.ID), shortID)] }
 
 const shortID = 18

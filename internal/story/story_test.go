@@ -190,7 +190,7 @@ func TestList(t *testing.T) {
 				t.Errorf("%q: %v", text, err)
 			}
 		}
-		// What o2 has is absent for o1, by each way.
+		// The attempts of o2 are absent for o1, by each way.
 		other, err := w.List(t.Context(), "o2", story.Filter{First: 1})
 		if err != nil {
 			t.Fatal(err)
@@ -251,7 +251,7 @@ func TestForeignJobInACall(t *testing.T) {
 	})
 }
 
-// An id shows nothing that is no permission: half of its random bits are left out.
+// An id is shown without half of its random bits, so that it opens nothing.
 func TestShort(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.SQLite(t))

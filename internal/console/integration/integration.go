@@ -70,7 +70,7 @@ func testKey(keys []account.KeyPair) string {
 
 // preview is what a page needs to show the real widget.
 type preview struct {
-	Key  string // of a test key pair; "": there is none
+	Key  string // of a test key pair; "": missing
 	URL  string
 	Code string
 	Mode string

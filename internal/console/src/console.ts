@@ -50,7 +50,7 @@ function live(element: HTMLElement): void {
       const changed = last ? now !== last : fresh?.textContent !== element.textContent;
       last = now;
       if (fresh && changed) {
-        element.replaceChildren(...Array.from(fresh.childNodes, (node) => document.adoptNode(node)));
+        element.replaceChildren(...[...fresh.childNodes].map((node) => document.adoptNode(node)));
         copying(element);
       }
     }
@@ -64,7 +64,8 @@ async function refresh(element: HTMLElement): Promise<boolean> {
   const fresh = (await load(location.href))?.getElementById(element.id);
   if (!fresh || element.contains(document.activeElement) || fresh.textContent === element.textContent) return false;
   element.dataset.news = fresh.dataset.news ?? '';
-  element.replaceChildren(...Array.from(fresh.childNodes, (node) => document.adoptNode(node)));
+  // The list of children shrinks with each node that leaves it, so it is copied first.
+  element.replaceChildren(...[...fresh.childNodes].map((node) => document.adoptNode(node)));
   copying(element);
   return true;
 }

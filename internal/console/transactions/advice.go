@@ -31,7 +31,7 @@ var remedies = []struct {
 }
 
 // advice returns the key of what a person must do next about a story, and the path of the page
-// where to do it; "" if there is none.
+// where to do it; or "".
 func advice(s story.Story) (text, page string) {
 	status := story.Begun
 	if s.Attempt != nil {
