@@ -34,7 +34,10 @@ func benchWebhooks(ctx context.Context, b *bench) error {
 		got.Add(1)
 	}))
 	defer quick.Close()
-	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // only then the server notices that its client has left
+		<-r.Context().Done()
+	}))
 	defer hanging.Close()
 	run := 0
 	deliver := func(beside bool) (float64, error) {
