@@ -86,6 +86,7 @@ var benches = []measurement{
 	{"fair", benchFair},
 	{"registrations", benchRegistrations},
 	{"sockets", benchSockets},
+	{"webhooks", benchWebhooks},
 }
 
 // bench is one run of the program.

@@ -17,6 +17,12 @@ func (s *Service) Wait() {
 	s.client.CloseIdleConnections()
 }
 
+// Run delivers and sweeps until ctx ends and the last attempts have ended.
+func (s *Service) Run(ctx context.Context) {
+	work.Run(ctx, s.Workers()...)
+	s.Wait()
+}
+
 // Workers returns a worker that delivers and one that sweeps. It is called once. After their
 // end, Wait waits for running attempts.
 func (s *Service) Workers() []*work.Worker {

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
+	"timbre.example/internal/store"
+	"timbre.example/internal/webhook"
+)
+
+// benchWebhooks measures deliveries to a local receiver, in this process: their rows, leases,
+// attempts and signatures on SQLite. The floor is a loop that signs the same body and posts it,
+// and stores nothing. The second row has the same deliveries beside an endpoint that hangs.
+func benchWebhooks(ctx context.Context, b *bench) error {
+	n := sized(b, 10_000, 200)
+	var got atomic.Int64
+	quick := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		got.Add(1)
+	}))
+	defer quick.Close()
+	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // only then the server notices that its client has left
+		<-r.Context().Done()
+	}))
+	defer hanging.Close()
+	run := 0
+	deliver := func(beside bool) (float64, error) {
+		run++
+		got.Store(0)
+		return delivered(ctx, filepath.Join(b.dir, fmt.Sprintf("webhooks-%d.db", run)), n, &got, quick.URL, map[bool]string{true: hanging.URL}[beside])
+	}
+	body := bytes.Repeat([]byte("x"), 700)
+	loop := func() (float64, error) {
+		began := time.Now()
+		for range n {
+			mac := hmac.New(sha256.New, make([]byte, 32))
+			mac.Write(body)
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, quick.URL, bytes.NewReader(body))
+			if err != nil {
+				return 0, err
+			}
+			req.Header.Set("Webhook-Signature", fmt.Sprintf("%x", mac.Sum(nil)))
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				return 0, err
+			}
+			_, _ = io.Copy(io.Discard, res.Body)
+			if err := res.Body.Close(); err != nil {
+				return 0, err
+			}
+		}
+		return float64(n) / time.Since(began).Seconds(), nil
+	}
+	rounds := sized(b, 3, 1)
+	o, f, ratio, err := pairs(rounds, func() (float64, error) { return deliver(false) }, loop)
+	if err != nil {
+		return err
+	}
+	b.add(row{What: "webhooks to one receiver, SQLite", Unit: "/s", Ours: o, Floor: f, Ratio: ratio, Goal: ratioAtLeast(0.7), Note: fmt.Sprintf("%d deliveries, in this process; floor: a loop of signed POSTs that stores nothing", n)})
+	o, f, ratio, err = pairs(rounds, func() (float64, error) { return deliver(true) }, func() (float64, error) { return deliver(false) })
+	if err != nil {
+		return err
+	}
+	b.add(row{What: "webhooks beside an endpoint that hangs, SQLite", Unit: "/s", Ours: o, Floor: f, Ratio: ratio, Goal: ratioAtLeast(0.9), Note: fmt.Sprintf("%d deliveries to each; floor: without the endpoint that hangs", n)})
+	return nil
+}
+
+// delivered enqueues n deliveries for a receiver, and for one that hangs ("": none), and
+// returns how many per second the receiver gets.
+func delivered(ctx context.Context, path string, n int, got *atomic.Int64, quick, hanging string) (float64, error) {
+	db, err := store.Open(ctx, "sqlite:"+path)
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	if err := db.Migrate(ctx); err != nil {
+		return 0, err
+	}
+	org, err := account.CreateOrganization(ctx, db, audit.CommandLine(), "Bench")
+	if err != nil {
+		return 0, err
+	}
+	s := webhook.New(webhook.Config{DB: db, Key: make([]byte, 32), Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, UserAgent: "bench", Log: slog.New(slog.DiscardHandler)})
+	for _, url := range []string{hanging, quick} {
+		if url == "" {
+			continue
+		}
+		if _, _, err := s.CreateEndpoint(ctx, org.ID, webhook.EndpointInput{URL: url}, audit.CommandLine()); err != nil {
+			return 0, err
+		}
+	}
+	for left := n; left > 0; left -= 500 {
+		if err := db.Tx(ctx, func(tx *store.Tx) error {
+			for range min(left, 500) {
+				if err := webhook.TransactionEnded(ctx, tx, webhook.Ended{
+					Event: webhook.WorkRegistered, Transaction: uuid.NewString(), Organization: org.ID, Work: uuid.NewString(), Network: "testnet", At: tx.Now, TxHash: make([]byte, 32), BlockHash: make([]byte, 32), ExplorerURL: "https://songs.example/explorer",
+				}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return 0, err
+		}
+	}
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan struct{})
+	began := time.Now()
+	go func() { defer close(ended); s.Run(working) }()
+	for late := began.Add(5 * time.Minute); got.Load() < int64(n); time.Sleep(time.Millisecond) {
+		if time.Now().After(late) || ctx.Err() != nil {
+			return 0, fmt.Errorf("%d of %d deliveries arrived", got.Load(), n)
+		}
+	}
+	took := time.Since(began)
+	stop()
+	<-ended
+	return float64(n) / took.Seconds(), nil
+}
