@@ -134,7 +134,8 @@ var rooms = map[string]struct {
 	"internal/docsite":    {[]string{"docs", "internal/fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":       {[]string{"internal/fault"}, "an integrator's page: it may use only what an integrator has"},
 
-	"internal/console":                 {[]string{"internal/console/overview", "internal/console/persons", "internal/console/shell", "internal/console/signin", "internal/console/transactions", "internal/operation", "internal/people", "internal/permission", "internal/store", "internal/store/query"}, "composes the groups of pages; it has no page"},
+	"internal/console/apikeys":         {[]string{"internal/apikey", "internal/console/shell", "internal/permission"}, "API keys, as pages"},
+	"internal/console":                 {[]string{"internal/apikey", "internal/console/apikeys", "internal/console/overview", "internal/console/persons", "internal/console/shell", "internal/console/signin", "internal/console/transactions", "internal/operation", "internal/people", "internal/permission", "internal/store", "internal/store/query"}, "composes the groups of pages; it has no page"},
 	"internal/console/build":           {[]string{"internal/compressed"}, "builds the style and the script, and weighs them as they are served"},
 	"internal/console/dist":            {nil, "the style and the script, embedded"},
 	"internal/console/overview":        {[]string{"internal/console/shell", "internal/permission", "internal/store", "internal/store/query"}, "the first page of an organization; it changes nothing"},

@@ -73,7 +73,7 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 	}
 	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError, out.web.Description))) // with every role: errors link there
 	if serves != nil && who.people != nil {
-		pages, err := openConsole(at.url, st, who.people, w, requests, stop)
+		pages, err := openConsole(at.url, st, who.people, who.keys, w, requests, stop)
 		if err != nil {
 			return out, err
 		}

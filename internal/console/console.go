@@ -4,6 +4,8 @@
 package console
 
 import (
+	"timbre.example/internal/apikey"
+	"timbre.example/internal/console/apikeys"
 	"timbre.example/internal/console/overview"
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/signin"
@@ -21,9 +23,10 @@ type Config struct {
 	// PublicURL is the base URL for browsers, without a final slash.
 	PublicURL string
 	// Key has at least 16 random bytes, the same in every process.
-	Key    []byte
-	DB     *store.DB
-	People *people.Service
+	Key     []byte
+	DB      *store.DB
+	People  *people.Service
+	APIKeys *apikey.Service
 	// Transactions is what the pages about transactions show.
 	Transactions transactions.Config
 }
@@ -32,6 +35,7 @@ type Config struct {
 func Areas(c Config) []shell.Area {
 	return []shell.Area{
 		overview.Area(c.DB),
+		apikeys.Area(c.APIKeys),
 		signin.Area(c.People),
 		transactions.Area(c.Transactions),
 	}
