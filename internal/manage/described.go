@@ -84,7 +84,7 @@ var described = map[string]openapi.Description{
 	"change-credits": {Tag: openapi.Organization, Text: "Changes the level of the warning about a low balance.", Request: `{"warning_level":100}`, Response: exampleBalance},
 
 	"audit-log": {
-		Tag: openapi.Organization, Text: "Lists the changes of the organization, newest first. Nobody can edit this list.",
+		Tag: openapi.Organization, Text: "Lists the changes of the organization, newest first. No entry can be changed or removed.",
 		Parameters: map[string]any{"actor_kind": "person", "actor_id": exampleID, "action": "origin.added", "subject": "https://www.your-domain.example", "since": "2026-03-01T00:00:00Z", "until": "2026-04-01T00:00:00Z", "search": "your-domain"},
 		Response:   `{"entries":[],` + examplePage + `}`,
 	},
