@@ -123,7 +123,7 @@ var rooms = map[string]struct {
 	"internal/openapi":             {[]string{"internal/fault"}, "describes operations and refusals; it knows no route"},
 	"internal/openapi/openapitest": {nil, "compares exchanges with a description; it shares no code with what it checks"},
 
-	"internal/console":     {[]string{"internal/console/auditlog", "internal/console/integration", "internal/console/ledger", "internal/console/members", "internal/console/operator", "internal/console/overview", "internal/console/person", "internal/console/persons", "internal/console/settings", "internal/console/shell", "internal/console/signin", "internal/console/transactions", "internal/console/webhooks", "internal/console/works", "internal/network", "internal/operation", "internal/people", "internal/permission", "internal/registry", "internal/store", "internal/store/query", "internal/webhook"}, "composes the groups of pages; it has no page"},
+	"internal/console":     {[]string{"internal/apikey", "internal/console/apikeys", "internal/console/auditlog", "internal/console/integration", "internal/console/ledger", "internal/console/members", "internal/console/operator", "internal/console/overview", "internal/console/person", "internal/console/persons", "internal/console/settings", "internal/console/shell", "internal/console/signin", "internal/console/transactions", "internal/console/webhooks", "internal/console/works", "internal/network", "internal/operation", "internal/people", "internal/permission", "internal/registry", "internal/store", "internal/store/query", "internal/webhook"}, "composes the groups of pages; it has no page"},
 	"internal/idempotency": {[]string{"internal/fault", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "answers of requests that may be repeated; what a request does is its callers'"},
 
 	"internal/web":        {[]string{"internal/fault", "internal/idempotency", "internal/limit", "internal/metrics", "internal/openapi", "internal/operation", "internal/paths", "internal/requestlog", "internal/store", "internal/tracing"}, "what all HTTP faces share; it knows no face, no caller and no work"},
@@ -135,6 +135,7 @@ var rooms = map[string]struct {
 	"internal/docsite":    {[]string{"docs", "internal/fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":       {[]string{"internal/fault"}, "an integrator's page: it may use only what an integrator has"},
 
+	"internal/console/apikeys":         {[]string{"internal/apikey", "internal/console/shell", "internal/permission"}, "API keys, as pages"},
 	"internal/console/build":           {[]string{"internal/compressed"}, "builds the style and the script, and weighs them as they are served"},
 	"internal/console/dist":            {nil, "the style and the script, embedded"},
 	"internal/console/overview":        {[]string{"internal/account", "internal/console/shell", "internal/credits", "internal/network", "internal/permission", "internal/record", "internal/requestlog", "internal/search", "internal/store", "internal/store/query", "internal/tally"}, "the first page of an organization; it changes nothing"},

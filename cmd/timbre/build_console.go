@@ -20,7 +20,7 @@ func openConsole(ctx context.Context, public string, st storage, who identity, w
 		return nil, err
 	}
 	return console.New(console.Config{
-		PublicURL: public, Key: st.root.key(purposeConsole), DB: st.db, People: who.people, Registry: w.registry, Networks: w.networks.All(), Webhooks: hooks,
+		PublicURL: public, Key: st.root.key(purposeConsole), DB: st.db, People: who.people, APIKeys: who.keys, Registry: w.registry, Networks: w.networks.All(), Webhooks: hooks,
 		Transactions: transactions.Config{Stories: story.New(st.db, requests), Requests: requests, Webhooks: hooks, PublicURL: public, ExplorerURL: w.registry.Works.ExplorerURL, Stopping: stop},
 		Integration:  integration.Config{DB: st.db, Sessions: who.sessions, Limits: who.limits, PublicURL: public, UploadOrigin: uploads},
 	})

@@ -4,6 +4,8 @@
 package console
 
 import (
+	"timbre.example/internal/apikey"
+	"timbre.example/internal/console/apikeys"
 	"timbre.example/internal/console/auditlog"
 	"timbre.example/internal/console/integration"
 	"timbre.example/internal/console/ledger"
@@ -39,6 +41,8 @@ type Config struct {
 	// Registry reads and erases works, on these networks.
 	Registry *registry.Registry
 	Networks []network.Network
+	// APIKeys makes and checks the keys of backends.
+	APIKeys *apikey.Service
 	// Transactions is what the pages about transactions show.
 	Transactions transactions.Config
 	// Integration is what the pages about the widget show and change.
@@ -55,6 +59,7 @@ func Areas(c Config) []shell.Area {
 		ledger.Area(c.DB),
 		settings.Area(c.DB),
 		auditlog.Area(c.DB),
+		apikeys.Area(c.APIKeys),
 		signin.Area(c.People),
 		person.Area(c.People),
 		members.Area(c.People),

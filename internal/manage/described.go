@@ -13,13 +13,18 @@ const (
 	exampleTime = "2026-03-01T12:11:30Z"
 	examplePage = `"page_info":{"has_next_page":false,"end_cursor":"` + exampleID + `"}`
 
-	exampleKeyMembers = `"id":"` + exampleID + `","name":"Import","prefix":"afo_sk_live_","last4":"1f0a","scopes":["works:register","works:read"],"test":false,"created_at":"` + exampleTime + `","created_by":"ada@songs.example"`
-	exampleKey        = `{` + exampleKeyMembers + `}`
-	examplePair       = `{"site_key":"` + exampleSite + `","status":"active","test":false,"label":"Shop","created_at":"` + exampleTime + `"}`
-	examplePairMade   = `{"site_key":"` + exampleSite + `","secret_key":"csk_0000000000000000000000000000000000000000000000000000000000000000","status":"active","test":false,"label":"Shop","created_at":"` + exampleTime + `"}`
-	exampleSettings   = `{"organization_id":"` + exampleOrg + `","name":"Songs","revision":4,"suspended":false,"widget_enabled":true,"max_file_size_bytes":0,"access_code_ttl_seconds":0,"duplicate_titles":false,"asset_storage":"keep","quota":0,"low_credits":100,"issuer_name":"","imprint":"","logo_sha256":"","created_at":"` + exampleTime + `"}`
-	exampleBalance    = `{"available":913,"held":87,"spent":0,"warning_level":100}`
-	exampleOrigin     = `{"origin":"https://www.your-domain.example"}`
+	exampleKeyMembers      = `"id":"` + exampleID + `","name":"Import","prefix":"afo_sk_live_","last4":"1f0a","scopes":["works:register","works:read"],"test":false,"created_at":"` + exampleTime + `","created_by":"ada@songs.example"`
+	exampleKey             = `{` + exampleKeyMembers + `}`
+	examplePair            = `{"site_key":"` + exampleSite + `","status":"active","test":false,"label":"Shop","created_at":"` + exampleTime + `"}`
+	examplePairMade        = `{"site_key":"` + exampleSite + `","secret_key":"csk_0000000000000000000000000000000000000000000000000000000000000000","status":"active","test":false,"label":"Shop","created_at":"` + exampleTime + `"}`
+	exampleSettings        = `{"organization_id":"` + exampleOrg + `","name":"Songs","revision":4,"suspended":false,"widget_enabled":true,"max_file_size_bytes":0,"access_code_ttl_seconds":0,"duplicate_titles":false,"asset_storage":"keep","quota":0,"low_credits":100,"issuer_name":"","imprint":"","logo_sha256":"","created_at":"` + exampleTime + `"}`
+	exampleBalance         = `{"available":913,"held":87,"spent":0,"estimate":{"spent":0,"days":30,"ends_at":null},"warning_level":100}`
+	exampleHookMembers     = `"id":"` + exampleID + `","organization_id":"` + exampleOrg + `","api_key_id":null,"url":"https://hooks.your-domain.example/timbre","description":"Backend","events":[],"network":null,"enabled":true,"disabled_reason":null,"disabled_at":null,"failing_since":null,"previous_secret_until":null,"revision":1,"created_at":"` + exampleTime + `","updated_at":"` + exampleTime + `"`
+	exampleHook            = `{` + exampleHookMembers + `}`
+	exampleDeliveryMembers = `"id":"` + exampleID + `","webhook_id":"` + exampleID + `","event":"work_registered","transaction_id":"` + exampleID + `","state":"delivered","attempt_count":1,"last_status":200,"created_at":"` + exampleTime + `","ended_at":"` + exampleTime + `"`
+	exampleDelivery        = `{` + exampleDeliveryMembers + `}`
+	exampleHookMade        = `{` + exampleHookMembers + `,"secret":"whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","secret_base64":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`
+	exampleOrigin          = `{"origin":"https://www.your-domain.example"}`
 )
 
 // described has the description of each operation, by its id: what the types cannot tell.
@@ -50,17 +55,45 @@ var described = map[string]openapi.Description{
 		Codes: []fault.Code{fault.CodeCommonBadRequest, fault.CodeCommonConflict}, Parameters: map[string]any{"If-Match": `"4"`}, Request: `{"name":"Songs","low_credits":100}`, Response: exampleSettings,
 	},
 
+	"test-origin": {Tag: openapi.Organization, Text: "Tests whether a page may embed the widget, and says which pattern allows it, or why each refuses it.", Parameters: map[string]any{"origin": "https://www.your-domain.example"}, Response: `{"origin":"https://www.your-domain.example","shown":"https://www.your-domain.example","allowed":true,"pattern":"https://www.your-domain.example","refused":[],"looks_like":[]}`},
+
+	"list-transfers": {
+		Tag: openapi.Organization, Text: "Lists the transfers of credits, newest first.", Parameters: ofLedger,
+		Response: `{"transfers":[{"id":"` + exampleID + `","kind":"hold","amount":87,"transaction_id":"` + exampleID + `","at":"` + exampleTime + `","available":913}],` + examplePage + `}`,
+	},
+	"export-transfers": {Tag: openapi.Organization, Text: "Writes the transfers of credits as CSV, newest first. No cell is run as a formula.", Parameters: ofLedger},
+	"list-holds":       {Tag: openapi.Organization, Text: "Lists the credits that running transactions hold, newest first.", Response: `{"holds":[{"transaction_id":"` + exampleID + `","network":"testnet","transaction_type":"register","amount":87,"since":"` + exampleTime + `"}],` + examplePage + `}`},
+	"list-members":     {Tag: openapi.Organization, Text: "Lists the members, by e-mail address.", Parameters: map[string]any{"search": "ada"}, Response: `{"members":[{"id":"` + exampleID + `","email":"ada@songs.example","name":"Ada","role":"owner","second_factor":true,"since":"` + exampleTime + `"}],"page_info":{"has_next_page":false,"end_cursor":"ada@songs.example"}}`},
+
+	"create-webhook": {
+		Tag: openapi.Organization, Text: "Creates an endpoint. The answer alone has its secret.", Codes: []fault.Code{fault.CodeAPIKeyWebhookURLInvalid},
+		Request: `{"url":"https://hooks.your-domain.example/timbre","description":"Backend"}`, Response: exampleHookMade,
+	},
+	"list-webhooks":         {Tag: openapi.Organization, Text: "Lists the endpoints, oldest first, without their secrets.", Response: `{"webhooks":[` + exampleHook + `],` + examplePage + `}`},
+	"webhook":               {Tag: openapi.Organization, Text: "Reads one endpoint, without its secret.", Codes: notFound, Parameters: byID, Response: exampleHook},
+	"change-webhook":        {Tag: openapi.Organization, Text: "Changes an endpoint. With `revision`, an edit in between refuses the call with `common.conflict`.", Codes: []fault.Code{fault.CodeCommonNotFound, fault.CodeCommonConflict}, Parameters: byID, Request: `{"enabled":false}`, Response: exampleHook},
+	"delete-webhook":        {Tag: openapi.Organization, Text: "Deletes an endpoint with its deliveries.", Codes: notFound, Parameters: byID, Response: exampleHook},
+	"rotate-webhook-secret": {Tag: openapi.Organization, Text: "Replaces the secret. Both secrets sign during the overlap.", Codes: notFound, Parameters: byID, Request: `{"overlap_seconds":86400}`, Response: exampleHookMade},
+	"test-webhook":          {Tag: openapi.Organization, Text: "Sends a test event.", Codes: []fault.Code{fault.CodeCommonNotFound, fault.CodeCommonConflict}, Parameters: byID, Response: exampleDelivery},
+	"list-deliveries":       {Tag: openapi.Organization, Text: "Lists the deliveries to an endpoint, newest first.", Codes: notFound, Parameters: map[string]any{"id": exampleID, "state": "failed", "event": "work_registered", "since": "2026-03-01T00:00:00Z", "until": "2026-04-01T00:00:00Z"}, Response: `{"deliveries":[` + exampleDelivery + `],` + examplePage + `}`},
+	"delivery":              {Tag: openapi.Organization, Text: "Reads one delivery with its attempts.", Codes: notFound, Parameters: byDelivery, Response: `{` + exampleDeliveryMembers + `,"payload":"{}","next_attempt_at":null,"attempts":[]}`},
+	"replay-delivery":       {Tag: openapi.Organization, Text: "Sends a delivery again.", Codes: []fault.Code{fault.CodeCommonNotFound, fault.CodeCommonConflict}, Parameters: byDelivery, Response: exampleDelivery},
+	"replay-deliveries":     {Tag: openapi.Organization, Text: "Sends the deliveries of a range again that were not acknowledged.", Codes: []fault.Code{fault.CodeCommonNotFound, fault.CodeCommonConflict}, Parameters: byID, Request: `{"since":"` + exampleTime + `","until":"` + exampleTime + `"}`, Response: `{"replayed":3,"page_info":{"has_next_page":false,"end_cursor":null}}`},
+
 	"credits":        {Tag: openapi.Organization, Text: "Reads the balance.", Response: exampleBalance},
 	"change-credits": {Tag: openapi.Organization, Text: "Changes the level of the warning about a low balance.", Request: `{"warning_level":100}`, Response: exampleBalance},
 
 	"audit-log": {
-		Tag: openapi.Organization, Text: "Lists the changes of the organization, newest first. Nobody can edit this list.",
+		Tag: openapi.Organization, Text: "Lists the changes of the organization, newest first. No entry can be changed or removed.",
 		Parameters: map[string]any{"actor_kind": "person", "actor_id": exampleID, "action": "origin.added", "subject": "https://www.your-domain.example", "since": "2026-03-01T00:00:00Z", "until": "2026-04-01T00:00:00Z", "search": "your-domain"},
 		Response:   `{"entries":[],` + examplePage + `}`,
 	},
 }
 
 var (
-	notFound = []fault.Code{fault.CodeCommonNotFound}
-	bySite   = map[string]any{"site_key": exampleSite}
+	notFound   = []fault.Code{fault.CodeCommonNotFound}
+	byID       = map[string]any{"id": exampleID}
+	byDelivery = map[string]any{"id": exampleID, "delivery": exampleID}
+	ofLedger   = map[string]any{"kind": "hold", "transaction_id": exampleID, "since": "2026-03-01T00:00:00Z", "until": "2026-04-01T00:00:00Z"}
+	bySite     = map[string]any{"site_key": exampleSite}
 )

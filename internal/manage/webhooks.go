@@ -335,7 +335,7 @@ type replayInput struct {
 type replayedOutput struct {
 	Body struct {
 		Replayed int      `json:"replayed" doc:"How many deliveries wait again because of this call, at most 1000"`
-		PageInfo wirePage `json:"page_info" doc:"has_next_page: repeat the call with after, until it is false"`
+		PageInfo wirePage `json:"page_info"` // has_next_page: repeat the call with after, until it is false
 	}
 }
 
