@@ -67,6 +67,7 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 		}
 		out.pages(at.url, w.networks.All())
 	}
+	describeWebhooks(out.web)
 	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError, out.web.Description))) // with every role: errors link there
 	if serves != nil && who.people != nil {
 		pages, err := openConsole(at.url, st, who.people, w, requests, stop)

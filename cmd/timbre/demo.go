@@ -280,7 +280,7 @@ func (d *demoFile) addMembers(ctx context.Context, s *server) error {
 		email, name string
 		role        permission.Role
 	}{{"admin@demo.example", "Ben Example", permission.Admin}, {"developer@demo.example", "山田 花子", permission.Developer}, {"viewer@demo.example", "ليلى مثال", permission.Viewer}} {
-		found, err := s.people.Members(ctx, d.OrganizationID, m.email, "", 1)
+		found, err := s.people.Members(ctx, d.OrganizationID, people.Part{Search: m.email, Most: 1})
 		if err != nil {
 			return err
 		}
