@@ -70,7 +70,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			return nil, err
 		}
 	}
-	faces, err := f.openFaces(at, st, who, w, s.stop, told)
+	faces, err := f.openFaces(ctx, at, st, who, w, s.stop, told)
 	if err != nil {
 		return nil, err
 	}

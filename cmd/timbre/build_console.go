@@ -1,19 +1,26 @@
 package main
 
 import (
+	"context"
+
 	"timbre.example/internal/console"
+	"timbre.example/internal/console/integration"
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/transactions"
-	"timbre.example/internal/people"
 	"timbre.example/internal/requestlog"
 	"timbre.example/internal/story"
 )
 
 // openConsole builds the console. A process has it that creates sessions and serves works: its pages show
 // both.
-func openConsole(url string, st storage, s *people.Service, w works, requests *requestlog.Log, stop <-chan struct{}) (*shell.Shell, error) {
+func openConsole(ctx context.Context, public string, st storage, who identity, w works, requests *requestlog.Log, stop <-chan struct{}) (*shell.Shell, error) {
+	uploads, err := uploadOrigin(ctx, st.blobs)
+	if err != nil {
+		return nil, err
+	}
 	return console.New(console.Config{
-		PublicURL: url, Key: st.root.key(purposeConsole), DB: st.db, People: s,
-		Transactions: transactions.Config{Stories: story.New(st.db, requests), Requests: requests, PublicURL: url, ExplorerURL: w.registry.Works.ExplorerURL, Stopping: stop},
+		PublicURL: public, Key: st.root.key(purposeConsole), DB: st.db, People: who.people,
+		Transactions: transactions.Config{Stories: story.New(st.db, requests), Requests: requests, Webhooks: w.registry.Webhooks, PublicURL: public, ExplorerURL: w.registry.Works.ExplorerURL, Stopping: stop},
+		Integration:  integration.Config{DB: st.db, Sessions: who.sessions, Limits: who.limits, PublicURL: public, UploadOrigin: uploads},
 	})
 }

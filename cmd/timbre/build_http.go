@@ -38,7 +38,7 @@ type faces struct {
 
 // openFaces builds the routes of the process's roles. metrics is the listener of
 // --metrics-listen, or nil. Streams end when stop is closed.
-func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, stop <-chan struct{}, told telling) (out faces, err error) {
+func (f serverFlags) openFaces(ctx context.Context, at entrance, st storage, who identity, w works, stop <-chan struct{}, told telling) (out faces, err error) {
 	var serves *registry.Registry // what the API serves
 	if f.has(ats) {
 		serves = w.registry
@@ -70,7 +70,7 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 	describeWebhooks(out.web)
 	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError, out.web.Description))) // with every role: errors link there
 	if serves != nil && who.people != nil {
-		pages, err := openConsole(at.url, st, who.people, w, requests, stop)
+		pages, err := openConsole(ctx, at.url, st, who, w, requests, stop)
 		if err != nil {
 			return out, err
 		}

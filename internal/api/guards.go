@@ -12,6 +12,7 @@ import (
 	"timbre.example/internal/network"
 	"timbre.example/internal/openapi"
 	"timbre.example/internal/permission"
+	"timbre.example/internal/requestlog"
 	"timbre.example/internal/session"
 	"timbre.example/internal/web"
 )
@@ -71,6 +72,7 @@ func (a *API) identifyKey(ctx huma.Context, token string, p permission.Permissio
 		return apikey.Caller{}, err
 	}
 	web.Identify(ctx.Context(), k.Organization)
+	web.Caller(ctx.Context(), k.Organization, requestlog.Caller{Kind: requestlog.APIKey, ID: k.KeyID})
 	if err := a.takeKey(ctx.Context(), k); err != nil {
 		return apikey.Caller{}, err
 	}

@@ -5,6 +5,7 @@ package console
 
 import (
 	"timbre.example/internal/console/auditlog"
+	"timbre.example/internal/console/integration"
 	"timbre.example/internal/console/ledger"
 	"timbre.example/internal/console/members"
 	"timbre.example/internal/console/operator"
@@ -32,6 +33,8 @@ type Config struct {
 	People *people.Service
 	// Transactions is what the pages about transactions show.
 	Transactions transactions.Config
+	// Integration is what the pages about the widget show and change.
+	Integration integration.Config
 }
 
 // Areas returns all groups of pages, in no particular order.
@@ -46,6 +49,7 @@ func Areas(c Config) []shell.Area {
 		members.Area(c.People),
 		operator.Area(c.DB, c.People),
 		transactions.Area(c.Transactions),
+		integration.Area(c.Integration),
 	}
 }
 

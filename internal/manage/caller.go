@@ -16,6 +16,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/openapi"
+	"timbre.example/internal/requestlog"
 	"timbre.example/internal/web"
 )
 
@@ -83,7 +84,7 @@ func (f *Face) backend(ctx huma.Context, o operation, organization string) (Call
 			return Caller{}, err
 		}
 	}
-	if err := f.take(ctx.Context(), f.Limits.Key, c.Organization, c.KeyID); err != nil {
+	if err := f.take(ctx.Context(), f.Limits.Key, c.Organization, c.KeyID, requestlog.Caller{Kind: requestlog.APIKey, ID: c.KeyID}); err != nil {
 		return Caller{}, err
 	}
 	if err := c.May(o.needs); err != nil {
@@ -116,7 +117,7 @@ func (f *Face) member(ctx huma.Context, r *http.Request, o operation, token, org
 	if !role.Known() {
 		return Caller{}, fault.OrganizationNotFound()
 	}
-	if err := f.take(ctx.Context(), f.Limits.Session, id.String(), s.ID); err != nil {
+	if err := f.take(ctx.Context(), f.Limits.Session, id.String(), s.ID, requestlog.Caller{Kind: requestlog.Console}); err != nil {
 		return Caller{}, err
 	}
 	org, err := account.GetOrganization(ctx.Context(), f.DB, id.String())
@@ -132,8 +133,9 @@ func (f *Face) member(ctx huma.Context, r *http.Request, o operation, token, org
 }
 
 // take takes a call from the budgets of its caller and its organization.
-func (f *Face) take(ctx context.Context, b *limit.Budget, organization, caller string) error {
+func (f *Face) take(ctx context.Context, b *limit.Budget, organization, caller string, by requestlog.Caller) error {
 	web.Identify(ctx, organization)
+	web.Caller(ctx, organization, by)
 	if err := web.Take(ctx, b, caller, limited); err != nil {
 		return err
 	}

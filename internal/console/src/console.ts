@@ -5,15 +5,15 @@ import { passkeys } from './passkey';
 
 /** Shows the buttons that copy a value, and lets them do so. */
 function copying(root: ParentNode): void {
-  for (const button of root.querySelectorAll<HTMLButtonElement>('button[data-copy]')) {
+  for (const button of root.querySelectorAll<HTMLButtonElement>('button[data-copy], button[data-copies]')) {
     button.hidden = false;
   }
 }
 
 document.addEventListener('click', (event) => {
-  const button = (event.target as Element).closest<HTMLButtonElement>('button[data-copy]');
+  const button = (event.target as Element).closest<HTMLButtonElement>('button[data-copy], button[data-copies]');
   if (!button) return;
-  void navigator.clipboard.writeText(button.dataset.copy ?? '').then(() => {
+  void navigator.clipboard.writeText(button.dataset.copy ?? document.getElementById(button.dataset.copies ?? '')?.textContent ?? '').then(() => {
     const label = button.getAttribute('aria-label') ?? '';
     button.classList.add('done');
     button.setAttribute('aria-label', button.dataset.done ?? label);
@@ -113,8 +113,69 @@ function events(element: HTMLElement): void {
   open();
 }
 
+/** The part of <ats-widget> that a page of the console uses. */
+interface Widget extends HTMLElement {
+  setToken(token: string): void;
+}
+
+/** The events of the widget. */
+const widgetEvents = ['ready', 'upload-start', 'upload-complete', 'confirmed', 'step', 'complete', 'failed', 'token-expired', 'error'];
+
+/** Gives a widget with data-session the sessions that the form .session asks for, and lists its events. */
+function session(widget: Widget): void {
+  const form = widget.closest('main')?.querySelector<HTMLFormElement>('form.session');
+  const said = document.getElementById('session-said');
+  const list = document.getElementById('events');
+  if (!form) return;
+  const token = async (): Promise<void> => {
+    const answer = await fetch(form.action, { method: 'POST', body: new URLSearchParams(new FormData(form) as unknown as Record<string, string>) });
+    const body = answer.ok ? ((await answer.json()) as { token?: string }) : {};
+    if (body.token) widget.setToken(body.token);
+    if (said) said.textContent = body.token ? '' : (said.dataset.refused ?? '');
+  };
+  widget.addEventListener('allfeat:ready', () => void token());
+  widget.addEventListener('allfeat:token-expired', () => void token());
+  for (const name of widgetEvents) {
+    widget.addEventListener('allfeat:' + name, (event) => {
+      const line = document.createElement('li');
+      line.textContent = 'allfeat:' + name + ' ' + JSON.stringify((event as CustomEvent).detail ?? null);
+      list?.append(line);
+      if (list && list.childElementCount > 50) list.firstElementChild?.remove();
+    });
+  }
+}
+
+/** Shows the values of a form with data-theme on the widget of the page, and as CSS. */
+function theming(form: HTMLFormElement): void {
+  const css = document.getElementById('css');
+  const widget = document.querySelector<HTMLElement>('ats-widget');
+  const show = (): void => {
+    const rules = new Map<string, string>();
+    for (const field of form.querySelectorAll<HTMLInputElement | HTMLSelectElement>('[data-property]')) {
+      const property = field.dataset.property ?? '';
+      let value = field instanceof HTMLSelectElement ? (field.selectedOptions[0]?.dataset.css ?? '') : field.value;
+      if (field.dataset.unit) value = /^\d{1,2}$/.test(value) ? value + field.dataset.unit : '';
+      if (value === field.dataset.default) value = '';
+      if (value) rules.set(property, value);
+      widget?.style.setProperty(property, value);
+    }
+    const scheme = rules.get('color-scheme');
+    rules.delete('color-scheme');
+    const lines = [...(scheme ? [['color-scheme', scheme]] : []), ...rules].map(([name, value]) => `  ${name}: ${value};\n`);
+    if (css) css.textContent = `ats-widget {\n${lines.join('')}}\n`;
+  };
+  form.addEventListener('input', show);
+  show();
+}
+
 copying(document);
 passkeys(document);
+for (const part of document.querySelectorAll<HTMLElement>('[data-script]')) part.hidden = false;
+for (const widget of document.querySelectorAll<Widget>('ats-widget[data-session]')) session(widget);
+for (const form of document.querySelectorAll<HTMLFormElement>('form[data-theme]')) theming(form);
+document.querySelector('[data-narrow]')?.addEventListener('change', (event) => {
+  document.getElementById('stage')?.classList.toggle('narrow', (event.target as HTMLInputElement).checked);
+});
 for (const element of document.querySelectorAll<HTMLElement>('[data-events][id]')) events(element);
 for (const element of document.querySelectorAll<HTMLElement>('[data-live][id]')) live(element);
 document.getElementById('problems')?.focus();

@@ -12,6 +12,7 @@ import (
 	"timbre.example/internal/permission"
 	"timbre.example/internal/requestlog"
 	"timbre.example/internal/story"
+	"timbre.example/internal/webhook"
 )
 
 const (
@@ -160,6 +161,7 @@ type storyData struct {
 	// Next is the key of what a person must do next, and To the page where to do it.
 	Next, To    string
 	ExplorerURL string
+	Deliveries  []webhook.Delivery
 	Live        bool
 	FullID      bool
 	Days        int64
@@ -193,6 +195,11 @@ func (p pages) story(c *shell.Call) error {
 	data.Next, data.To = advice(s)
 	if data.To != "" {
 		data.To = c.Address(data.To)
+	}
+	if s.Confirmed != "" && p.Webhooks != nil && c.May(permission.WebhooksRead) {
+		if data.Deliveries, err = p.Webhooks.DeliveriesOfTransaction(c.Context(), c.Organization(), s.Attempt.ID); err != nil {
+			return err
+		}
 	}
 	if s.Registration != nil {
 		data.ExplorerURL = p.ExplorerURL(s.Attempt.Network, s.Registration.TxHash)

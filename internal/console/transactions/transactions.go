@@ -8,12 +8,15 @@ import (
 	"timbre.example/internal/network"
 	"timbre.example/internal/requestlog"
 	"timbre.example/internal/story"
+	"timbre.example/internal/webhook"
 )
 
 // Config is what the pages show.
 type Config struct {
 	Stories  *story.Service
 	Requests *requestlog.Log
+	// Webhooks has the deliveries about a transaction; nil: stories have none.
+	Webhooks *webhook.Service
 	// PublicURL is the base URL of the API, without a final slash.
 	PublicURL string
 	// ExplorerURL returns the page of a transaction on its network.
