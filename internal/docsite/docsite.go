@@ -33,7 +33,7 @@ var contents = []struct {
 	{"Start", []string{"README", "quick-start"}},
 	{"Integrate", []string{"backends", "organization-api", "frameworks", "embedding", "authentication", "attributes", "events", "theming", "access-codes", "error-handling", "webhooks", "public-page", "widget", "browsers"}},
 	{"Look up", []string{"errors", "api", "formats", "glossary"}},
-	{"Run it", []string{"deploy", "upgrading", "operating"}},
+	{"Run it", []string{"deploy", "upgrading", "operating", "audit"}},
 	{"Behind it", []string{"legal", "verify", "log", "evidence", "certificate", "privacy", "invariants", "performance", "states", "adr/README"}},
 }
 
