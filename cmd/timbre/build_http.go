@@ -71,6 +71,7 @@ func (f serverFlags) openFaces(ctx context.Context, at entrance, st storage, who
 		}
 		out.pages(at.url, w.networks.All())
 	}
+	describeWebhooks(out.web)
 	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError, out.web.Description))) // with every role: errors link there
 	if serves != nil && who.people != nil {
 		pages, err := openConsole(ctx, at.url, st, who, w, requests, hooks, stop)

@@ -199,6 +199,28 @@ func examples(at string, o *huma.Operation, say Description) (missing []string) 
 	return missing
 }
 
+// Webhook describes an event that the server sends. payload is a value of the type of its body.
+func (d *Document) Webhook(event, summary, text, example string, payload any) {
+	if d.Webhooks == nil {
+		d.Webhooks = map[string]*huma.PathItem{}
+	}
+	head := func(name, description string) *huma.Param {
+		return &huma.Param{Name: name, In: "header", Required: true, Description: description, Schema: &huma.Schema{Type: huma.TypeString}}
+	}
+	d.Webhooks[event] = &huma.PathItem{Post: &huma.Operation{
+		OperationID: "webhook-" + strings.ReplaceAll(event, "_", "-"), Summary: summary, Description: text, Tags: []string{Webhooks},
+		Parameters: []*huma.Param{
+			head("webhook-id", "The id of the delivery, the same for all of its attempts"), head("webhook-timestamp", "The time of the attempt, in seconds since 1970"),
+			head("webhook-signature", "v1 and the HMAC-SHA256 of id, timestamp and body, in base64; one for each valid secret, with a space in between"),
+			head("X-Allfeat-Timestamp", "As webhook-timestamp"), head("X-Allfeat-Signature", "t, the time, and v1, the HMAC-SHA256 of time and body, in hex"),
+		},
+		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {
+			Schema: d.Components.Schemas.Schema(reflect.TypeOf(payload), true, ""), Example: json.RawMessage(example),
+		}}},
+		Responses: map[string]*huma.Response{"2XX": {Description: "The receiver has the event. 408, 429 and 5xx are tried again, 410 disables the endpoint, and any other answer ends the delivery."}},
+	}}
+}
+
 // refuse adds the refusals with these codes, by status.
 func (d *Document) refuse(o *huma.Operation, codes []fault.Code, heads []string) {
 	by := map[int][]fault.Entry{}

@@ -141,6 +141,12 @@ func (r *Router) Description() ([]byte, error) {
 	return d.forms[".json"], err
 }
 
+// DescribeWebhook adds an event that the server sends to the description: see
+// [openapi.Document.Webhook].
+func (r *Router) DescribeWebhook(event, summary, text, example string, payload any) {
+	r.description.Webhook(event, summary, text, example, payload)
+}
+
 // Undescribed lists what the descriptions of the operations lack.
 func (r *Router) Undescribed() ([]string, error) {
 	d, err := r.description.made()
