@@ -201,7 +201,7 @@ func TestKeyOnTwoNetworks(t *testing.T) {
 
 		// An erased work is in no list, and is not found.
 		before, _ := b.titles("", 20)
-		_, err := w.registry.Erasing.Redact(t.Context(), "testnet", 3)
+		_, err := w.registry.Erasing.Redact(t.Context(), audit.CommandLine(), "testnet", 3)
 		w.must(err)
 		after, total := b.titles("", 2)
 		if len(after) != len(before)-1 || int(total) != len(after) {

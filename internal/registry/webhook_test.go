@@ -106,7 +106,7 @@ func TestEndsAreDelivered(t *testing.T) {
 		if _, err := w.reg.Webhooks.Replay(t.Context(), w.org, h.endpoint.ID, list[2].ID, audit.CommandLine()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.reg.Erasing.Redact(t.Context(), network.Testnet, done.AtsID); err != nil {
+		if _, err := w.reg.Erasing.Redact(t.Context(), audit.CommandLine(), network.Testnet, done.AtsID); err != nil {
 			t.Fatal(err)
 		}
 		w.deliver(t)
