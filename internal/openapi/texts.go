@@ -62,7 +62,7 @@ func headers() map[string]*huma.Header {
 		"Access-Control-Expose-Headers": text("The headers that the page may read", "Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"),
 		"Idempotent-Replayed":           text("true: the answer is that of an earlier call with the same Idempotency-Key", "true"),
 		"X-Accel-Buffering":             text("no: proxies pass each event at once", "no"),
-		"ETag":                          text("The revision, for If-Match", `"4"`),
+		"ETag":                          text("Names this form of the answer; of settings, the revision for If-Match", `"4"`),
 		"Connection":                    text("close: the server did not read the rest of the request", "close"),
 	}
 	out["X-Request-Id"].Required, out["X-Request-Id"].Schema.Pattern = true, requestID

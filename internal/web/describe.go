@@ -121,7 +121,7 @@ func (d *description) process(get func(pattern string, h http.HandlerFunc)) {
 			})
 			id := "description" + map[string]string{"/openapi": "", "/v1/openapi": "-v1"}[path] + map[string]string{".json": "", ".yaml": "-yaml", "-3.0.json": "-3.0", "-3.0.yaml": "-3.0-yaml"}[form]
 			operations = append(operations, huma.Operation{Method: "GET", Path: path + form, OperationID: id, Summary: "This description", Responses: map[string]*huma.Response{"200": {Description: "OpenAPI " + map[bool]string{true: "3.0", false: "3.1"}[form[0] == '-'], Content: map[string]*huma.MediaType{kind: {}}}}})
-			said[id] = openapi.Description{Tag: openapi.Server, Text: "The description of the whole API for programs."}
+			said[id] = openapi.Description{Tag: openapi.Server, Text: "The description of the whole API for programs.", Headers: []string{"ETag", "Vary"}}
 		}
 	}
 	for _, o := range operations {
