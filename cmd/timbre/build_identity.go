@@ -1,17 +1,13 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"log/slog"
 
 	"timbre.example/internal/apikey"
-	"timbre.example/internal/fault"
 	"timbre.example/internal/idempotency"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/people"
 	"timbre.example/internal/session"
-	"timbre.example/internal/store"
 	"timbre.example/internal/webhook"
 )
 
@@ -61,27 +57,4 @@ func (f serverFlags) openIdentity(at entrance, st storage, log *slog.Logger) (wh
 	who.people, more, err = f.openPeople(who.limits, at, st, log)
 	who.takes(more)
 	return who, err
-}
-
-// checkURL refuses a webhook URL of an API key as that key's refusal.
-func checkURL(hooks *webhook.Service) func(string) error {
-	return func(url string) error {
-		_, err := hooks.CheckURL(url)
-		var wrong *webhook.InvalidURL
-		if errors.As(err, &wrong) {
-			return fault.APIKeyWebhookURLInvalid(wrong.Reason)
-		}
-		return err
-	}
-}
-
-// endpointOf makes the endpoint of an API key with its secret.
-func endpointOf(hooks *webhook.Service) func(context.Context, *store.Tx, apikey.Endpoint) (string, error) {
-	return func(ctx context.Context, tx *store.Tx, e apikey.Endpoint) (string, error) {
-		secret, err := hooks.CreateForKey(ctx, tx, e.Organization, e.KeyID, e.URL, e.Actor)
-		if err != nil {
-			return "", err
-		}
-		return secret.Base64(), nil
-	}
 }
