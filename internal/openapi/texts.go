@@ -51,6 +51,7 @@ func headers() map[string]*huma.Header {
 	}
 	out := map[string]*huma.Header{
 		"X-Request-Id":                  text("The id of this call, for the operator and the log", exampleID),
+		"Content-Disposition":           text("The name of the file for browsers that save it", `attachment; filename="credits.csv"`),
 		"X-Content-Type-Options":        text("The body is only what Content-Type says", "nosniff"),
 		"Cache-Control":                 text("Whether caches may store the answer", "no-store"),
 		"Retry-After":                   {Description: "Whole seconds until another try is useful", Schema: &huma.Schema{Type: huma.TypeInteger, Minimum: number(1), Maximum: number(60)}, Example: 2},
