@@ -13,6 +13,7 @@ import (
 	"timbre.example/internal/audit"
 	"timbre.example/internal/permission"
 	"timbre.example/internal/store"
+	"timbre.example/internal/webhook"
 )
 
 type apikeysCmd struct {
@@ -29,6 +30,29 @@ type apikeysCreate struct {
 	Expires     string   `example:"8760h" placeholder:"TIME" help:"End of the key: a time such as 2031-05-01T12:00:00Z, or from now on, such as 8760h (a year). Without it the key does not end."`
 	MaxFileSize *int64   `example:"100000000" placeholder:"BYTES" help:"Largest file that the key registers, in bytes."`
 	Test        bool     `help:"Create a test key (afo_sk_test_…), which reaches only test networks."`
+	WebhookURL  string   `name:"webhook-url" example:"https://your-domain.example/hooks" placeholder:"URL" help:"Endpoint that receives the ends of the transactions that this key begins. Its secret is shown only once."`
+	SecretFile  string   `env:"TIMBRE_SECRET_FILE" example:"data/secret" default:"data/secret" type:"path" placeholder:"FILE" help:"File with the server's secret, which encrypts the secret of the endpoint. It is read only with --webhook-url (default: ${default})."`
+
+	WebhooksAllow proxies `env:"TIMBRE_WEBHOOKS_ALLOW" example:"10.1.0.0/16" placeholder:"CIDRS" help:"The server's --webhooks-allow: networks to which webhooks are delivered beside public addresses."`
+}
+
+// service makes the keys. Only an endpoint needs the server's secret.
+func (c *apikeysCreate) service(db *store.DB) (*apikey.Service, error) {
+	s := &apikey.Service{DB: db}
+	if c.WebhookURL == "" {
+		return s, nil
+	}
+	root, err := readSecret(c.SecretFile, false)
+	if err != nil {
+		return nil, err
+	}
+	key := root.key(purposeWebhooks)
+	if key == nil {
+		return nil, wrongf("secret-file", "has no key for webhooks: use the file of the server's role organizations, or the whole secret")
+	}
+	hooks := webhook.New(webhook.Config{DB: db, Key: key, Allow: c.WebhooksAllow})
+	s.CheckURL, s.Endpoint = checkURL(hooks), endpointOf(hooks)
+	return s, nil
 }
 
 // expires returns the end of the key; nil: it has no end.
@@ -53,13 +77,20 @@ func (c *apikeysCreate) Run(o *output) error {
 		if err != nil {
 			return err
 		}
-		s := &apikey.Service{DB: db}
-		k, err := s.Create(ctx, audit.CommandLine(), c.Org, apikey.Request{Name: c.Name, Scopes: c.Scope, Test: c.Test, ExpiresAt: until, MaxFileSize: c.MaxFileSize})
+		s, err := c.service(db)
+		if err != nil {
+			return err
+		}
+		k, err := s.Create(ctx, audit.CommandLine(), c.Org, apikey.Request{Name: c.Name, Scopes: c.Scope, Test: c.Test, WebhookURL: c.WebhookURL, ExpiresAt: until, MaxFileSize: c.MaxFileSize})
 		if err != nil {
 			return err
 		}
 		return o.print(c.JSON, k, func(w io.Writer) {
-			fmt.Fprintf(w, "id      %s\nkey     %s\nscopes  %s\n\nThe key is shown only now. Store it where your backend reads its secrets: Timbre stores only its hash.\n", k.ID, k.Token, scopeWords(k.Scopes))
+			fmt.Fprintf(w, "id      %s\nkey     %s\nscopes  %s\n", k.ID, k.Token, scopeWords(k.Scopes))
+			if k.WebhookSecret != "" {
+				fmt.Fprintf(w, "webhook_secret_base64  %s\n", k.WebhookSecret)
+			}
+			fmt.Fprintf(w, "\nThe key is shown only now. Store it where your backend reads its secrets: Timbre stores only its hash.\n")
 		})
 	})
 }

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"encoding/base64"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -51,9 +54,32 @@ func TestAPIKeyCommands(t *testing.T) {
 	create("--name", " ", "--scope", "works:read").refused(exitRefused, "api_key.invalid_name")
 	create("--name", "n", "--scope", "works").refused(exitRefused, "api_key.unknown_scope")
 	create("--name", "n", "--scope", "works:read", "--expires", "soon").refused(exitUsage, "2031-05-01T12:00:00Z")
-	create("--name", "n", "--scope", "works:read", "--expires", "-1h").refused(exitRefused, "expires_at")
+	create("--name", "n", "--scope", "works:read", "--expires=-1h").refused(exitRefused, "expires_at")
 	timbre(t, "apikeys", "create", "x", "--name", "n", "--scope", "works:read").refused(exitRefused, "organization.not_found")
 	timbre(t, "apikeys", "list", "x").refused(exitRefused, "organization.not_found")
+	secret := filepath.Join(t.TempDir(), "secret")
+	hook := func(url string) said {
+		return create("--name", "Hooks", "--scope", "works:register", "--webhook-url", url, "--secret-file", secret, "--json")
+	}
+	hook("https://songs.example/hooks").refused(exitUsage, "--secret-file")
+	if err := os.WriteFile(secret, []byte(strings.Repeat("5a", 32)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hook("http://127.0.0.1/hooks").refused(exitRefused, "api_key.webhook_url_invalid")
+	var hooked apikey.Created
+	hook("https://songs.example/hooks").ok(&hooked)
+	if key, err := base64.StdEncoding.DecodeString(hooked.WebhookSecret); err != nil || len(key) < 24 {
+		t.Errorf("%+v %v", hooked, err)
+	}
+	timbre(t, "apikeys", "revoke", hooked.ID)
+	words = create("--name", "Hooks", "--scope", "works:register", "--webhook-url", "https://songs.example/hooks", "--secret-file", secret)
+	if words.code != exitDone || !strings.Contains(words.out, "webhook_secret_base64  ") {
+		t.Errorf("%+v", words)
+	}
+	timbre(t, "apikeys", "list", org.ID, "--json").ok(&list)
+	for _, k := range list {
+		timbre(t, "apikeys", "revoke", k.ID)
+	}
 	for range apikey.MaxLive {
 		if s := create("--name", "n", "--scope", "works:read"); s.code != exitDone {
 			t.Errorf("%+v", s)

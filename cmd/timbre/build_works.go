@@ -40,6 +40,14 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 	if authority != nil {
 		stamp = authority.Stamp
 	}
+	smtp, err := f.smtp(at.host)
+	if err != nil {
+		return w, err
+	}
+	hooks := f.webhooks(st)
+	if smtp != nil {
+		hooks.Warn = mailEndpoint
+	}
 	networks, closer, err := f.openNetworks(ctx, networkDeps{db: st.db, root: st.root, host: at.host, events: told.events, log: told.log})
 	if err != nil {
 		return w, err
@@ -52,7 +60,7 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 		ExplorerURL: func(n network.Name, hash string) string { return at.url + paths.Transaction(n, hash) },
 		Certify:     issuing.Pages{PublicURL: at.url, Registry: f.registryName(at.url), Signer: signer}.Certify,
 		Stamp:       stamp,
-		Webhooks:    f.webhooks(st),
+		Webhooks:    hooks,
 		// Longer than it takes to make one certificate, and shorter than people wait for a download to start.
 		AwaitCertificate: 4 * time.Second,
 	})
@@ -63,10 +71,6 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 			}
 		}
 		w.runs(w.registry.Run)
-		smtp, err := f.smtp(at.host)
-		if err != nil {
-			return w, err
-		}
 		w.runs(creditWarnings(st, told.log, smtp != nil).Worker().Run)
 	}
 	if f.has(ats) {
@@ -78,6 +82,15 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 // webhooks configures the endpoints of organizations, and in a worker the deliveries to them.
 func (f serverFlags) webhooks(st storage) webhook.Config {
 	return webhook.Config{DB: st.db, Key: st.root.key(purposeWebhooks), Allow: f.WebhooksAllow, UserAgent: "Timbre/" + version}
+}
+
+// mailEndpoint tells the managers of an organization that the server has turned an endpoint off,
+// because every attempt failed for days.
+func mailEndpoint(ctx context.Context, tx *store.Tx, w webhook.Warning) error {
+	if w.Disabled != webhook.Failing {
+		return nil
+	}
+	return people.MailManagers(ctx, tx, w.Organization, mail.EndpointOff, map[string]string{"endpoint": w.URL})
 }
 
 // creditWarnings reports low balances to the endpoints of the organization, and to its managers
