@@ -46,8 +46,8 @@ var wholeReads = map[string]string{
 	"WordedWorksBefore":        "it sorts one page, which an index chose",
 }
 
-// Every query of the console, of the management API and of what stands behind them finds its rows by an index, and in
-// the order of that index. So its cost does not grow with the table.
+// Every query of the console and of the management API finds its rows by an index, and in the order of that index. So
+// its cost does not grow with the table.
 //
 // The tables are empty, and the databases may neither read a whole table nor sort while another plan exists. A plan
 // that still does so has no index.
@@ -210,7 +210,7 @@ func planOf(ctx context.Context, raw *sql.DB, dialect, text string) (plan []stri
 }
 
 // wholeOnSQLite returns the line of a plan that reads a whole table, or sorts. The rows of a VALUES list, of a
-// subquery and of a recursive query are none of a table.
+// subquery and of a recursive query do not count.
 func wholeOnSQLite(plan []string, _ map[string]string) string {
 	inner := map[string]bool{}
 	for _, line := range plan {
