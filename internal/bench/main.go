@@ -87,11 +87,13 @@ var benches = []measurement{
 	{"registrations", benchRegistrations},
 	{"sockets", benchSockets},
 	{"webhooks", benchWebhooks},
+	{"console", benchConsole},
 }
 
 // bench is one run of the program.
 type bench struct {
 	quick  bool
+	works  int    // of the large organization in the bench of the console
 	root   string // of the repository
 	dir    string // scratch, on the disk that is measured
 	binary string // the real one
@@ -133,11 +135,12 @@ func main() {
 	defer stop()
 	quick := flag.Bool("quick", false, "small sizes: to see that everything runs, not to quote")
 	only := flag.String("only", "", "run these benches alone, separated by commas")
+	works := flag.Int("works", 20_000, "works of the large organization in the bench of the console; each has ten deliveries")
 	file := flag.String("json", "", "write the rows to this file as well")
 	dir := flag.String("dir", "", "scratch folder on the disk to measure (default: the system's for temporary files)")
 	binary := flag.String("timbre", "", "measure this binary instead of building one")
 	flag.Parse()
-	rep, err := run(ctx, os.Stderr, options{quick: *quick, only: *only, dir: *dir, binary: *binary})
+	rep, err := run(ctx, os.Stderr, options{quick: *quick, works: *works, only: *only, dir: *dir, binary: *binary})
 	if rep != nil {
 		fmt.Println()
 		table(os.Stdout, rep.Rows, true)
@@ -158,6 +161,7 @@ func main() {
 // options are the flags.
 type options struct {
 	quick             bool
+	works             int
 	only, dir, binary string
 }
 
@@ -179,7 +183,7 @@ func run(ctx context.Context, progress io.Writer, o options) (*report, error) {
 			return nil, fmt.Errorf("unknown bench %q", name)
 		}
 	}
-	b := &bench{quick: o.quick, binary: o.binary, out: progress}
+	b := &bench{quick: o.quick, works: o.works, binary: o.binary, out: progress}
 	var err error
 	if b.root, err = repository(ctx); err != nil {
 		return nil, err

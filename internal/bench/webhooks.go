@@ -5,12 +5,14 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -22,6 +24,24 @@ import (
 	"timbre.example/internal/store"
 	"timbre.example/internal/webhook"
 )
+
+// benchConsole compares the pages of the console of an organization with many works, each with ten
+// deliveries, with those of an organization with few. Both are real servers; the rows of the works are written with
+// SQL while the servers are stopped. The requests to the two servers alternate.
+func benchConsole(ctx context.Context, b *bench) error {
+	few := sized(b, 1000, 100)
+	many := sized(b, b.works, 500)
+	if err := os.Setenv("TIMBRE_TEST_FSYNC", "1"); err != nil {
+		return err
+	}
+	var failed []error
+	for _, e := range engines {
+		if err := b.consoleOn(ctx, e, few, many); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", e.name, err))
+		}
+	}
+	return errors.Join(failed...)
+}
 
 // benchWebhooks measures deliveries to a local receiver, in this process: their rows, leases,
 // attempts and signatures on SQLite. The floor is a loop that signs the same body and posts it,

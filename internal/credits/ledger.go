@@ -75,6 +75,7 @@ func Ledger(ctx context.Context, q *query.Queries, organization string, f Filter
 		for i, r := range rows {
 			all[i] = query.HistoryRow(r)
 		}
+		slices.SortStableFunc(all, func(a, b query.HistoryRow) int { return strings.Compare(b.ID, a.ID) })
 		list := slices.DeleteFunc(transfers(all), func(t Transfer) bool {
 			return f.Kind != "" && t.Kind != f.Kind || !f.Since.IsZero() && t.At.Before(f.Since) || !f.Until.IsZero() && !t.At.Before(f.Until)
 		})

@@ -33,7 +33,7 @@ ORDER BY id DESC LIMIT sqlc.arg(lim);
 SELECT * FROM audit_entries WHERE id >= sqlc.arg(first) AND id < sqlc.arg(before) ORDER BY id DESC LIMIT sqlc.arg(lim);
 
 -- name: AuditChain :many
-SELECT * FROM audit_entries WHERE organization_id = sqlc.arg(organization_id) AND position > sqlc.arg(after) ORDER BY position LIMIT sqlc.arg(lim);
+SELECT * FROM audit_entries WHERE organization_id = sqlc.arg(organization_id) AND position > sqlc.arg(after) AND position > 0 ORDER BY position LIMIT sqlc.arg(lim);
 
 -- name: AuditHeads :many
 SELECT * FROM audit_heads WHERE organization_id > sqlc.arg(after) ORDER BY organization_id LIMIT sqlc.arg(lim);

@@ -56,7 +56,7 @@ func (q *Queries) AllAuditEntries(ctx context.Context, arg AllAuditEntriesParams
 }
 
 const auditChain = `-- name: AuditChain :many
-SELECT id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at, position, hash FROM audit_entries WHERE organization_id = $1 AND position > $2 ORDER BY position LIMIT $3
+SELECT id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at, position, hash FROM audit_entries WHERE organization_id = $1 AND position > $2 AND position > 0 ORDER BY position LIMIT $3
 `
 
 type AuditChainParams struct {
