@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"timbre.example/internal/fault"
@@ -34,6 +35,17 @@ type Delivery struct {
 	// EndedAt is zero while it waits. NextAttempt is zero unless it waits; [Service.Delivery]
 	// alone reads it.
 	EndedAt, NextAttempt time.Time
+}
+
+// Shown returns the delivery with the id of its transaction as its reader may see it, also in the
+// payload.
+func (d Delivery) Shown(id func(string) string) Delivery {
+	if d.Transaction != "" {
+		full := d.Transaction
+		d.Transaction = id(full)
+		d.Payload = strings.ReplaceAll(d.Payload, full, d.Transaction)
+	}
+	return d
 }
 
 // Attempt is one POST of a delivery.
