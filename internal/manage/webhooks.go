@@ -295,7 +295,7 @@ func (f *Face) delivery(c *Call, in *DeliveryPath) (*deliveryOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	d = d.Shown(c.shown)
+	d = d.Shown(c.shown, attempts...)
 	out := &deliveryOutput{}
 	out.Body.WireDelivery, out.Body.Payload, out.Body.NextAttemptAt, out.Body.Attempts = deliveryOf(d), d.Payload, some(d.NextAttempt), []wireAttempt{}
 	for _, a := range attempts {

@@ -38,12 +38,18 @@ type Delivery struct {
 }
 
 // Shown returns the delivery with the id of its transaction as its reader may see it, also in the
-// payload.
-func (d Delivery) Shown(id func(string) string) Delivery {
+// payload and in the answers of attempts: a receiver may send back what it received.
+func (d Delivery) Shown(id func(string) string, attempts ...Attempt) Delivery {
 	if d.Transaction != "" {
 		full := d.Transaction
 		d.Transaction = id(full)
 		d.Payload = strings.ReplaceAll(d.Payload, full, d.Transaction)
+		for i := range attempts {
+			attempts[i].Body = strings.ReplaceAll(attempts[i].Body, full, d.Transaction)
+			for j := range attempts[i].Headers {
+				attempts[i].Headers[j].Value = strings.ReplaceAll(attempts[i].Headers[j].Value, full, d.Transaction)
+			}
+		}
 	}
 	return d
 }
