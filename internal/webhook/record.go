@@ -172,7 +172,7 @@ func attempted(ctx context.Context, tx *store.Tx, id, url string, state State, a
 		}
 	}
 	return tx.InsertWebhookAttempt(ctx, query.InsertWebhookAttemptParams{
-		ID: id, Url: url, StartedAt: store.Micros(a.began), Duration: a.took.Microseconds(), Status: int64(a.status), Headers: encode(a.headers), Body: readable(a.body, kept), Error: a.err,
+		ID: id, Url: url, StartedAt: store.Micros(a.began), Duration: a.took.Microseconds(), Status: int64(a.status), Headers: encode(a.headers), Body: withoutCodes(readable(a.body, kept)), Error: a.err,
 	})
 }
 
