@@ -123,7 +123,7 @@ func (s *Service) recordTogether(ctx context.Context, all []made) error {
 				}
 			}
 			if err := tx.InsertWebhookAttempt(ctx, query.InsertWebhookAttemptParams{
-				ID: m.row.ID, Url: m.url, StartedAt: store.Micros(m.began), Duration: m.took.Microseconds(), Status: int64(m.status), Headers: encode(m.headers), Body: readable(m.body, kept), Error: m.err,
+				ID: m.row.ID, Url: m.url, StartedAt: store.Micros(m.began), Duration: m.took.Microseconds(), Status: int64(m.status), Headers: encode(m.headers), Body: withoutCodes(readable(m.body, kept)), Error: m.err,
 			}); err != nil {
 				return err
 			}
