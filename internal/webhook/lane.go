@@ -142,8 +142,8 @@ func (l *lanes) overtimeEnded() {
 // quick reports that the window is as large as it can be.
 func (l *lane) quick() bool { return !l.slow && l.window == maxWindow }
 
-// batch is how many deliveries are taken at once: few from an endpoint that is slow or unknown,
-// because others could not take them meanwhile, and those of about a second from a quick one.
+// batch is how many deliveries are taken at once. A slow or unknown endpoint takes few, because
+// other workers could not take them meanwhile. A quick one takes those of about a second.
 func (l *lane) batch() int {
 	if !l.quick() {
 		return l.window
