@@ -21,8 +21,8 @@ func TestTexts(t *testing.T) {
 	shelltest.Area(t, Area(nil), ".")
 }
 
-// The whole path in the pages: create an endpoint, see its secret once, send a test, see the
-// failed attempt, replay it and a range, rotate, disable, change with an old revision, delete.
+// The whole path in the pages: create an endpoint, see its secret once, send a test, and see the
+// failed attempt. Then replay it and a range, rotate, disable, change with an old revision, delete.
 // A viewer sees no form, and can send none.
 func TestPages(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
