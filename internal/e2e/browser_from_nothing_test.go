@@ -307,7 +307,7 @@ func fromNothing(t *testing.T, keys bool) {
 	foreign.hook("confirm")
 	foreign.Wait(onScreen(0, "COMPLETE"))
 
-	// It arrives by itself, and stands on all pages.
+	// It arrives by itself, and is on all pages.
 	console.Front()
 	console.Wait("document.querySelector('#attempts tbody tr')?.textContent.includes('First ferry')")
 	console.Wait("document.querySelector('#attempts .badge.good') !== null")

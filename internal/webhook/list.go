@@ -37,8 +37,8 @@ type Delivery struct {
 	EndedAt, NextAttempt time.Time
 }
 
-// Shown returns the delivery with the id of its transaction as its reader may see it, also in the
-// payload and in the answers of attempts: a receiver may send back what it received.
+// Shown returns the delivery with the id of its transaction as its reader may see it. This holds
+// for the payload and the answers of attempts, too: a receiver may send back the payload.
 func (d Delivery) Shown(id func(string) string, attempts ...Attempt) Delivery {
 	if d.Transaction != "" {
 		full := d.Transaction
