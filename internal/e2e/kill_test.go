@@ -1,11 +1,15 @@
 package e2e_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -129,6 +133,84 @@ func TestKilledWithAKey(t *testing.T) {
 			})
 		}
 	})
+}
+
+// A backend's init is killed after its commit. Repeated after the restart with the same
+// Idempotency-Key, it answers with the job that the first one made, and makes no other.
+func TestKilledInitIsRepeated(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, databaseURL func(*testing.T) string) {
+		s := harness.Start(t, harness.Options{Tags: "crashpoints", DatabaseURL: databaseURL(t), Env: []string{"TIMBRE_CRASH_AT=init.committed"}})
+		ask := func() (status int, again, body string, err error) {
+			text, err := json.Marshal(newWork("Begun once"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+"/v1/works/init", bytes.NewReader(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header = http.Header{"Authorization": {"Bearer " + s.APIKey}, "Content-Type": {"application/json"}, "Idempotency-Key": {"import-1"}}
+			res, err := http.DefaultClient.Do(r)
+			if err != nil {
+				return 0, "", "", err
+			}
+			defer res.Body.Close()
+			text, err = io.ReadAll(res.Body)
+			return res.StatusCode, res.Header.Get("Idempotent-Replayed"), string(text), err
+		}
+		if status, _, body, err := ask(); err == nil || !s.WasKilled() {
+			t.Fatalf("%d %s, and the server was not killed at the point", status, body)
+		}
+		made := jobIDs(t, s)
+		s.Restart()
+		for range 2 {
+			status, again, body, err := ask()
+			var out struct {
+				JobID string `json:"job_id"`
+			}
+			if err == nil {
+				err = json.Unmarshal([]byte(body), &out)
+			}
+			if err != nil || status != 200 || again != "true" || len(made) != 1 || out.JobID != made[0] {
+				t.Errorf("%v: %d %s, replayed %q, want the job of %v", err, status, body, again, made)
+			}
+		}
+		if jobs := jobIDs(t, s); len(jobs) != 1 {
+			t.Errorf("%d jobs", len(jobs))
+		}
+		checkKept(t, s)
+	})
+}
+
+// jobIDs reads the ids of all jobs.
+func jobIDs(t *testing.T, s *harness.Server) (ids []string) {
+	t.Helper()
+	driver, source := "pgx", s.DatabaseURL
+	if path, ok := strings.CutPrefix(source, "sqlite:"); ok {
+		driver, source = "sqlite", "file:"+path+"?_pragma=busy_timeout(10000)"
+	}
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.QueryContext(t.Context(), "SELECT id FROM jobs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		id := ""
+		if err := rows.Scan(&id); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return ids
 }
 
 // walk runs a registration step by step. When a step gets no answer, walk calls dead,
