@@ -104,10 +104,16 @@ func (v visitor) choose(label, option string) {
 	}
 }
 
+// shown is whether the page has a text. The options of a menu are no text of the page: each state
+// of a list is always in them.
+func shown(text string) string {
+	return fmt.Sprintf("[...document.querySelectorAll('main *')].some((e) => !e.childElementCount && !e.closest('select') && e.checkVisibility() && e.textContent.includes(%q))", text)
+}
+
 // reads waits until the page has a text.
 func (v visitor) reads(text string) {
 	v.t.Helper()
-	v.Wait(fmt.Sprintf("document.querySelector('main').innerText.includes(%q)", text))
+	v.Wait(shown(text))
 }
 
 // finds loads the page again until it has a text: for pages that do not change by themselves.
@@ -115,7 +121,7 @@ func (v visitor) finds(text string) {
 	v.t.Helper()
 	if !harness.Eventually(func() bool {
 		v.Leave(func() { v.Run("location.reload()") })
-		return browser.Eval[bool](v.Page, fmt.Sprintf("document.querySelector('main').innerText.includes(%q)", text))
+		return browser.Eval[bool](v.Page, shown(text))
 	}) {
 		v.reads(text)
 	}
