@@ -238,7 +238,7 @@ func (f *filled) fill(ctx context.Context, s *server) (err error) {
 			fmt.Sprintf("SELECT %s, %s, '%s', CASE WHEN %s < 9 THEN 'work_registered' ELSE 'work_updated' END, %s, %s, '{}', CASE WHEN %s = 0 THEN 'failed' ELSE 'delivered' END, 1, 200, %s, %[8]s FROM n",
 				f.sqlID("d", "i"), org, f.endpoint, modulo(10), f.sqlID("t", "((i + 9) / 10)"), f.sqlID("w", "((i + 9) / 10)"), modulo(50), f.sqlMillis("d", "i")+" * 1000"),
 		"INSERT INTO webhook_attempts (work_id, delivery_id, number, url, started_at, duration, status, headers, body, error) " + numbers(f.works) +
-			fmt.Sprintf("SELECT %s, %s, 1, 'https://songs.example/hook', %s, 1000, 200, '{}', 'ok', '' FROM n", w, f.sqlID("d", "i * 10"), at),
+			fmt.Sprintf("SELECT %s, %s, 1, 'https://songs.example/hook', %s, 1000, 200, '[]', 'ok', '' FROM n", w, f.sqlID("d", "i * 10"), at),
 		"INSERT INTO requests (organization_id, request_id, correlation_id, job_id, method, route, status, code, reason, caller_kind, caller, origin, address_class, took, created_at) " + numbers(f.works) +
 			fmt.Sprintf("SELECT %s, %s, %s, %[3]s, 'POST', '/v1/works/init', CASE WHEN %[4]s = 0 THEN 400 ELSE 200 END, CASE WHEN %[4]s = 0 THEN 'common.validation_failed' ELSE '' END, '', 'session', '', '', 'ipv4', 1000, %s FROM n", org, f.sqlULID("i"), t, modulo(20), at),
 		"INSERT INTO audit_entries (id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at) " + numbers(f.works) +
