@@ -118,7 +118,7 @@ func (c *creditsHolds) Run(o *output) error {
 		if _, err := account.GetOrganization(ctx, db, c.Org); err != nil {
 			return err
 		}
-		list, _, err := credits.Holds(ctx, db.Read(), c.Org, c.Before, c.Limit)
+		list, _, err := credits.Holds(ctx, db.Read(), c.Org, c.Before, c.Limit, nil)
 		if err != nil {
 			return err
 		}

@@ -93,7 +93,7 @@ func TestCapOfAKey(t *testing.T) {
 	})
 }
 
-// What a body or a query of a key may name wrongly.
+// The wrong values of the bodies and queries of keys are refused by name.
 func TestInputOfAKey(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
@@ -212,7 +212,7 @@ func TestKeyOnTwoNetworks(t *testing.T) {
 	})
 }
 
-// What another work of the organization has is refused, and a key learns which work that is.
+// A title or a recording of another work is refused, and a key learns which work that is.
 func TestKeyAndOtherWorks(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
@@ -337,7 +337,7 @@ func TestRehearsalByKey(t *testing.T) {
 	})
 }
 
-// A key over its budget is refused with the headers of that budget. Nobody else is.
+// A key over its budget is refused with the headers of that budget. Other callers are served.
 func TestLimitOfAKey(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {

@@ -46,7 +46,7 @@ type wireResult struct {
 	RequestID    string         `json:"request_id,omitempty" doc:"The request_id of the confirm"`
 }
 
-// Schema describes the two results apart, as clients receive them; null while there is none.
+// Schema describes the two results apart, as clients receive them; null before the end.
 func (wireResult) Schema(r huma.Registry) *huma.Schema {
 	type succeeded struct {
 		Success bool `json:"success" enum:"true"`

@@ -284,7 +284,11 @@ func joined(scopes []permission.Scope) string {
 func described(k Key) []audit.Change {
 	c := []audit.Change{{Field: "name", New: k.Name}, {Field: "scopes", New: joined(k.Scopes)}, {Field: "key", New: k.Prefix + "…" + k.LastFour}}
 	if k.WebhookURL != nil {
-		c = append(c, audit.Change{Field: "webhook_url", New: *k.WebhookURL})
+		address, _, secret := strings.Cut(*k.WebhookURL, "?") // the query may be a secret of the receiver
+		if secret {
+			address += "?…"
+		}
+		c = append(c, audit.Change{Field: "webhook_url", New: address})
 	}
 	if k.MaxFileSize != nil {
 		c = append(c, audit.Change{Field: "max_file_size_bytes", New: strconv.FormatInt(*k.MaxFileSize, 10)})

@@ -3,6 +3,7 @@ package apikey_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -161,7 +162,7 @@ func TestEndpoint(t *testing.T) {
 		boom := errors.New("no endpoint")
 		var got apikey.Endpoint
 		s.CheckURL = func(url string) error {
-			if url != "https://hooks.songs.example/a" {
+			if url != "https://hooks.songs.example/a?key=hush" {
 				return fault.APIKeyWebhookURLInvalid("private")
 			}
 			return nil
@@ -173,7 +174,7 @@ func TestEndpoint(t *testing.T) {
 		r := apikey.Request{Name: "n", Scopes: []string{"works:read"}, WebhookURL: "https://10.0.0.1"}
 		_, err := s.Create(t.Context(), by, one, r)
 		refused(t, "a private address", err, fault.CodeAPIKeyWebhookURLInvalid)
-		r.WebhookURL = "https://hooks.songs.example/a"
+		r.WebhookURL = "https://hooks.songs.example/a?key=hush"
 		if _, err = s.Create(t.Context(), by, one, r); !errors.Is(err, boom) {
 			t.Errorf("%v", err)
 		}
@@ -184,6 +185,11 @@ func TestEndpoint(t *testing.T) {
 		k, err := s.Create(t.Context(), by, one, r)
 		if err != nil || k.WebhookSecret != "c2VjcmV0" || *k.WebhookURL != r.WebhookURL || got.KeyID != k.ID || got.Organization != one || got.URL != r.WebhookURL || got.Actor != by {
 			t.Errorf("%+v %+v %v", k, got, err)
+		}
+		// The query may be a secret of the receiver.
+		log, err := audit.List(t.Context(), db, audit.Filter{Organization: one, Action: "api_key.created"}, "", 1)
+		if err != nil || len(log.Entries) != 1 || strings.Contains(fmt.Sprint(log.Entries), "hush") || !strings.Contains(fmt.Sprint(log.Entries), "https://hooks.songs.example/a?…") {
+			t.Errorf("%+v, %v", log, err)
 		}
 	})
 }

@@ -38,7 +38,7 @@ type server struct {
 // start runs the binary in dir, on a port of its own. databaseURL "" is SQLite
 // in dir.
 func (b *bench) start(ctx context.Context, dir string, blockTime time.Duration, databaseURL string) (s *server, err error) {
-	args := []string{"demo", "--addr", "127.0.0.1:0", "--data", dir, "--block-time", blockTime.String(),
+	args := []string{"demo", "--no-seed", "--addr", "127.0.0.1:0", "--data", dir, "--block-time", blockTime.String(),
 		// Without limits: the bench measures the server, not its refusals.
 		"--limits-mint", "off", "--limits-session", "off", "--limits-key", "off", "--limits-address", "off", "--limits-organization", "off"}
 	if databaseURL != "" {
@@ -47,10 +47,11 @@ func (b *bench) start(ctx context.Context, dir string, blockTime time.Duration, 
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	if databaseURL != "" { // where other instances could need it, the binary makes no secret
+	secretFile := filepath.Join(dir, "secret")
+	if _, err := os.Stat(secretFile); err != nil && databaseURL != "" { // where other instances could need it, the binary makes no secret
 		var secret [32]byte
 		rand.Read(secret[:])
-		if err := os.WriteFile(filepath.Join(dir, "secret"), []byte(hex.EncodeToString(secret[:])), 0o600); err != nil {
+		if err := os.WriteFile(secretFile, []byte(hex.EncodeToString(secret[:])), 0o600); err != nil {
 			return nil, err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"timbre.example/internal/apikey"
 	"timbre.example/internal/console/integration"
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/shell/shelltest"
@@ -40,6 +41,7 @@ func whole(t *testing.T) *shelltest.Site {
 	s, err := New(Config{
 		PublicURL: shelltest.PublicURL, Key: make([]byte, 32), DB: db, People: persons, Registry: registry.New(registry.Config{DB: db, Times: registry.DefaultTimes(), Log: log}),
 		Networks:    []network.Network{networktest.New(network.Mainnet), networktest.New(network.Testnet)},
+		APIKeys:     &apikey.Service{DB: db, Log: log},
 		Webhooks:    webhook.New(webhook.Config{DB: db, Log: log}),
 		Integration: integration.Config{DB: db, Sessions: &session.Service{DB: db}, Limits: &limit.Limits{}, PublicURL: shelltest.PublicURL},
 		Transactions: transactions.Config{

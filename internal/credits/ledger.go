@@ -52,6 +52,8 @@ type Filter struct {
 	TransactionID string
 	// Since and Until are the bounds of the time: Since is included, Until is not.
 	Since, Until time.Time
+	// Shown returns an id of a transaction as the reader may see it; nil: as it is.
+	Shown func(id string) string
 }
 
 // MaxPage is the largest number of transfers or holds that one call returns.
@@ -75,6 +77,7 @@ func Ledger(ctx context.Context, q *query.Queries, organization string, f Filter
 		for i, r := range rows {
 			all[i] = query.HistoryRow(r)
 		}
+		slices.SortStableFunc(all, func(a, b query.HistoryRow) int { return strings.Compare(b.ID, a.ID) })
 		list := slices.DeleteFunc(transfers(all), func(t Transfer) bool {
 			return f.Kind != "" && t.Kind != f.Kind || !f.Since.IsZero() && t.At.Before(f.Since) || !f.Until.IsZero() && !t.At.Before(f.Until)
 		})
@@ -106,6 +109,11 @@ func Ledger(ctx context.Context, q *query.Queries, organization string, f Filter
 	list := transfers(rows)
 	if len(list) > limit {
 		list, next = list[:limit], list[limit-1].ID
+	}
+	if f.Shown != nil {
+		for i := range list {
+			list[i].TransactionID = f.Shown(list[i].TransactionID)
+		}
 	}
 	return list, next, balances(ctx, q, organization, list, f.Kind != "")
 }
@@ -211,8 +219,9 @@ type Held struct {
 }
 
 // Holds lists what an organization's transactions hold, newest first: at most limit that are
-// older than the transaction before. next is the before of the next page.
-func Holds(ctx context.Context, q *query.Queries, organization, before string, limit int) (_ []Held, next string, err error) {
+// older than before. next is the before of the next page: the time of a transaction, in the form of an
+// id. shown is as Filter.Shown.
+func Holds(ctx context.Context, q *query.Queries, organization, before string, limit int, shown func(id string) string) (_ []Held, next string, err error) {
 	defer operation.Wrap(&err, "list the holds of organization %s", organization)
 	if err := (Filter{}).check(before); err != nil {
 		return nil, "", err
@@ -222,12 +231,17 @@ func Holds(ctx context.Context, q *query.Queries, organization, before string, l
 	}
 	limit = min(max(limit, 1), MaxPage)
 	rows, err := q.ListHolds(ctx, query.ListHoldsParams{OrganizationID: organization, Before: before, Lim: int32(limit) + 1})
-	out := []Held{}
+	out, last := []Held{}, ""
 	for _, r := range rows {
 		if len(out) == limit {
-			return out, out[limit-1].TransactionID, nil
+			return out, last[:18] + "-8000-000000000000", nil
 		}
-		out = append(out, Held{TransactionID: r.ID, Network: r.Network, Kind: r.Kind, Amount: r.Amount, Since: store.Time(r.CreatedAt)})
+		last = r.ID
+		id := r.ID
+		if shown != nil {
+			id = shown(id)
+		}
+		out = append(out, Held{TransactionID: id, Network: r.Network, Kind: r.Kind, Amount: r.Amount, Since: store.Time(r.CreatedAt)})
 	}
 	return out, "", err
 }

@@ -79,7 +79,11 @@ func New(c Config) http.Handler {
 		}
 		serve(w, r, r.PathValue("name"), data)
 	})
-	received := &hooks{}
+	style, err := assetURL("demo.css")
+	if err != nil {
+		panic(err) // impossible: the file is embedded
+	}
+	received := &hooks{style: style}
 	mux.HandleFunc("POST /demo/hooks/{name}", received.receive)
 	mux.HandleFunc("GET /demo/hooks", received.show)
 	for path, key := range map[string]string{"/demo/session": c.SecretKey, "/demo/session/test": c.TestSecretKey} {

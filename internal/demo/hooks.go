@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"bytes"
 	"encoding/json"
 	"html/template"
 	"io"
@@ -14,6 +13,7 @@ import (
 // answers: ok accepts, flaky fails every second time, broken refuses for good, and gone
 // disables its endpoint.
 type hooks struct {
+	style   string // URL of the style
 	mu      sync.Mutex
 	arrived []arrival // the newest first
 	count   int
@@ -41,11 +41,6 @@ func (h *hooks) receive(w http.ResponseWriter, r *http.Request) {
 	}
 	var event struct{ Event string }
 	_ = json.Unmarshal(body, &event)
-	var shown bytes.Buffer
-	if json.Indent(&shown, body, "", "  ") != nil {
-		shown.Reset()
-		shown.Write(body)
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.count++
@@ -56,15 +51,32 @@ func (h *hooks) receive(w http.ResponseWriter, r *http.Request) {
 	if status == 0 {
 		status = http.StatusNotFound
 	}
-	h.arrived = append([]arrival{{time.Now().UTC(), r.PathValue("name"), r.Header.Get("webhook-id"), event.Event, r.Header.Get("webhook-signature"), status, shown.String()}}, h.arrived...)
+	h.arrived = append([]arrival{{time.Now().UTC(), r.PathValue("name"), r.Header.Get("webhook-id"), event.Event, r.Header.Get("webhook-signature"), status, shown(body)}}, h.arrived...)
 	h.arrived = h.arrived[:min(len(h.arrived), maxHooks)]
 	w.WriteHeader(status)
+}
+
+// shown is a body as the page shows it. An access code opens a work, and anyone who reaches the
+// demo can open the page, so the code is masked. A body that is not a JSON object is not shown.
+func shown(body []byte) string {
+	var event map[string]any
+	if json.Unmarshal(body, &event) != nil {
+		return "(not a JSON object)"
+	}
+	if code, ok := event["access_code"]; ok && code != nil {
+		event["access_code"] = "••••••••"
+	}
+	text, err := json.MarshalIndent(event, "", "  ")
+	if err != nil {
+		return "(not a JSON object)"
+	}
+	return string(text)
 }
 
 var hooksPage = template.Must(template.New("").Parse(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
 <title>Received webhooks · Timbre demo</title><link rel="stylesheet" href="{{.Style}}"></head>
-<body><main><h1>Received webhooks</h1>
+<body class="hooks"><main><h1>Received webhooks</h1>
 <p>The demo's receiver shows the last {{.Most}} deliveries since its start. <a href="/demo/hooks">Load again</a>, or go <a href="/demo/">to the demo</a>.</p>
 {{range .Arrived}}<h2>{{.Event}}</h2>
 <p>{{.At.Format "2006-01-02 15:04:05"}} UTC, at <code>{{.Name}}</code>, answered with {{.Status}}. Id <code>{{.ID}}</code>, signature <code>{{.Signed}}</code></p>
@@ -74,14 +86,10 @@ var hooksPage = template.Must(template.New("").Parse(`<!doctype html>
 `))
 
 func (h *hooks) show(w http.ResponseWriter, _ *http.Request) {
-	style, err := assetURL("demo.css")
-	if err != nil {
-		panic(err) // impossible: the file is embedded
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'")
 	w.Header().Set("Cache-Control", "no-store")
-	_ = hooksPage.Execute(w, map[string]any{"Arrived": h.arrived, "Most": maxHooks, "Style": style})
+	_ = hooksPage.Execute(w, map[string]any{"Arrived": h.arrived, "Most": maxHooks, "Style": h.style})
 }

@@ -97,7 +97,7 @@ var remedies = []remedy{
 		o.siteKey, o.secret = shownKey(page, "cpk_"), shownKey(page, "csk_")
 	}},
 	{code: fault.CodeCommonAuthInvalidAPIKey, cause: func(o *office) func(*office) fault.Code {
-		o.manage("POST", "/v1/integrations/"+o.siteKey+"/rotate", map[string]any{}) // and nobody told the backend
+		o.manage("POST", "/v1/integrations/"+o.siteKey+"/rotate", map[string]any{}) // the backend still has the old key
 		return func(o *office) fault.Code { _, code := o.mint(); return code }
 	}, program: func(o *office) {
 		_, o.secret = o.keys(o.manage("POST", "/v1/integrations/"+o.siteKey+"/rotate", map[string]any{}))
@@ -139,8 +139,7 @@ var remedies = []remedy{
 	}, clicks: func(o *office) { o.click("/settings", "/settings", "quota", "100") }},
 }
 
-// Each remedy that the seed sends people to the console for is a call of the API and a click in
-// the console, and undoes its error.
+// Each remedy in the console is also a call of the API, and undoes its error.
 func TestRemedies(t *testing.T) {
 	t.Parallel()
 	rows := map[fault.Code]bool{}

@@ -16,6 +16,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/openapi"
+	"timbre.example/internal/permission"
 	"timbre.example/internal/requestlog"
 	"timbre.example/internal/web"
 )
@@ -30,7 +31,11 @@ type Caller struct {
 	Test bool
 
 	key string // the id of the API key, or "" for a member
+	may func(permission.Permission) bool
 }
+
+// shown returns the id of a transaction as the caller may see it.
+func (c Caller) shown(id string) string { return permission.TransactionID(id, c.may) }
 
 // once returns the caller to which an Idempotency-Key belongs.
 func (c Caller) once() string { return c.key }
@@ -93,7 +98,7 @@ func (f *Face) backend(ctx huma.Context, o operation, organization string) (Call
 	if c.Test && o.method != http.MethodGet && !o.test {
 		return Caller{}, fault.CommonForbidden("test_key")
 	}
-	return Caller{Organization: c.Organization, Actor: c.Actor(web.RequestID(ctx.Context())), Test: c.Test, key: c.KeyID}, nil
+	return Caller{Organization: c.Organization, Actor: c.Actor(web.RequestID(ctx.Context())), Test: c.Test, key: c.KeyID, may: func(p permission.Permission) bool { return c.May(p) == nil }}, nil
 }
 
 // member returns the caller of a session of the console. To everybody else an organization
@@ -129,7 +134,7 @@ func (f *Face) member(ctx huma.Context, r *http.Request, o operation, token, org
 	case !role.May(o.needs):
 		return Caller{}, fault.CommonForbidden("role")
 	}
-	return Caller{Organization: id.String(), Actor: s.Person.Actor(web.RequestID(ctx.Context()))}, nil
+	return Caller{Organization: id.String(), Actor: s.Person.Actor(web.RequestID(ctx.Context())), may: role.May}, nil
 }
 
 // take takes a call from the budgets of its caller and its organization.

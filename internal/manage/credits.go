@@ -81,9 +81,10 @@ type TransferFilter struct {
 	Until         string `query:"until" doc:"Before this time"`
 }
 
-func (in TransferFilter) filter(bad *fault.Refused) credits.Filter {
+func (in TransferFilter) filter(c *Call, bad *fault.Refused) credits.Filter {
 	return credits.Filter{
-		Kind: in.Kind, TransactionID: in.TransactionID, Since: of(instant(bad, "since", &in.Since)), Until: of(instant(bad, "until", &in.Until)),
+		Shown: c.shown,
+		Kind:  in.Kind, TransactionID: in.TransactionID, Since: of(instant(bad, "since", &in.Since)), Until: of(instant(bad, "until", &in.Until)),
 	}
 }
 
@@ -101,7 +102,7 @@ type transfersOutput struct {
 
 func (f *Face) listTransfers(c *Call, in *transfersInput) (*transfersOutput, error) {
 	var bad fault.Refused
-	first, after, filter := in.first(&bad), cursor(&bad, in.After), in.filter(&bad)
+	first, after, filter := in.first(&bad), cursor(&bad, in.After), in.filter(c, &bad)
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
@@ -122,7 +123,7 @@ type exportTransfersInput struct {
 // refusal. A later one breaks the connection: a short file would look complete.
 func (f *Face) exportTransfers(c *Call, in *exportTransfersInput) (*huma.StreamResponse, error) {
 	var bad fault.Refused
-	filter := in.filter(&bad)
+	filter := in.filter(c, &bad)
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
@@ -156,7 +157,7 @@ func (f *Face) listHolds(c *Call, in *holdsInput) (*holdsOutput, error) {
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
-	list, next, err := credits.Holds(c, f.DB.Read(), c.Organization, after, first)
+	list, next, err := credits.Holds(c, f.DB.Read(), c.Organization, after, first, c.shown)
 	if err != nil {
 		return nil, err
 	}

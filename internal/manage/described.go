@@ -61,7 +61,7 @@ var described = map[string]openapi.Description{
 		Tag: openapi.Organization, Text: "Lists the transfers of credits, newest first.", Parameters: ofLedger,
 		Response: `{"transfers":[{"id":"` + exampleID + `","kind":"hold","amount":87,"transaction_id":"` + exampleID + `","at":"` + exampleTime + `","available":913}],` + examplePage + `}`,
 	},
-	"export-transfers": {Tag: openapi.Organization, Text: "Writes the transfers of credits as CSV, newest first. No cell is run as a formula.", Parameters: ofLedger},
+	"export-transfers": {Tag: openapi.Organization, Text: "Writes the transfers of credits as CSV, newest first. No cell is run as a formula.", Parameters: ofLedger, Headers: []string{"Content-Disposition"}},
 	"list-holds":       {Tag: openapi.Organization, Text: "Lists the credits that running transactions hold, newest first.", Response: `{"holds":[{"transaction_id":"` + exampleID + `","network":"testnet","transaction_type":"register","amount":87,"since":"` + exampleTime + `"}],` + examplePage + `}`},
 	"list-members":     {Tag: openapi.Organization, Text: "Lists the members, by e-mail address.", Parameters: map[string]any{"search": "ada"}, Response: `{"members":[{"id":"` + exampleID + `","email":"ada@songs.example","name":"Ada","role":"owner","second_factor":true,"since":"` + exampleTime + `"}],"page_info":{"has_next_page":false,"end_cursor":"ada@songs.example"}}`},
 

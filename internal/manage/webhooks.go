@@ -278,7 +278,7 @@ func (f *Face) listDeliveries(c *Call, in *listDeliveriesInput) (*deliveriesOutp
 	out := &deliveriesOutput{}
 	out.Body.Deliveries, out.Body.PageInfo = []WireDelivery{}, pageOf(next != "", "")
 	for _, d := range all {
-		out.Body.Deliveries = append(out.Body.Deliveries, deliveryOf(d))
+		out.Body.Deliveries = append(out.Body.Deliveries, deliveryOf(d.Shown(c.shown)))
 		out.Body.PageInfo = pageOf(next != "", d.ID)
 	}
 	return out, nil
@@ -295,6 +295,7 @@ func (f *Face) delivery(c *Call, in *DeliveryPath) (*deliveryOutput, error) {
 	if err != nil {
 		return nil, err
 	}
+	d = d.Shown(c.shown, attempts...)
 	out := &deliveryOutput{}
 	out.Body.WireDelivery, out.Body.Payload, out.Body.NextAttemptAt, out.Body.Attempts = deliveryOf(d), d.Payload, some(d.NextAttempt), []wireAttempt{}
 	for _, a := range attempts {

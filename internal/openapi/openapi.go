@@ -33,7 +33,7 @@ type Description struct {
 	// Parameters have an example for each parameter of path, query and header, by name.
 	Parameters map[string]any
 	// Request and Response are examples of the bodies, as JSON; "": there is no such body, or
-	// it is no JSON.
+	// it is not JSON.
 	Request, Response string
 }
 
@@ -166,7 +166,7 @@ func examples(at string, o *huma.Operation, say Description) (missing []string) 
 		m := content["application/json"]
 		switch {
 		case m == nil && text != "":
-			missing = append(missing, at+": an example of a "+what+" that is no JSON")
+			missing = append(missing, at+": an example of a "+what+" that is not JSON")
 		case m == nil || m.Schema == nil:
 		case !json.Valid([]byte(text)):
 			missing = append(missing, at+": no example of its "+what)

@@ -46,6 +46,6 @@ var schemes = map[string]Scheme{
 	},
 	ByCookie: {
 		SecurityScheme: huma.SecurityScheme{Type: "apiKey", In: "cookie", Name: "timbre_session", Description: "A session of the console. A call that changes something needs the `Origin` of the console's own pages. The member's role decides."},
-		Codes:          []fault.Code{fault.CodeCommonForbidden, fault.CodeOrganizationNotFound, fault.CodeOrganizationInactive},
+		Codes:          []fault.Code{fault.CodeCommonAuthExpired, fault.CodeCommonForbidden, fault.CodeOrganizationNotFound, fault.CodeOrganizationInactive},
 	},
 }

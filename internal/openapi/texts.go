@@ -51,10 +51,11 @@ func headers() map[string]*huma.Header {
 	}
 	out := map[string]*huma.Header{
 		"X-Request-Id":                  text("The id of this call, for the operator and the log", exampleID),
+		"Content-Disposition":           text("The name of the file for browsers that save it", `attachment; filename="credits.csv"`),
 		"X-Content-Type-Options":        text("The body is only what Content-Type says", "nosniff"),
 		"Cache-Control":                 text("Whether caches may store the answer", "no-store"),
 		"Retry-After":                   {Description: "Whole seconds until another try is useful", Schema: &huma.Schema{Type: huma.TypeInteger, Minimum: number(1), Maximum: number(60)}, Example: 2},
-		"RateLimit":                     text("What remains of a budget of calls: r, the remaining calls, and t, the seconds until there are more (draft-ietf-httpapi-ratelimit-headers)", `"address";r=99;t=1`),
+		"RateLimit":                     text("The rest of a budget of calls: r, the remaining calls, and t, the seconds until there are more (draft-ietf-httpapi-ratelimit-headers)", `"address";r=99;t=1`),
 		"RateLimit-Policy":              text("The budget of calls: q calls in w seconds", `"address";q=100;w=60`),
 		"Link":                          text("The explanation of the code, with rel=\"help\"", `<https://timbre.example/docs/errors#common.not_found>; rel="help"`),
 		"Vary":                          text("The request headers that change the answer", "Origin"),

@@ -66,6 +66,15 @@ func Finish(ctx context.Context, tx *store.Tx, d Delivery) error {
 	return tx.FinishDelivery(ctx, query.FinishDeliveryParams{Kind: string(d.Kind), Subject: d.Subject})
 }
 
+// FinishAll is Finish for several deliveries of one kind, whose subjects have one length: one
+// statement.
+func FinishAll(ctx context.Context, tx *store.Tx, kind Kind, subjects []string) error {
+	if len(subjects) == 0 {
+		return nil
+	}
+	return tx.FinishDeliveries(ctx, query.FinishDeliveriesParams{Kind: string(kind), Count: int64(len(subjects)), Joined: strings.Join(subjects, ""), Length: int64(len(subjects[0]))})
+}
+
 // Queue takes the deliveries of one kind. It has one caller; several processes may take
 // deliveries from one database.
 type Queue struct {

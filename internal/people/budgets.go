@@ -18,6 +18,7 @@ type budgets struct {
 	device  *limit.Budget // tries from one browser that has signed in before
 	codes   *limit.Budget // codes of second factors, for one person
 	mails   *limit.Budget // mails to one address that a stranger can cause
+	invited *limit.Budget // mails to one invited address that members can cause
 	entries *limit.Budget // entries of failures in the audit log
 	links   *limit.Budget // links opened from one network address
 }
@@ -32,6 +33,7 @@ func newBudgets(l *limit.Limits) budgets {
 		device:  l.Budget("sign_in_device", rate(20, time.Hour, 10)),
 		codes:   l.Budget("sign_in_codes", rate(10, 15*time.Minute, 10)),
 		mails:   l.Budget("sign_in_mails", rate(3, time.Hour, 3)),
+		invited: l.Budget("invitation_mails", rate(3, time.Hour, 3)),
 		entries: l.Budget("sign_in_entries", rate(600, 10*time.Minute, 300)),
 		links:   l.Budget("sign_in_links", rate(60, 10*time.Minute, 30)),
 	}

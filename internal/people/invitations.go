@@ -42,7 +42,8 @@ func invitation(r query.Invitation) Invitation {
 // Invite invites an e-mail address. An older invitation of the same address is replaced. Where
 // mail is configured, the link goes to the address, and token is "". Elsewhere the caller passes
 // on the link with the token, which is shown once. Only owners invite owners. The answer is the
-// same whether the address has an account; a member is common.conflict.
+// same whether the address has an account; a member is common.conflict, and too many mails to one address are
+// common.rate_limited.
 func (s *Service) Invite(ctx context.Context, by By, organizationID, typed string, role permission.Role) (_ Invitation, token string, err error) {
 	defer operation.Wrap(&err, "invite to organization %s", organizationID)
 	email, err := Email(typed)
@@ -51,6 +52,9 @@ func (s *Service) Invite(ctx context.Context, by By, organizationID, typed strin
 	}
 	if !role.Known() {
 		return Invitation{}, "", fault.CommonValidationFailed([]fault.Field{{Field: "role", Rule: "one_of", Message: "Must be owner, admin, developer or viewer."}})
+	}
+	if err := s.mailed(ctx, by, keyOf(email)); err != nil {
+		return Invitation{}, "", err
 	}
 	var out Invitation
 	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
@@ -65,6 +69,15 @@ func (s *Service) Invite(ctx context.Context, by By, organizationID, typed strin
 		return err
 	})
 	return out, token, err
+}
+
+// mailed refuses too many mails to one invited address with common.rate_limited and the reason account: an
+// organization is not a way to fill a stranger's mailbox.
+func (s *Service) mailed(ctx context.Context, by By, invited string) error {
+	if by.commandLine || !s.Mail {
+		return nil
+	}
+	return take(ctx, try{s.budgets.invited, invited, "account"})
 }
 
 func (s *Service) mayInvite(a authority, by By, role permission.Role) error {
@@ -170,6 +183,9 @@ func (s *Service) Invitations(ctx context.Context, organizationID string, p Part
 // as for [Service.Invite].
 func (s *Service) ResendInvitation(ctx context.Context, by By, organizationID, id string) (email, token string, err error) {
 	defer operation.Wrap(&err, "resend invitation %s", id)
+	if err := s.mailed(ctx, by, id); err != nil {
+		return "", "", err
+	}
 	err = s.onInvitation(ctx, by, organizationID, id, "invitation.resent", func(tx *store.Tx, i query.Invitation) error {
 		if err := tx.RenewInvitation(ctx, query.RenewInvitationParams{ExpiresAt: store.Micros(tx.Now.Add(InvitationLife)), ID: i.ID}); err != nil {
 			return err

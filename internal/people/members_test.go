@@ -190,6 +190,37 @@ func TestReset(t *testing.T) {
 	})
 }
 
+// Invitations and their repetitions do not fill a stranger's mailbox.
+func TestInvitationMailsAreBounded(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, func(c *people.Config) { c.Mail = true }, limited)
+		mine, org := w.first()
+		by := people.By{Session: w.session(mine.Session)}
+		sent := 0
+		for range 20 {
+			i, _, err := w.Invite(t.Context(), by, org, "stranger@elsewhere.example", permission.Viewer)
+			if err != nil {
+				wantErr(t, err, fault.CodeCommonRateLimited)
+				break
+			}
+			sent++
+			for range 20 {
+				if _, _, err = w.ResendInvitation(t.Context(), by, org, i.ID); err != nil {
+					wantErr(t, err, fault.CodeCommonRateLimited)
+					break
+				}
+				sent++
+			}
+		}
+		if sent == 0 || sent > 12 {
+			t.Errorf("%d mails", sent)
+		}
+		if _, _, err := w.Invite(t.Context(), by, org, "another@elsewhere.example", permission.Viewer); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Every change of a person is in the audit log of the installation, and none has a secret.
 func TestAudit(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB) {

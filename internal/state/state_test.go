@@ -258,6 +258,9 @@ func TestEveryQueryIsListed(t *testing.T) {
 				t.Errorf("%s writes a state and is not in the list", name)
 			}
 			delete(listed, name)
+			if !regexp.MustCompile(`\b(jobs|transactions)\b`).MatchString(body) {
+				continue // a state of another table, such as that of a webhook's delivery
+			}
 			for _, in := range regexp.MustCompile(`\bstate (?:=|<>|IN) \(?((?:'\w+'(?:, )?)+)`).FindAllStringSubmatch(body, -1) {
 				for _, s := range regexp.MustCompile(`\w+`).FindAllString(in[1], -1) {
 					if !slices.Contains(known, s) {

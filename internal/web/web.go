@@ -30,6 +30,7 @@ import (
 	"timbre.example/internal/idempotency"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/metrics"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/requestlog"
 	"timbre.example/internal/tracing"
 )
@@ -136,7 +137,8 @@ func (r *Router) Missing(h http.HandlerFunc) {
 
 // Description returns the OpenAPI document of all faces as JSON. Call it after all faces have
 // added their routes.
-func (r *Router) Description() ([]byte, error) {
+func (r *Router) Description() (_ []byte, err error) {
+	defer operation.Wrap(&err, "describe the API")
 	d, err := r.description.made()
 	return d.forms[".json"], err
 }
@@ -148,7 +150,8 @@ func (r *Router) DescribeWebhook(event, summary, text, example string, payload a
 }
 
 // Undescribed lists what the descriptions of the operations lack.
-func (r *Router) Undescribed() ([]string, error) {
+func (r *Router) Undescribed() (_ []string, err error) {
+	defer operation.Wrap(&err, "describe the API")
 	d, err := r.description.made()
 	return d.missing, err
 }

@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,6 +105,13 @@ func post(ctx context.Context, client *http.Client, agent, url, id string, secre
 	return a
 }
 
+// accessCode matches an access code, or its beginning where the bound of an answer cut it.
+var accessCode = regexp.MustCompile(`atc_[0-9a-f]{4,64}`)
+
+// withoutCodes leaves out the access codes of a text: a receiver may send back what it received, and its
+// answer is shown to people who must not see a code.
+func withoutCodes(text string) string { return accessCode.ReplaceAllString(text, "(access code)") }
+
 // readBody reads at most maxBody, keeps the first bytes of it, and closes the body. A body that
 // was read to its end leaves the connection for the next delivery.
 func readBody(body io.ReadCloser) []byte {
@@ -173,7 +181,7 @@ func headersOf(h http.Header) []header {
 			if name == "Set-Cookie" {
 				value = "(left out)"
 			}
-			one := header{readable([]byte(name), 100), readable([]byte(value), 500)}
+			one := header{readable([]byte(name), 100), withoutCodes(readable([]byte(value), 500))}
 			if size += len(one.Name) + len(one.Value); size > kept || len(all) == 50 {
 				return append(all, header{"…", "(more)"})
 			}

@@ -4,9 +4,6 @@ import (
 	"context"
 	"time"
 
-	"timbre.example/internal/outbox"
-	"timbre.example/internal/store"
-	"timbre.example/internal/store/query"
 	"timbre.example/internal/work"
 )
 
@@ -57,13 +54,18 @@ func (s *Service) step(ctx context.Context) error {
 }
 
 // serve sends the deliveries of a lane until none is due, the oldest first. At most window of
-// them run at once.
+// them run at once. A quick lane takes the next deliveries before the last ones have gone.
 func (s *Service) serve(ctx context.Context, l *lane) {
+	type taking struct {
+		*batch
+		err error
+	}
 	var (
 		organization, endpoint = splitLane(l.name)
-		taken                  []outbox.Delivery
-		at                     time.Time // when they were taken
-		to                     query.WebhookEndpoint
+		now                    = &batch{}
+		next                   = make(chan taking, 1)
+		asked                  bool // next gets the next deliveries
+		more                   = true
 		running                int
 		results                = make(chan result, maxWindow)
 	)
@@ -71,52 +73,78 @@ func (s *Service) serve(ctx context.Context, l *lane) {
 		for ; running > 0; running-- {
 			l.learn(<-results)
 		}
-		if err := s.queue.Return(context.WithoutCancel(ctx), taken...); err != nil {
+		left := now.taken
+		if asked {
+			left = append(left, (<-next).taken...)
+		}
+		if err := s.queue.Return(context.WithoutCancel(ctx), left...); err != nil {
 			s.report(ctx, "return deliveries", err)
 		}
 	}()
 	for ctx.Err() == nil {
-		for len(results) > 0 || running >= l.window {
-			l.learn(<-results) // an attempt ends with ctx
-			running--
+		if more && !asked && (len(now.taken) == 0 && running < l.window || l.quick() && len(now.taken) <= ahead) {
+			asked = true
+			most := l.batch()
+			s.running.Go(func() {
+				b, err := s.take(ctx, l.name, most)
+				next <- taking{b, err}
+			})
 		}
-		leave, slow, err := s.enter(ctx, l, organization, endpoint)
-		if err != nil { // ctx ended, or too many endpoints of this organization wait
-			return
-		}
-		if len(taken) > 0 && time.Since(at) > stale {
-			err = s.queue.Return(ctx, taken...)
-			taken = nil
-		}
-		if len(taken) == 0 && err == nil {
-			at = time.Now()
-			if taken, err = s.queue.Take(ctx, l.name, l.batch()); err == nil && len(taken) > 0 {
-				to, err = s.receiver(ctx, endpoint, &taken)
-			}
-		}
-		if err != nil || len(taken) == 0 {
-			leave()
-			if err != nil {
-				s.report(ctx, "take deliveries", err)
+		if len(now.taken) == 0 || running >= l.window || len(results) > 0 {
+			if len(now.taken) == 0 && running == 0 && !asked && len(results) == 0 {
 				return
 			}
-			if running == 0 {
-				return
+			var arrives chan taking
+			if len(now.taken) == 0 {
+				arrives = next
 			}
 			select { // until something has changed
 			case r := <-results:
 				l.learn(r)
 				running--
+			case t := <-arrives:
+				asked, now, more = false, t.batch, t.got > 0
+				if t.err != nil {
+					s.report(ctx, "take deliveries", t.err)
+					return
+				}
 			case <-l.wake:
+				more = true
 			case <-ctx.Done():
 			}
 			continue
 		}
-		d := taken[0]
-		taken = taken[1:]
+		leave, slow, err := s.enter(ctx, l, organization, endpoint)
+		if err != nil { // ctx ended, or too many endpoints of this organization wait
+			return
+		}
+		if now, err = s.refresh(ctx, l.name, now); err != nil || len(now.taken) == 0 {
+			leave()
+			if err != nil {
+				s.report(ctx, "take deliveries", err)
+				return
+			}
+			continue
+		}
+		d, b := now.taken[0], now
+		now.taken = now.taken[1:]
 		running++
-		s.running.Go(func() { results <- s.deliver(ctx, d, to, leave, slow) })
+		s.running.Go(func() { results <- s.deliver(ctx, d, b, leave, slow) })
 	}
+}
+
+// refresh returns a batch as it is now, if it was read too long ago: attempts that run use the
+// one before. Deliveries whose lease is too old are given back.
+func (s *Service) refresh(ctx context.Context, name string, b *batch) (*batch, error) {
+	if time.Since(b.read) <= fresh {
+		return b, nil
+	}
+	again := &batch{taken: b.taken, since: b.since}
+	if time.Since(b.since) > stale {
+		again.taken = nil
+		return again, s.queue.Return(ctx, b.taken...)
+	}
+	return again, s.read(ctx, name, again)
 }
 
 // enter waits for a slot.
@@ -127,32 +155,4 @@ func (s *Service) enter(ctx context.Context, l *lane, organization, endpoint str
 	}
 	leave, err = pool.Enter(ctx, organization, endpoint)
 	return leave, l.slow, err
-}
-
-// receiver reads the endpoint of taken deliveries. Deliveries to a deleted endpoint go, and
-// those to a disabled one are skipped: then taken is empty.
-func (s *Service) receiver(ctx context.Context, id string, taken *[]outbox.Delivery) (query.WebhookEndpoint, error) {
-	to, err := s.DB.Read().WebhookEndpointByID(ctx, id)
-	deleted := missing(err) || err == nil && to.DeletedAt != 0
-	if err != nil && !deleted {
-		return to, err
-	}
-	if !deleted && to.DisabledAt == 0 {
-		return to, nil
-	}
-	all := *taken
-	*taken = nil
-	return to, s.DB.Tx(ctx, func(tx *store.Tx) error {
-		for _, d := range all {
-			if !deleted {
-				if err := tx.SkipWebhookDelivery(ctx, query.SkipWebhookDeliveryParams{Now: store.Micros(tx.Now), ID: d.Subject}); err != nil {
-					return err
-				}
-			}
-			if err := outbox.Finish(ctx, tx, d); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }

@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -231,6 +232,12 @@ func TestLateResults(t *testing.T) {
 func TestAccessCode(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		r := receive(t, nil)
+		// The receiver sends back what it received: the code is not in the stored answer.
+		r.set(func(rw http.ResponseWriter, _ *http.Request) {
+			all := r.got()
+			rw.Header().Set("X-Received", all[len(all)-1].body)
+			_, _ = io.WriteString(rw, all[len(all)-1].body)
+		})
 		e, _ := w.endpoint(r.URL)
 		work := ""
 		w.ended(func(e *webhook.Ended) { work, e.AccessCode = e.Work, true })

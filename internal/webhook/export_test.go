@@ -30,14 +30,13 @@ func (s *Service) Dial(r *net.Resolver, trusted *tls.Config) {
 
 // DeliverOne takes one delivery of a lane, and makes its attempt in this goroutine.
 func DeliverOne(ctx context.Context, s *Service, name string) {
-	taken, err := s.queue.Take(ctx, name, 1)
-	if err != nil || len(taken) != 1 {
-		panic(fmt.Sprint(taken, err))
+	b, err := s.take(ctx, name, 1)
+	if err != nil || len(b.taken) != 1 {
+		panic(fmt.Sprint(b.taken, err))
 	}
-	_, endpoint := splitLane(name)
-	to, err := s.receiver(ctx, endpoint, &taken)
-	if err != nil {
-		panic(err)
+	m, ok := s.attempt(context.WithoutCancel(ctx), b.taken[0], b)
+	if !ok {
+		panic("no attempt")
 	}
-	s.deliver(context.WithoutCancel(ctx), taken[0], to, func() {}, true)
+	s.record(context.WithoutCancel(ctx), []made{m})
 }

@@ -10,8 +10,10 @@ import (
 const (
 	// lease is longer than an attempt and its record take.
 	lease = AttemptTime + 30*time.Second
-	// stale is how long taken deliveries may wait for their attempt.
+	// stale is how long taken deliveries may wait for their attempt, and fresh how long what
+	// was read for them is used.
 	stale = 10 * time.Second
+	fresh = time.Second
 	// pollEvery is how often the worker looks without being woken: for retries, and for
 	// deliveries that another process enqueued.
 	pollEvery = time.Second
@@ -29,8 +31,10 @@ const (
 	maxSlow   = 8
 	// maxLanes is how many endpoints one process serves at once.
 	maxLanes = 1024
-	// ahead is how many deliveries a quick lane takes at once, as a multiple of its window.
-	ahead = 4
+	// maxBatch is how many deliveries a lane takes at once. ahead is the number of those left
+	// at which a quick lane takes the next ones.
+	maxBatch = 256
+	ahead    = 192
 )
 
 // lane is an endpoint that is being served, or was a short time ago. Its fields belong to the
@@ -42,8 +46,9 @@ type lane struct {
 	// window is how many attempts may run at once: 1 at first, twice as many after each
 	// success, half after each failure.
 	window int
-	// slow reports that the last attempt took long. last is when it ended.
+	// slow reports that the last attempt took long. took is how long, and last when it ended.
 	slow bool
+	took time.Duration
 	last time.Time
 }
 
@@ -55,7 +60,7 @@ type result struct {
 
 // learn adapts the window to the result of an attempt.
 func (l *lane) learn(r result) {
-	l.slow, l.last = r.took >= lateAfter, time.Now()
+	l.slow, l.took, l.last = r.took >= lateAfter, r.took, time.Now()
 	most := maxWindow
 	if l.slow {
 		most = maxSlow
@@ -134,11 +139,14 @@ func (l *lanes) overtimeEnded() {
 	l.late--
 }
 
-// batch is how many deliveries are taken at once: few from an endpoint that is slow or unknown,
-// because others could not take them meanwhile.
+// quick reports that the window is as large as it can be.
+func (l *lane) quick() bool { return !l.slow && l.window == maxWindow }
+
+// batch is how many deliveries are taken at once. A slow or unknown endpoint takes few, because
+// other workers could not take them meanwhile. A quick one takes those of about a second.
 func (l *lane) batch() int {
-	if l.slow || l.window < maxWindow {
+	if !l.quick() {
 		return l.window
 	}
-	return ahead * l.window
+	return min(maxBatch, l.window*max(1, int(time.Second/max(l.took, time.Millisecond))))
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"timbre.example/internal/fault"
@@ -34,6 +35,23 @@ type Delivery struct {
 	// EndedAt is zero while it waits. NextAttempt is zero unless it waits; [Service.Delivery]
 	// alone reads it.
 	EndedAt, NextAttempt time.Time
+}
+
+// Shown returns the delivery with the id of its transaction as its reader may see it. This holds
+// for the payload and the answers of attempts, too: a receiver may send back the payload.
+func (d Delivery) Shown(id func(string) string, attempts ...Attempt) Delivery {
+	if d.Transaction != "" {
+		full := d.Transaction
+		d.Transaction = id(full)
+		d.Payload = strings.ReplaceAll(d.Payload, full, d.Transaction)
+		for i := range attempts {
+			attempts[i].Body = strings.ReplaceAll(attempts[i].Body, full, d.Transaction)
+			for j := range attempts[i].Headers {
+				attempts[i].Headers[j].Value = strings.ReplaceAll(attempts[i].Headers[j].Value, full, d.Transaction)
+			}
+		}
+	}
+	return d
 }
 
 // Attempt is one POST of a delivery.

@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"timbre.example/internal/audit"
@@ -16,9 +19,9 @@ import (
 
 func missing(err error) bool { return errors.Is(err, sql.ErrNoRows) }
 
-// deliver makes one attempt and records it. leave gives the slot back. An attempt that takes
-// long leaves a quick slot before its end, so that slow endpoints never hold all of them.
-func (s *Service) deliver(ctx context.Context, d outbox.Delivery, to query.WebhookEndpoint, leave func(), slow bool) result {
+// deliver makes one attempt, and has it recorded. leave gives the slot back. An attempt that
+// takes long leaves a quick slot before its end, so that slow endpoints never hold all of them.
+func (s *Service) deliver(ctx context.Context, d outbox.Delivery, b *batch, leave func(), slow bool) result {
 	var late chan bool
 	if !slow {
 		late = make(chan bool, 1)
@@ -41,38 +44,44 @@ func (s *Service) deliver(ctx context.Context, d outbox.Delivery, to query.Webho
 	} else {
 		defer leave()
 	}
-	row, err := s.DB.Read().WebhookDelivery(ctx, d.Subject)
-	if missing(err) { // the work was redacted, or the row is too old
-		err = s.DB.Tx(ctx, func(tx *store.Tx) error { return outbox.Finish(ctx, tx, d) })
-		s.report(ctx, "finish a delivery", err)
-		return result{acknowledged: true}
+	ended := s.unrecorded.begins()
+	m, ok := s.attempt(ctx, d, b)
+	if ok {
+		s.keep(ctx, m)
 	}
-	var body []byte
-	var secrets []Secret
-	if err == nil {
-		body, err = s.body(ctx, row)
-	}
-	if err == nil {
-		secrets, err = s.secrets(to)
-	}
+	ended()
+	return result{ok && m.acknowledged(), m.took}
+}
+
+// attempt sends a delivery once. ok is false if there is nothing to record.
+func (s *Service) attempt(ctx context.Context, d outbox.Delivery, b *batch) (m made, ok bool) {
+	row := b.rows[d.Subject]
+	body, err := s.body(ctx, row)
 	if err != nil { // not the receiver's fault: the lease ends, and it is tried again
 		s.report(ctx, "sign a delivery", err)
-		return result{}
+		return m, false
 	}
 	s.Reached("webhook.taken")
-	a := post(ctx, s.client, s.UserAgent, to.Url, row.ID, secrets, body, s.DB.Now())
-	if ctx.Err() != nil && a.status == 0 { // the server stops: the receiver has not failed
+	now := s.DB.Now()
+	m = made{Delivery: d, row: row, url: b.to.Url, answer: post(ctx, s.client, s.UserAgent, b.to.Url, row.ID, b.secrets(now), body, now)}
+	if ctx.Err() != nil && m.status == 0 { // the server stops: the receiver has not failed
 		if err := s.queue.Return(context.WithoutCancel(ctx), d); err != nil {
 			s.report(ctx, "return a delivery", err)
 		}
-		return result{}
+		return m, false
 	}
 	s.Reached("webhook.sent")
-	if err := s.record(context.WithoutCancel(ctx), d, row, to, a); err != nil {
-		s.report(ctx, "record an attempt", err)
+	var again bool
+	m.wait, again = pause(d.Attempts+1, m.retryAfter)
+	switch {
+	case m.acknowledged():
+		m.state = Delivered
+	case m.final(), !again:
+		m.state = Failed
+	default:
+		m.state = Waiting
 	}
-	s.Reached("webhook.recorded")
-	return result{a.acknowledged(), a.took}
+	return m, true
 }
 
 // body is the payload of an attempt. The access code is derived now, and only while it is
@@ -97,96 +106,126 @@ func (s *Service) body(ctx context.Context, row query.WebhookDelivery) ([]byte, 
 	return json.Marshal(p)
 }
 
-// secrets returns the secrets that sign now, the newest first.
-func (s *Service) secrets(to query.WebhookEndpoint) ([]Secret, error) {
-	one, err := open(s.Key, to.ID, to.Secret)
-	if err != nil {
-		return nil, err
-	}
-	all := []Secret{one}
-	if to.PreviousUntil > store.Micros(s.DB.Now()) {
-		before, err := open(s.Key, to.ID, to.PreviousSecret)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, before)
-	}
-	return all, nil
-}
-
-// record stores the attempt, and what follows from it: the end of the delivery or its next
-// attempt, and the state of its endpoint.
-func (s *Service) record(ctx context.Context, d outbox.Delivery, row query.WebhookDelivery, to query.WebhookEndpoint, a answer) error {
-	wait, again := pause(d.Attempts+1, a.retryAfter)
-	state := Waiting
-	switch {
-	case a.acknowledged():
-		state = Delivered
-	case a.final(), !again:
-		state = Failed
-	}
+// recordTogether stores attempts, and what follows from them, in one transaction: the ends of
+// the deliveries or their next attempts, and the states of their endpoints.
+func (s *Service) recordTogether(ctx context.Context, all []made) error {
 	var after []func()
 	err := s.DB.Tx(ctx, func(tx *store.Tx) (err error) {
 		after = nil
-		if err := attempted(ctx, tx, row.ID, to.Url, state, a); err != nil {
+		if err := acknowledged(ctx, tx, all); err != nil {
 			return err
 		}
-		if state == Waiting {
-			err = outbox.RetryAt(ctx, tx, d, tx.Now.Add(wait), a.err)
-		} else {
-			err = outbox.Finish(ctx, tx, d)
+		var ended []string
+		for _, m := range all {
+			if !m.acknowledged() {
+				if err := failedOne(ctx, tx, m); err != nil {
+					return err
+				}
+			}
+			if err := tx.InsertWebhookAttempt(ctx, query.InsertWebhookAttemptParams{
+				ID: m.row.ID, Url: m.url, StartedAt: store.Micros(m.began), Duration: m.took.Microseconds(), Status: int64(m.status), Headers: encode(m.headers), Body: withoutCodes(readable(m.body, kept)), Error: m.err,
+			}); err != nil {
+				return err
+			}
+			if m.state == Waiting {
+				err = outbox.RetryAt(ctx, tx, m.Delivery, tx.Now.Add(m.wait), m.err)
+			} else {
+				ended = append(ended, m.Subject)
+			}
+			if err != nil {
+				return err
+			}
 		}
-		if err != nil {
+		if err := outbox.FinishAll(ctx, tx, outbox.Webhook, ended); err != nil {
 			return err
 		}
-		after, err = s.health(ctx, tx, to, a)
+		after, err = s.healths(ctx, tx, all)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if state == Waiting && wait < time.Minute { // sooner than the worker looks by itself
-		time.AfterFunc(wait, s.Wake)
+	for _, m := range all {
+		s.Events.WebhookAttempt(ctx, events.Webhook{
+			Delivery: m.row.ID, Event: m.row.Event, Job: m.row.TransactionID, Organization: m.row.OrganizationID, Endpoint: m.row.EndpointID,
+		}, string(m.state), m.status, m.Attempts+1, m.took)
+		if m.state == Waiting && m.wait < time.Minute { // sooner than the worker looks by itself
+			time.AfterFunc(m.wait, s.Wake)
+		}
 	}
-	s.Events.WebhookAttempt(ctx, events.Webhook{
-		Delivery: row.ID, Event: row.Event, Job: row.TransactionID, Organization: row.OrganizationID, Endpoint: row.EndpointID,
-	}, string(state), a.status, d.Attempts+1, a.took)
 	for _, tell := range after {
 		tell()
 	}
 	return nil
 }
 
-// attempted stores an attempt. A row that is gone stores nothing.
-func attempted(ctx context.Context, tx *store.Tx, id, url string, state State, a answer) error {
-	n := int64(0)
-	var err error
-	if state != Waiting {
-		if n, err = tx.EndWebhookDelivery(ctx, query.EndWebhookDeliveryParams{State: string(state), LastStatus: int64(a.status), Now: store.Micros(tx.Now), ID: id}); err != nil {
+// acknowledged ends the deliveries with an acknowledged attempt: one statement for each status.
+func acknowledged(ctx context.Context, tx *store.Tx, all []made) error {
+	ids := map[int][]string{}
+	for _, m := range all {
+		if m.acknowledged() {
+			ids[m.status] = append(ids[m.status], m.row.ID)
+		}
+	}
+	for _, status := range slices.Sorted(maps.Keys(ids)) {
+		if err := tx.AcknowledgeWebhookDeliveries(ctx, query.AcknowledgeWebhookDeliveriesParams{
+			LastStatus: int64(status), Now: store.Micros(tx.Now), Joined: strings.Join(ids[status], ""), Count: int64(len(ids[status])),
+		}); err != nil {
 			return err
 		}
 	}
-	if n == 0 {
-		if err := tx.TriedWebhookDelivery(ctx, query.TriedWebhookDeliveryParams{LastStatus: int64(a.status), ID: id}); err != nil {
-			return err
-		}
-	}
-	return tx.InsertWebhookAttempt(ctx, query.InsertWebhookAttemptParams{
-		ID: id, Url: url, StartedAt: store.Micros(a.began), Duration: a.took.Microseconds(), Status: int64(a.status), Headers: encode(a.headers), Body: readable(a.body, kept), Error: a.err,
-	})
+	return nil
 }
 
-// health keeps what an attempt says about its endpoint, and disables an endpoint that wants
-// nothing, or has failed for days after a warning. after is called after the commit.
-func (s *Service) health(ctx context.Context, tx *store.Tx, to query.WebhookEndpoint, a answer) (after []func(), err error) {
+// failedOne counts a failed attempt, and ends its delivery if no other attempt follows. A row
+// that is gone changes nothing.
+func failedOne(ctx context.Context, tx *store.Tx, m made) error {
+	if m.state != Waiting {
+		n, err := tx.EndWebhookDelivery(ctx, query.EndWebhookDeliveryParams{State: string(m.state), LastStatus: int64(m.status), Now: store.Micros(tx.Now), ID: m.row.ID})
+		if err != nil || n > 0 {
+			return err
+		}
+	}
+	return tx.TriedWebhookDelivery(ctx, query.TriedWebhookDeliveryParams{LastStatus: int64(m.status), ID: m.row.ID})
+}
+
+// healths keeps what attempts say about their endpoints, in the order of the attempts. Of
+// several acknowledgements without a failure between them, one counts.
+func (s *Service) healths(ctx context.Context, tx *store.Tx, all []made) (after []func(), err error) {
+	works := map[string]bool{}
+	for _, m := range all {
+		id := m.row.EndpointID
+		if m.acknowledged() {
+			if !works[id] {
+				err = tx.WebhookWorks(ctx, id)
+			}
+			if works[id] = true; err != nil {
+				return nil, err
+			}
+			continue
+		}
+		works[id] = false
+		to, err := tx.WebhookEndpointByID(ctx, id)
+		if missing(err) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		told, err := s.failure(ctx, tx, to, m.answer)
+		if err != nil {
+			return nil, err
+		}
+		after = append(after, told...)
+	}
+	return after, nil
+}
+
+// failure keeps what a failed attempt says about its endpoint, and disables an endpoint that
+// wants nothing, or has failed for days after a warning. after is called after the commit.
+func (s *Service) failure(ctx context.Context, tx *store.Tx, to query.WebhookEndpoint, a answer) (after []func(), err error) {
 	now := store.Micros(tx.Now)
 	failing := tx.Now.Sub(store.Time(to.FailingSince))
 	switch {
-	case a.acknowledged():
-		if to.FailingSince != 0 {
-			err = tx.WebhookWorks(ctx, to.ID)
-		}
-		return nil, err
 	case a.gone():
 		return s.disable(ctx, tx, to, Gone)
 	case to.FailingSince == 0:

@@ -75,6 +75,7 @@ type Service struct {
 	// quick and slow are the slots of attempts that run: see lane.go.
 	quick, slow *share.Pool
 	running     sync.WaitGroup
+	unrecorded  unrecorded
 }
 
 // New makes a Service. Its Workers deliver.
@@ -82,7 +83,7 @@ func New(c Config) *Service {
 	if c.Reached == nil {
 		c.Reached = func(string) {}
 	}
-	s := &Service{Config: c, policy: newPolicy(c.Allow), wake: work.NewSignal(), quick: share.New(quickSlots), slow: share.New(slowSlots), lanes: lanes{active: map[string]*lane{}}}
+	s := &Service{Config: c, policy: newPolicy(c.Allow), wake: work.NewSignal(), quick: share.New(quickSlots), slow: share.New(slowSlots), lanes: lanes{active: map[string]*lane{}}, unrecorded: newUnrecorded()}
 	s.queue = &outbox.Lanes{DB: c.DB, Kind: outbox.Webhook, Lease: lease}
 	s.client = s.policy.client()
 	return s

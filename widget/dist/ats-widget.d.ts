@@ -138,7 +138,7 @@ export interface ErrorDetails {
     reason: string;
   };
   "common.rate_limited": {
-    /** The limit that is reached. `address` or `organization`: requests. `followers`: clients that follow this transaction. `bodies_in_flight`: request bodies that this address or organization sends at the same time. For an upload: `uploads_in_flight` (two uploads to this URL are already running); `organization_uploads` or `server_uploads` (uploads at the same time); `organization_bytes` or `server_bytes` (bytes that are being uploaded or are not registered yet). */
+    /** The limit that is reached. `address`, `api_key` or `organization`: requests. `followers`: clients that follow this transaction. `bodies_in_flight`: request bodies that this address or organization sends at the same time. For an upload: `uploads_in_flight` (two uploads to this URL are already running); `organization_uploads` or `server_uploads` (uploads at the same time); `organization_bytes` or `server_bytes` (bytes that are being uploaded or are not registered yet). */
     reason?: string;
   };
   "common.validation_failed": {
@@ -164,7 +164,7 @@ export interface ErrorDetails {
     reason: string;
   };
   "common.forbidden": {
-    /** `no_external_user_ref`: the session has none. `other_external_user_ref`: the session has another one than the request or the work. `signature`: an upload or download URL has a wrong signature. */
+    /** `no_external_user_ref`: the session has none. `other_external_user_ref`: the session has another one than the request or the work. `signature`: an upload or download URL has a wrong signature. `role`: the member's role does not allow this. `origin`: a page of another origin asks for a change. `test_key`: a test API key asks for a change beyond test data. */
     reason: string;
   };
   "common.quota_exceeded": {
@@ -182,6 +182,10 @@ export interface ErrorDetails {
   "common.conflict": {
     /** `changed` (another change came first), or `exists` (the same item is already there). */
     reason: string;
+    /** The current revision of the changed settings. */
+    revision?: number;
+    /** The fields that changed since the caller read them. The message has the old and the new value. */
+    fields?: FieldError[];
   };
   "registration.upload_missing": {
     /** The file hash in `media_sha256`, when another file was uploaded. */

@@ -42,9 +42,14 @@ type pages struct{ db *store.DB }
 // filter is what the query selects. A form that is shown again has no query.
 func filter(c *shell.Call) credits.Filter {
 	if c.R.Method != "GET" {
-		return credits.Filter{}
+		return credits.Filter{Shown: shown(c)}
 	}
-	return credits.Filter{Kind: c.Form.Text("kind"), TransactionID: c.Form.Text("transaction")}
+	return credits.Filter{Kind: c.Form.Text("kind"), TransactionID: c.Form.Text("transaction"), Shown: shown(c)}
+}
+
+// shown is how the visitor sees ids of transactions.
+func shown(c *shell.Call) func(string) string {
+	return func(id string) string { return permission.TransactionID(id, c.May) }
 }
 
 // query is the filter as the query of an address.
@@ -125,7 +130,7 @@ func (p pages) file(c *shell.Call) error {
 }
 
 func (p pages) holds(c *shell.Call) error {
-	list, next, err := credits.Holds(c.Context(), p.db.Read(), c.Organization(), c.After(), rows)
+	list, next, err := credits.Holds(c.Context(), p.db.Read(), c.Organization(), c.After(), rows, shown(c))
 	if err != nil {
 		return err
 	}

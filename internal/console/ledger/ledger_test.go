@@ -56,6 +56,15 @@ func TestLedger(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
+	// The id of a new transaction reads its access code: a viewer sees the beginning.
+	for _, path := range []string{"/o/{org}/credits", "/o/{org}/credits/ledger.csv"} {
+		if seen := viewer.Get(path).Body; strings.Contains(seen, id(5)) || strings.Contains(seen, id(40)) || !strings.Contains(seen, id(0)[:18]) {
+			t.Errorf("%s shows a viewer whole ids, or none: %s", path, seen)
+		}
+		if seen := s.As("developer").Get(path + "?kind=hold").Body; !strings.Contains(seen, id(59)) {
+			t.Errorf("%s shows a developer no whole id: %s", path, seen)
+		}
+	}
 	if len(page.Body) > 50_000 {
 		t.Errorf("the page has %d bytes", len(page.Body))
 	}

@@ -203,9 +203,9 @@ func (p pages) todo(c *shell.Call, o account.Organization, f *facts) error {
 	paid := f.Balance.Available+f.Balance.Held+f.Balance.Spent > 0
 	steps := []step{
 		{"keys", c.Address("/o/{org}/integration"), len(keys) > 0},
-		{"origin", c.Address("/o/{org}/integration"), len(origins) > 0},
+		{"origin", c.Address("/o/{org}/integration") + "#origins", len(origins) > 0},
 		{"credits", c.Address("/o/{org}/credits"), paid},
-		{"song", c.Address("/o/{org}/integration"), len(f.Works) > 0},
+		{"song", c.Address("/o/{org}/integration/snippet"), len(f.Works) > 0},
 		{"webhook", c.Address("/o/{org}/webhooks"), endpoints.Total > 0},
 		{"people", c.Address("/o/{org}/people"), others},
 	}

@@ -13,15 +13,17 @@ function copying(root: ParentNode): void {
 document.addEventListener('click', (event) => {
   const button = (event.target as Element).closest<HTMLButtonElement>('button[data-copy], button[data-copies]');
   if (!button) return;
-  void navigator.clipboard.writeText(button.dataset.copy ?? document.getElementById(button.dataset.copies ?? '')?.textContent ?? '').then(() => {
-    const label = button.getAttribute('aria-label') ?? '';
-    button.classList.add('done');
-    button.setAttribute('aria-label', button.dataset.done ?? label);
-    setTimeout(() => {
-      button.classList.remove('done');
-      button.setAttribute('aria-label', label);
-    }, 2000);
-  });
+  void navigator.clipboard
+    .writeText(button.dataset.copy ?? document.getElementById(button.dataset.copies ?? '')?.textContent ?? '')
+    .then(() => {
+      const label = button.getAttribute('aria-label') ?? '';
+      button.classList.add('done');
+      button.setAttribute('aria-label', button.dataset.done ?? label);
+      setTimeout(() => {
+        button.classList.remove('done');
+        button.setAttribute('aria-label', label);
+      }, 2000);
+    });
 });
 
 /** Loads a page as a document. A document from a request runs no script. */
@@ -129,7 +131,10 @@ function session(widget: Widget): void {
   const list = document.getElementById('events');
   if (!form) return;
   const token = async (): Promise<void> => {
-    const answer = await fetch(form.action, { method: 'POST', body: new URLSearchParams(new FormData(form) as unknown as Record<string, string>) });
+    const answer = await fetch(form.action, {
+      method: 'POST',
+      body: new URLSearchParams(new FormData(form) as unknown as Record<string, string>),
+    });
     const body = answer.ok ? ((await answer.json()) as { token?: string }) : {};
     if (body.token) widget.setToken(body.token);
     if (said) said.textContent = body.token ? '' : (said.dataset.refused ?? '');

@@ -216,6 +216,7 @@ func (p pages) delivery(c *shell.Call) error {
 	if err != nil {
 		return err
 	}
+	d = d.Shown(func(id string) string { return permission.TransactionID(id, c.May) }, attempts...)
 	var payload bytes.Buffer
 	if err := json.Indent(&payload, []byte(d.Payload), "", "  "); err != nil {
 		return err

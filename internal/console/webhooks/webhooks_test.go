@@ -21,8 +21,8 @@ func TestTexts(t *testing.T) {
 	shelltest.Area(t, Area(nil), ".")
 }
 
-// The whole path in the pages: create an endpoint, see its secret once, send a test, see the
-// failed attempt, replay it and a range, rotate, disable, change with an old revision, delete.
+// The whole path in the pages: create an endpoint, see its secret once, send a test, and see the
+// failed attempt. Then replay it and a range, rotate, disable, change with an old revision, delete.
 // A viewer sees no form, and can send none.
 func TestPages(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
@@ -90,6 +90,18 @@ func TestPages(t *testing.T) {
 			t.Error("a viewer sees forms")
 		}
 		has(viewer.Post(at+"/test", nil), 403)
+		// The id of a new transaction reads its access code: a viewer sees the beginning.
+		const transaction = "01890000-0000-7abc-8def-0000000000aa"
+		if err := db.Tx(t.Context(), func(tx *store.Tx) error {
+			return webhook.TransactionEnded(t.Context(), tx, webhook.Ended{Event: webhook.WorkFailed, Transaction: transaction, Organization: site.Organization, Network: "testnet", At: tx.Now})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		failed := strings.TrimPrefix(regexp.MustCompile(`/console(/o/[^"]+/deliveries/[^"]+)`).FindString(has(admin.Get(at+"?event=work_failed"), 200).Body), "/console")
+		has(admin.Get(failed), 200, transaction)
+		if v := has(viewer.Get(failed), 200, transaction[:18]); strings.Contains(v.Body, transaction) {
+			t.Error("a viewer sees the whole id of a transaction")
+		}
 		has(admin.Post(at+"/delete", nil), 422)
 		has(admin.Post(at+"/delete", url.Values{"sure": {"yes"}}), 303)
 		has(admin.Get(at), 404)

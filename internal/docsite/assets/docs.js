@@ -116,3 +116,7 @@ const boxes = new ResizeObserver((entries) => {
   }
 });
 for (const e of all('pre, .scroll')) boxes.observe(e);
+
+// The story of the API had the address of its reference. Old links to a heading of it still arrive.
+const from = decodeURIComponent(location.hash.slice(1));
+if (location.pathname === '/docs/api' && from && !document.getElementById(from)) location.replace('/docs/calls#' + from);

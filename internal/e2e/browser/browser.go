@@ -527,3 +527,26 @@ func (p *Page) In(t testing.TB) *Page {
 	p.t = t
 	return p
 }
+
+// Another opens another tab of the same browser, as a person does who keeps this one.
+func (p *Page) Another() *Page {
+	p.t.Helper()
+	tab := &Page{t: p.t, choosers: make(chan *page.EventFileChooserOpened, 4)}
+	ctx, stop := chromedp.NewContext(p.ctx, chromedp.WithListener(tab.listen))
+	tab.ctx = ctx
+	p.t.Cleanup(stop)
+	tab.must(chromedp.Do(ctx), "open a tab")
+	tab.BeforeScripts(Script)
+	_, err := call(tab, audits.Enable, cdp.Empty{})
+	tab.must(err, "listen to issues")
+	tab.startNetwork()
+	tab.Size(1280, 2600)
+	return tab
+}
+
+// Front shows this tab, and hides the others.
+func (p *Page) Front() {
+	p.t.Helper()
+	_, err := call(p, page.BringToFront, cdp.Empty{})
+	p.must(err, "show the tab")
+}

@@ -352,6 +352,23 @@ func (s *Server) Stop() {
 	}
 }
 
+// Printed waits for a word of the output that contains this, such as a link.
+func (s *Server) Printed(part string) string {
+	s.t.Helper()
+	var found string
+	if !Eventually(func() bool {
+		words := strings.Fields(s.log.String())
+		i := slices.IndexFunc(words, func(w string) bool { return strings.Contains(w, part) })
+		if i >= 0 {
+			found = words[i]
+		}
+		return i >= 0
+	}) {
+		s.t.Fatalf("the server does not print %s", part)
+	}
+	return found
+}
+
 // WasKilled waits for the end of a server that is about to be killed by itself,
 // and reports whether that is how it ended.
 func (s *Server) WasKilled() bool {

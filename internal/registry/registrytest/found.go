@@ -3,7 +3,7 @@ package registrytest
 import "fmt"
 
 // found: a work has words exactly while it is not erased, and each ended transaction is counted once.
-// What a process of an older release has recorded waits for the worker.
+// Records of a process of an older release wait for the worker.
 func (c *checker) found() {
 	words := map[string]int64{}
 	c.rows(`SELECT work_id, COUNT(*) FROM work_words GROUP BY work_id`, func(scan func(...any) error) error {

@@ -5,7 +5,7 @@
 CREATE TABLE requests (
   organization_id TEXT NOT NULL,
   request_id      TEXT NOT NULL,
-  -- What the calls of one registration share: the id of their session, or without a session
+  -- The calls of one registration share this value: the id of their session, or without a session
   -- that of their job; '': nothing.
   correlation_id  TEXT NOT NULL,
   job_id          TEXT NOT NULL,

@@ -18,22 +18,24 @@ SELECT * FROM audit_entries WHERE organization_id = sqlc.arg(organization_id) AN
 ORDER BY id DESC LIMIT sqlc.arg(lim);
 
 -- name: AuditEntriesOfAction :many
-SELECT * FROM audit_entries WHERE organization_id = sqlc.arg(organization_id) AND action = sqlc.arg(action) AND id >= sqlc.arg(first) AND id < sqlc.arg(before)
-ORDER BY id DESC LIMIT sqlc.arg(lim);
+-- Pairs are compared, and not each column: with an equality, Postgres may read the whole log of the organization in
+-- the order of id, and keep the few rows of the action. The next two queries are alike.
+SELECT * FROM audit_entries WHERE organization_id = sqlc.arg(organization_id) AND (action, id) >= (sqlc.arg(action), sqlc.arg(first)) AND (action, id) < (sqlc.arg(action), sqlc.arg(before))
+ORDER BY action DESC, id DESC LIMIT sqlc.arg(lim);
 
 -- name: AuditEntriesOfActor :many
-SELECT * FROM audit_entries WHERE organization_id = sqlc.arg(organization_id) AND actor_id = sqlc.arg(actor_id) AND id >= sqlc.arg(first) AND id < sqlc.arg(before)
-ORDER BY id DESC LIMIT sqlc.arg(lim);
+SELECT * FROM audit_entries WHERE organization_id = sqlc.arg(organization_id) AND (actor_id, id) >= (sqlc.arg(actor_id), sqlc.arg(first)) AND (actor_id, id) < (sqlc.arg(actor_id), sqlc.arg(before))
+ORDER BY actor_id DESC, id DESC LIMIT sqlc.arg(lim);
 
 -- name: AuditEntriesOfSubject :many
-SELECT * FROM audit_entries WHERE organization_id = sqlc.arg(organization_id) AND subject = sqlc.arg(subject) AND id >= sqlc.arg(first) AND id < sqlc.arg(before)
-ORDER BY id DESC LIMIT sqlc.arg(lim);
+SELECT * FROM audit_entries WHERE organization_id = sqlc.arg(organization_id) AND (subject, id) >= (sqlc.arg(subject), sqlc.arg(first)) AND (subject, id) < (sqlc.arg(subject), sqlc.arg(before))
+ORDER BY subject DESC, id DESC LIMIT sqlc.arg(lim);
 
 -- name: AllAuditEntries :many
 SELECT * FROM audit_entries WHERE id >= sqlc.arg(first) AND id < sqlc.arg(before) ORDER BY id DESC LIMIT sqlc.arg(lim);
 
 -- name: AuditChain :many
-SELECT * FROM audit_entries WHERE organization_id = sqlc.arg(organization_id) AND position > sqlc.arg(after) ORDER BY position LIMIT sqlc.arg(lim);
+SELECT * FROM audit_entries WHERE organization_id = sqlc.arg(organization_id) AND position > sqlc.arg(after) AND position > 0 ORDER BY position LIMIT sqlc.arg(lim);
 
 -- name: AuditHeads :many
 SELECT * FROM audit_heads WHERE organization_id > sqlc.arg(after) ORDER BY organization_id LIMIT sqlc.arg(lim);

@@ -43,7 +43,7 @@ SELECT * FROM credit_warnings WHERE organization_id = sqlc.arg(organization_id) 
 
 -- name: HeldFor :one
 SELECT CAST(COALESCE(SUM(e.amount), 0) AS BIGINT) FROM ledger_entries e JOIN ledger_transfers t ON t.id = e.transfer_id
-WHERE t.transaction_id = sqlc.arg(transaction_id) AND e.account = 'held';
+WHERE t.transaction_id = sqlc.arg(transaction_id) AND t.transaction_id <> '' AND e.account = 'held';
 
 -- name: History :many
 SELECT page.id, page.kind, page.transaction_id, page.note, page.created_at, e.account, e.amount, e.balance
@@ -60,10 +60,10 @@ JOIN ledger_entries e ON e.transfer_id = page.id
 ORDER BY page.id DESC;
 
 -- name: HistoryOfTransaction :many
+-- In no order: an order by id would make SQLite read all transfers of the organization.
 SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount, e.balance
 FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id
-WHERE t.transaction_id = sqlc.arg(transaction_id) AND t.transaction_id <> '' AND t.organization_id = sqlc.arg(organization_id)
-ORDER BY t.id DESC, e.account;
+WHERE t.transaction_id = sqlc.arg(transaction_id) AND t.transaction_id <> '' AND t.organization_id = sqlc.arg(organization_id);
 
 -- name: BalanceBefore :one
 -- The balance of an account before a transfer.

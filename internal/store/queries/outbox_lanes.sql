@@ -29,3 +29,9 @@ WHERE kind = sqlc.arg(kind) AND subject = sqlc.arg(subject) AND attempts > 0;
 
 -- name: DeliveryDue :one
 SELECT due_at FROM deliveries WHERE kind = sqlc.arg(kind) AND subject = sqlc.arg(subject);
+
+-- name: FinishDeliveries :exec
+-- The deliveries of several subjects of the same length, joined.
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST(sqlc.arg(count) AS BIGINT))
+DELETE FROM deliveries WHERE deliveries.kind = sqlc.arg(kind)
+  AND deliveries.subject IN (SELECT substr(CAST(sqlc.arg(joined) AS TEXT), CAST(n.i * CAST(sqlc.arg(length) AS BIGINT) + 1 AS INTEGER), CAST(sqlc.arg(length) AS INTEGER)) FROM n);

@@ -57,6 +57,11 @@ WHERE id = sqlc.arg(id) AND disabled_at = 0 AND deleted_at = 0;
 INSERT INTO webhook_deliveries (id, organization_id, endpoint_id, event, transaction_id, work_id, payload, access_code, state, created_at, ended_at)
 VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(endpoint_id), sqlc.arg(event), sqlc.arg(transaction_id), sqlc.arg(work_id), sqlc.arg(payload), sqlc.arg(access_code), sqlc.arg(state), sqlc.arg(now), sqlc.arg(ended_at));
 
+-- name: WebhookDeliveriesByID :many
+-- The deliveries of several ids, joined.
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST(sqlc.arg(count) AS BIGINT))
+SELECT * FROM webhook_deliveries d WHERE d.id IN (SELECT substr(CAST(sqlc.arg(joined) AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n);
+
 -- name: WebhookDelivery :one
 SELECT * FROM webhook_deliveries WHERE id = sqlc.arg(id);
 
@@ -65,6 +70,12 @@ SELECT * FROM webhook_deliveries WHERE id = sqlc.arg(id);
 -- success into a failure.
 UPDATE webhook_deliveries SET state = sqlc.arg(state), attempts = attempts + 1, last_status = sqlc.arg(last_status), ended_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND (state = 'waiting' OR sqlc.arg(state) = 'delivered');
+
+-- name: AcknowledgeWebhookDeliveries :exec
+-- The end of a round of several deliveries. Their ids are joined.
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST(sqlc.arg(count) AS BIGINT))
+UPDATE webhook_deliveries SET state = 'delivered', attempts = attempts + 1, last_status = sqlc.arg(last_status), ended_at = sqlc.arg(now)
+WHERE webhook_deliveries.id IN (SELECT substr(CAST(sqlc.arg(joined) AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n);
 
 -- name: TriedWebhookDelivery :exec
 UPDATE webhook_deliveries SET attempts = attempts + 1, last_status = sqlc.arg(last_status) WHERE id = sqlc.arg(id);

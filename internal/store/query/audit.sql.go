@@ -56,7 +56,7 @@ func (q *Queries) AllAuditEntries(ctx context.Context, arg AllAuditEntriesParams
 }
 
 const auditChain = `-- name: AuditChain :many
-SELECT id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at, position, hash FROM audit_entries WHERE organization_id = $1 AND position > $2 ORDER BY position LIMIT $3
+SELECT id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at, position, hash FROM audit_entries WHERE organization_id = $1 AND position > $2 AND position > 0 ORDER BY position LIMIT $3
 `
 
 type AuditChainParams struct {
@@ -156,8 +156,8 @@ func (q *Queries) AuditEntries(ctx context.Context, arg AuditEntriesParams) ([]A
 }
 
 const auditEntriesOfAction = `-- name: AuditEntriesOfAction :many
-SELECT id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at, position, hash FROM audit_entries WHERE organization_id = $1 AND action = $2 AND id >= $3 AND id < $4
-ORDER BY id DESC LIMIT $5
+SELECT id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at, position, hash FROM audit_entries WHERE organization_id = $1 AND (action, id) >= ($2, $3) AND (action, id) < ($2, $4)
+ORDER BY action DESC, id DESC LIMIT $5
 `
 
 type AuditEntriesOfActionParams struct {
@@ -168,6 +168,8 @@ type AuditEntriesOfActionParams struct {
 	Lim            int32
 }
 
+// Pairs are compared, and not each column: with an equality, Postgres may read the whole log of the organization in
+// the order of id, and keep the few rows of the action. The next two queries are alike.
 func (q *Queries) AuditEntriesOfAction(ctx context.Context, arg AuditEntriesOfActionParams) ([]AuditEntry, error) {
 	rows, err := q.db.QueryContext(ctx, auditEntriesOfAction,
 		arg.OrganizationID,
@@ -211,8 +213,8 @@ func (q *Queries) AuditEntriesOfAction(ctx context.Context, arg AuditEntriesOfAc
 }
 
 const auditEntriesOfActor = `-- name: AuditEntriesOfActor :many
-SELECT id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at, position, hash FROM audit_entries WHERE organization_id = $1 AND actor_id = $2 AND id >= $3 AND id < $4
-ORDER BY id DESC LIMIT $5
+SELECT id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at, position, hash FROM audit_entries WHERE organization_id = $1 AND (actor_id, id) >= ($2, $3) AND (actor_id, id) < ($2, $4)
+ORDER BY actor_id DESC, id DESC LIMIT $5
 `
 
 type AuditEntriesOfActorParams struct {
@@ -266,8 +268,8 @@ func (q *Queries) AuditEntriesOfActor(ctx context.Context, arg AuditEntriesOfAct
 }
 
 const auditEntriesOfSubject = `-- name: AuditEntriesOfSubject :many
-SELECT id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at, position, hash FROM audit_entries WHERE organization_id = $1 AND subject = $2 AND id >= $3 AND id < $4
-ORDER BY id DESC LIMIT $5
+SELECT id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at, position, hash FROM audit_entries WHERE organization_id = $1 AND (subject, id) >= ($2, $3) AND (subject, id) < ($2, $4)
+ORDER BY subject DESC, id DESC LIMIT $5
 `
 
 type AuditEntriesOfSubjectParams struct {

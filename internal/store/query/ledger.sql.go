@@ -101,7 +101,7 @@ func (q *Queries) GetCreditWarning(ctx context.Context, id string) (CreditWarnin
 
 const heldFor = `-- name: HeldFor :one
 SELECT CAST(COALESCE(SUM(e.amount), 0) AS BIGINT) FROM ledger_entries e JOIN ledger_transfers t ON t.id = e.transfer_id
-WHERE t.transaction_id = $1 AND e.account = 'held'
+WHERE t.transaction_id = $1 AND t.transaction_id <> '' AND e.account = 'held'
 `
 
 func (q *Queries) HeldFor(ctx context.Context, transactionID string) (int64, error) {
@@ -243,7 +243,6 @@ const historyOfTransaction = `-- name: HistoryOfTransaction :many
 SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount, e.balance
 FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id
 WHERE t.transaction_id = $1 AND t.transaction_id <> '' AND t.organization_id = $2
-ORDER BY t.id DESC, e.account
 `
 
 type HistoryOfTransactionParams struct {
@@ -262,6 +261,7 @@ type HistoryOfTransactionRow struct {
 	Balance       sql.NullInt64
 }
 
+// In no order: an order by id would make SQLite read all transfers of the organization.
 func (q *Queries) HistoryOfTransaction(ctx context.Context, arg HistoryOfTransactionParams) ([]HistoryOfTransactionRow, error) {
 	rows, err := q.db.QueryContext(ctx, historyOfTransaction, arg.TransactionID, arg.OrganizationID)
 	if err != nil {

@@ -100,6 +100,30 @@ func (q *Queries) EnqueueInLane(ctx context.Context, arg EnqueueInLaneParams) er
 	return err
 }
 
+const finishDeliveries = `-- name: FinishDeliveries :exec
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST($4 AS BIGINT))
+DELETE FROM deliveries WHERE deliveries.kind = $1
+  AND deliveries.subject IN (SELECT substr(CAST($2 AS TEXT), CAST(n.i * CAST($3 AS BIGINT) + 1 AS INTEGER), CAST($3 AS INTEGER)) FROM n)
+`
+
+type FinishDeliveriesParams struct {
+	Kind   string
+	Joined string
+	Length int64
+	Count  int64
+}
+
+// The deliveries of several subjects of the same length, joined.
+func (q *Queries) FinishDeliveries(ctx context.Context, arg FinishDeliveriesParams) error {
+	_, err := q.db.ExecContext(ctx, finishDeliveries,
+		arg.Kind,
+		arg.Joined,
+		arg.Length,
+		arg.Count,
+	)
+	return err
+}
+
 const hurryDelivery = `-- name: HurryDelivery :execrows
 UPDATE deliveries SET due_at = $1, attempts = 0, last_error = ''
 WHERE kind = $2 AND subject = $3 AND attempts > 0

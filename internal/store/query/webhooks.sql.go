@@ -10,6 +10,30 @@ import (
 	"database/sql"
 )
 
+const acknowledgeWebhookDeliveries = `-- name: AcknowledgeWebhookDeliveries :exec
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST($4 AS BIGINT))
+UPDATE webhook_deliveries SET state = 'delivered', attempts = attempts + 1, last_status = $1, ended_at = $2
+WHERE webhook_deliveries.id IN (SELECT substr(CAST($3 AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n)
+`
+
+type AcknowledgeWebhookDeliveriesParams struct {
+	LastStatus int64
+	Now        int64
+	Joined     string
+	Count      int64
+}
+
+// The end of a round of several deliveries. Their ids are joined.
+func (q *Queries) AcknowledgeWebhookDeliveries(ctx context.Context, arg AcknowledgeWebhookDeliveriesParams) error {
+	_, err := q.db.ExecContext(ctx, acknowledgeWebhookDeliveries,
+		arg.LastStatus,
+		arg.Now,
+		arg.Joined,
+		arg.Count,
+	)
+	return err
+}
+
 const countWebhookEndpoints = `-- name: CountWebhookEndpoints :one
 SELECT COUNT(*) FROM webhook_endpoints WHERE organization_id = $1 AND deleted_at = 0 AND api_key_id = ''
 `
@@ -563,6 +587,54 @@ func (q *Queries) WebhookAttempts(ctx context.Context, arg WebhookAttemptsParams
 			&i.Headers,
 			&i.Body,
 			&i.Error,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const webhookDeliveriesByID = `-- name: WebhookDeliveriesByID :many
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST($2 AS BIGINT))
+SELECT id, organization_id, endpoint_id, event, transaction_id, work_id, payload, access_code, state, attempts, last_status, created_at, ended_at FROM webhook_deliveries d WHERE d.id IN (SELECT substr(CAST($1 AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n)
+`
+
+type WebhookDeliveriesByIDParams struct {
+	Joined string
+	Count  int64
+}
+
+// The deliveries of several ids, joined.
+func (q *Queries) WebhookDeliveriesByID(ctx context.Context, arg WebhookDeliveriesByIDParams) ([]WebhookDelivery, error) {
+	rows, err := q.db.QueryContext(ctx, webhookDeliveriesByID, arg.Joined, arg.Count)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []WebhookDelivery
+	for rows.Next() {
+		var i WebhookDelivery
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrganizationID,
+			&i.EndpointID,
+			&i.Event,
+			&i.TransactionID,
+			&i.WorkID,
+			&i.Payload,
+			&i.AccessCode,
+			&i.State,
+			&i.Attempts,
+			&i.LastStatus,
+			&i.CreatedAt,
+			&i.EndedAt,
 		); err != nil {
 			return nil, err
 		}
