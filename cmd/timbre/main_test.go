@@ -157,7 +157,7 @@ func TestCommands(t *testing.T) {
 	var org map[string]any
 	timbre(t, "org", "create", " Nice <Records> ", "--json").ok(&org)
 	id := org["id"].(string)
-	if d := cmp.Diff([]string{"asset_storage", "created_at", "duplicate_titles", "id", "name", "suspended", "widget_enabled"}, names(t, org)); d != "" || org["name"] != "Nice <Records>" {
+	if d := cmp.Diff([]string{"asset_storage", "created_at", "duplicate_titles", "id", "name", "revision", "suspended", "widget_enabled"}, names(t, org)); d != "" || org["name"] != "Nice <Records>" {
 		t.Errorf("%v %s", org, d)
 	}
 	timbre(t, "org", "set", id, "--widget", "off", "--max-file-size", "1000", "--access-code-ttl", "720h", "--duplicate-titles", "allow", "--asset-storage", "none", "--quota", "5", "--json").ok(&org)

@@ -13,7 +13,7 @@ import (
 )
 
 // 100 equal inits at once with one Idempotency-Key make one job: each receives the same answer,
-// byte for byte, or is told that the first one still runs.
+// byte for byte, or the refusal that the first one still runs.
 func TestEqualInitsAtOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
