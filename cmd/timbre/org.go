@@ -92,6 +92,7 @@ func (c *orgList) Run(o *output) error {
 
 // allOrganizations reads all organizations, in pages.
 func allOrganizations(ctx context.Context, db *store.DB) (all []account.Organization, err error) {
+	all = []account.Organization{} // as JSON, none are an empty list
 	for after := ""; ; after = all[len(all)-1].ID {
 		page, err := account.ListOrganizations(ctx, db, after, account.MaxListed)
 		if err != nil {
