@@ -90,7 +90,7 @@ func (s *site) pages() []consolePage {
 	latest := s.id("w", s.works)
 	return []consolePage{
 		{"overview", "/overview"}, {"overview of 90 days", "/overview?days=90"},
-		{"works", "/works"}, {"works, a word that all have", "/works?q=harbour"}, {"works, two words", "/works?q=harbour+tune17"}, {"works, a word that none has", "/works?q=zanzibar"},
+		{"works", "/works"}, {"works, a word that all have", "/works?q=harbour"}, {"works, two words", "/works?q=harbour+tune7"}, {"works, a word that none has", "/works?q=zanzibar"},
 		{"a work", "/works/" + latest},
 		{"transactions", "/transactions"}, {"transactions, failed", "/transactions?status=failed"}, {"transactions, a number", "/transactions?q=%23" + fmt.Sprint(firstNumber+s.works)},
 		{"transactions, an id", "/transactions?q=" + s.id("t", s.works)}, {"a transaction", "/transactions/" + s.id("t", s.works)}, {"calls", "/transactions/calls"}, {"calls, one code", "/transactions/calls?code=common.validation_failed"},
@@ -98,7 +98,7 @@ func (s *site) pages() []consolePage {
 		{"webhooks", "/webhooks"}, {"deliveries", "/webhooks/" + s.endpoint}, {"deliveries, failed", "/webhooks/" + s.endpoint + "?state=failed"},
 		{"deliveries, failed, one event", "/webhooks/" + s.endpoint + "?state=failed&event=work_registered"}, {"a delivery", "/webhooks/" + s.endpoint + "/deliveries/" + s.id("d", 10*s.works)},
 		{"API keys", "/api-keys"}, {"integration", "/integration"}, {"settings", "/settings"}, {"people", "/people"},
-		{"audit", "/audit"}, {"audit, one action", "/audit?action=origin.added"}, {"audit, one subject", "/audit?subject=origin-7"},
+		{"audit", "/audit"}, {"audit, one action", "/audit?action=origin.added"}, {"audit, one subject", "/audit?subject=origin-0"},
 	}
 }
 
@@ -125,7 +125,7 @@ func (s *site) open(ctx context.Context, path string) error {
 const firstNumber = 1_000_000_000
 
 // titles is how many titles the works have.
-const titles = 64
+const titles = 16
 
 // filled is what the rows in a database have in common.
 type filled struct {
@@ -242,7 +242,7 @@ func (f *filled) fill(ctx context.Context, s *server) (err error) {
 		"INSERT INTO requests (organization_id, request_id, correlation_id, job_id, method, route, status, code, reason, caller_kind, caller, origin, address_class, took, created_at) " + numbers(f.works) +
 			fmt.Sprintf("SELECT %s, %s, %s, %[3]s, 'POST', '/v1/works/init', CASE WHEN %[4]s = 0 THEN 400 ELSE 200 END, CASE WHEN %[4]s = 0 THEN 'common.validation_failed' ELSE '' END, '', 'session', '', '', 'ipv4', 1000, %s FROM n", org, f.sqlULID("i"), t, modulo(20), at),
 		"INSERT INTO audit_entries (id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at) " + numbers(f.works) +
-			fmt.Sprintf("SELECT %s, %s, 'person', 'p' || CAST(%s AS TEXT), 'ann@example.com', '', CASE WHEN %[3]s = 0 THEN 'origin.added' ELSE 'origin.removed' END, 'origin-' || CAST(%[3]s AS TEXT), '[]', %[4]s FROM n", f.sqlID("a", "i"), org, modulo(1000), at),
+			fmt.Sprintf("SELECT %s, %s, 'person', 'p' || CAST(%s AS TEXT), 'ann@example.com', '', CASE WHEN %[3]s = 0 THEN 'origin.added' ELSE 'origin.removed' END, 'origin-' || CAST(%[3]s AS TEXT), '[]', %[4]s FROM n", f.sqlID("a", "i"), org, modulo(max(1, f.works/100)), at), // a hundred of each
 		"INSERT INTO daily_counts (organization_id, day, network, test, kind, code, reason, count, credits) " + numbers(365) + fmt.Sprintf("SELECT %s, %d - i, 'testnet', FALSE, 'register', '', '', %d, 1000 FROM n", org, us/86_400_000_000, 1+f.works/days),
 	}
 	for _, text := range all {
