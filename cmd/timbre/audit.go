@@ -86,7 +86,7 @@ func (c *auditVerify) Run(o *output) error {
 	if c.Heads != "" {
 		b, err := readSmall(c.Heads, 64<<20)
 		if err != nil {
-			return err
+			return wrongf("heads", "%s cannot be read: %s", c.Heads, plainly(err))
 		}
 		var heads []audit.Head
 		if err := json.Unmarshal(b, &heads); err != nil {

@@ -201,7 +201,7 @@ func (c *orgSet) Run(o *output) error {
 	if c.Logo != nil && *c.Logo != "" {
 		var err error
 		if logo, err = readSmall(*c.Logo, account.MaxLogoBytes); err != nil {
-			return err
+			return wrongf("logo", "%s cannot be read: %s", *c.Logo, plainly(err))
 		}
 		if _, err := account.ReadLogo(logo); err != nil { // before any other setting changes
 			return err

@@ -113,6 +113,27 @@ var wrongValues = map[string][]string{
 	"<ats-id>":                         {"first"},
 	"<evidence>":                       {"DIR/none", "DIR"},
 	"<source>":                         {"DIR/none"},
+	"limits-key":                       {"300", "0/1m"},
+	"session-life":                     {"soon", "1y"},
+	"session-idle":                     {"soon", "1y"},
+	"smtp-address":                     {"nowhere"},
+	"smtp-security":                    {"some"},
+	"smtp-password-file":               {"DIR/none"},
+	"oidc-client-secret-file":          {"DIR/none"},
+	"low-credits":                      {"many"},
+	"revision":                         {"newest"},
+	"overlap":                          {"soon", "1d"},
+	"kind":                             {"gift"},
+	"role":                             {"guest"},
+	"logo":                             {"DIR/none", "DIR"},
+	"heads":                            {"DIR/none", "DIR"},
+	"since":                            {"yesterday"},
+	"until":                            {"tomorrow"},
+	// Any text, or a text that is checked with others: see the tests of mail and sign-in.
+	"smtp-user": nil, "smtp-password": nil, "smtp-from": nil, "oidc-issuer": nil, "oidc-client-id": nil, "oidc-client-secret": nil, "oidc-name": nil,
+	"label": nil, "issuer-name": nil, "org": nil, "search": nil, "after": nil, "transaction": nil, "actor": nil, "action": nil, "subject": nil,
+	"webhook-url": nil, "secret-file of apikeys": nil, // read after the organization
+	"<email>": nil, "<label>": nil,
 	// Looked up in the database or the catalogue, and refused with a code.
 	"<org>": nil, "<id>": nil, "<name>": nil, "<origin>": nil, "<site-key>": nil, "<code>": nil, "<command>": nil,
 }
@@ -146,12 +167,14 @@ func TestWrongValues(t *testing.T) {
 	// given twice, the last one counts.
 	right := map[string][]string{
 		"--database-url": {"sqlite:" + database}, "--blob-url": {"file:" + filepath.Join(folder, "blobs")}, "--secret-file": {secret}, "--listen": {"127.0.0.1:0"},
-		"--public-url": {"https://songs.example"}, "--addr": {"127.0.0.1:0"}, "--data": {filepath.Join(folder, "demo")}, "--out": {filepath.Join(folder, "out")}, "--network": {"testnet"}, "--id": {"x"}, "--name": {"x"},
+		"--public-url": {"https://songs.example"}, "--addr": {"127.0.0.1:0"}, "--data": {filepath.Join(folder, "demo")}, "--out": {filepath.Join(folder, "out")}, "--network": {"testnet"}, "--id": {"x"}, "--name": {"x"}, "--org": {"x"},
 	}
-	arguments := map[string]string{"org": "x", "id": "x", "name": "x", "origin": "x", "site-key": "x", "code": "x", "amount": "1", "ats-id": "1", "evidence": evidence, "source": evidence, "command": "serve"}
+	arguments := map[string]string{"org": "x", "id": "x", "name": "x", "origin": "x", "site-key": "x", "code": "x", "amount": "1", "ats-id": "1", "evidence": evidence, "source": evidence, "command": "serve", "email": "x@songs.example", "label": "x"}
 	// Flags that must be given too, or the invalid value is not read.
 	beside := map[string][]string{
-		"s3-access-key": {"--blob-url=s3://songs"}, "s3-secret-key": {"--blob-url=s3://songs"}, "s3-secret-key-file": {"--blob-url=s3://songs"},
+		"smtp-address": {"--smtp-from=timbre@songs.example"}, "smtp-password-file": {"--smtp-address=mail.songs.example:587", "--smtp-from=timbre@songs.example", "--smtp-user=x"},
+		"oidc-client-secret-file": {"--oidc-issuer=https://songs.example", "--oidc-client-id=x"},
+		"s3-access-key":           {"--blob-url=s3://songs"}, "s3-secret-key": {"--blob-url=s3://songs"}, "s3-secret-key-file": {"--blob-url=s3://songs"},
 		"jwks-refresh": {"--roles=ats", "--issuer-url=https://songs.example"}, "jwks-max-age": {"--roles=ats", "--issuer-url=https://songs.example"},
 		"certificate-cert-file": {"--certificate-key-file=" + secret}, "certificate-key-file": {"--certificate-cert-file=" + secret},
 		"cert-file": {"--key-file=" + secret}, "key-file": {"--cert-file=" + secret},

@@ -140,7 +140,7 @@ var operations = func() map[string]openapi.Description {
 		"init-work": {
 			Tag:   openapi.Works,
 			Text:  "Begins a registration. The client uploads the file to `upload_url` with PUT, and then calls prepare. A refused call does not use up the token. Texts are trimmed.",
-			Codes: codes(announce, []fault.Code{fault.CodeCommonForbidden, fault.CodeRegistrationDuplicateTitle, fault.CodeCommonQuotaExceeded}), Parameters: inFrench,
+			Codes: codes(announce, []fault.Code{fault.CodeCommonForbidden, fault.CodeSessionInvalidExternalUserRef, fault.CodeRegistrationDuplicateTitle, fault.CodeCommonQuotaExceeded}), Parameters: inFrench,
 			Request: `{"title":"Porch Light","creators":` + exampleCreatorsIn + `,"filename":"porch-light.flac","network":"mainnet","size_bytes":5242880}`, Response: exampleSlot,
 		},
 		"renew-upload": {
@@ -168,7 +168,7 @@ var operations = func() map[string]openapi.Description {
 		},
 
 		"own-works": {
-			Tag: openapi.Works, Text: "Lists works, latest change first. `after` is the `end_cursor` of the page before.", Codes: []fault.Code{fault.CodeCommonForbidden},
+			Tag: openapi.Works, Text: "Lists works, latest change first. `after` is the `end_cursor` of the page before.", Codes: []fault.Code{fault.CodeCommonForbidden, fault.CodeSessionInvalidExternalUserRef},
 			Parameters: map[string]any{"network": "mainnet", "first": 20, "after": "eyJpZCI6NDIwMX0", "search": "porch"},
 			Response:   `{"works":[` + exampleWork + `],"page_info":{"has_next_page":false,"has_previous_page":false,"start_cursor":"eyJpZCI6NDIwMX0","end_cursor":"eyJpZCI6NDIwMX0"},"total_count":1}`,
 		},
@@ -191,6 +191,6 @@ var operations = func() map[string]openapi.Description {
 		},
 	}
 	maps.Copy(all, updates("version", byCode, codeCodes))
-	maps.Copy(all, updates("own-version", byNumber, ownCodes))
+	maps.Copy(all, updates("own-version", byNumber, codes(ownCodes, []fault.Code{fault.CodeSessionInvalidExternalUserRef})))
 	return all
 }()

