@@ -170,7 +170,7 @@ func capital(s string) string {
 
 // says is a mismatch as a sentence.
 func (p Pattern) says(reason Mismatch) string {
-	switch reason {
+	switch reason { //nolint:exhaustive // other reasons have no text of their own
 	case OtherHost:
 		return "The pattern is for another host."
 	case ItsParent:

@@ -57,7 +57,7 @@ func (s *Service) ask(ctx context.Context, kind mail.Kind, typed, language strin
 // because it can be the one that arrived.
 func (s *Service) Prepare(ctx context.Context, m mail.Message) (_ mail.Message, link string, send bool, err error) {
 	defer operation.Wrap(&err, "prepare a mail of kind %s", m.Kind)
-	switch m.Kind {
+	switch m.Kind { //nolint:exhaustive // other mails have no link
 	case mail.Reset, mail.SignUp:
 		return s.prepareAsked(ctx, m)
 	case mail.Invitation:

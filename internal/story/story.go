@@ -461,7 +461,7 @@ func (s *Service) confirmed(ctx context.Context, organization string, out *Story
 	for _, x := range transfers {
 		out.Transfers = append(out.Transfers, Transfer{Kind: x.Kind, Credits: max(x.Amount, -x.Amount), At: store.Time(x.CreatedAt)})
 	}
-	switch t.State {
+	switch t.State { //nolint:exhaustive // other states have not ended
 	case state.TransactionFailed:
 		failure, err := record.TransactionFailure(t)
 		if err != nil {

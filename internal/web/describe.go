@@ -59,7 +59,7 @@ func general(o *huma.Operation) (codes []fault.Code, heads []string) {
 	if a.unstored {
 		heads = append(heads, "Cache-Control")
 	}
-	switch a.readers {
+	switch a.readers { //nolint:exhaustive // noPage adds no header
 	case apiPages:
 		heads = append(heads, "Vary", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers")
 	case anyPage:

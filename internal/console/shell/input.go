@@ -263,7 +263,7 @@ func (in *Input) take(f Field, values []string) {
 		}
 		return
 	}
-	switch f.Kind {
+	switch f.Kind { //nolint:exhaustive // files are read elsewhere
 	case kindText, kindLines, kindSecret, kindHidden:
 		if n := int64(utf8.RuneCountInString(kept[0])); n > f.Max {
 			in.Fail(f.Name, "max_length", "max", f.Max, "n", n)

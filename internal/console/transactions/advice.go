@@ -37,7 +37,7 @@ func advice(s story.Story) (text, page string) {
 	if s.Attempt != nil {
 		status = s.Attempt.Status
 	}
-	switch status {
+	switch status { //nolint:exhaustive // other states need no advice
 	case story.Registered, story.Running:
 		return string(status), ""
 	}
