@@ -187,11 +187,6 @@ func (c *Call) Download(name, kind string) http.ResponseWriter {
 	return c.W
 }
 
-// CSV answers with a table, without formulas. See [WriteCSV].
-func (c *Call) CSV(name string, header []string, next func() (row []string, more bool, err error)) error {
-	return WriteCSV(c.Download(name, "text/csv; charset=utf-8"), header, next)
-}
-
 func plainName(r rune) rune {
 	if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r) {
 		return r

@@ -58,3 +58,9 @@ var markdown = regexp.MustCompile("\\[([^\\]]*)\\]\\([^)]*\\)|`")
 
 // plain returns a text of the catalogue without Markdown.
 func plain(text string) string { return markdown.ReplaceAllString(text, "$1") }
+
+var placeholder = regexp.MustCompile(`\{\w+\}`)
+
+// general returns the message of a code for all its refusals. Their values differ, so each value
+// is an ellipsis.
+func general(message string) string { return placeholder.ReplaceAllString(message, "…") }

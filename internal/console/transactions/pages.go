@@ -92,7 +92,7 @@ func (p pages) errors(c *shell.Call) ([]group, error) {
 	var out []group
 	for _, g := range all[:min(len(all), groups)] {
 		entry, _ := fault.Lookup(fault.Code(g.Code))
-		out = append(out, group{Group: g, Message: entry.Message, Remedy: plain(entry.Action), More: g.Count >= requestlog.MaxCount})
+		out = append(out, group{Group: g, Message: general(entry.Message), Remedy: plain(entry.Action), More: g.Count >= requestlog.MaxCount})
 	}
 	return out, nil
 }
@@ -145,7 +145,7 @@ func (p pages) calls(c *shell.Call) error {
 	}
 	data := callsData{Calls: page.Calls, Days: int64(p.Requests.Keep() / (24 * time.Hour))}
 	if entry, ok := fault.Lookup(fault.Code(code)); ok {
-		data.Code, data.Message, data.Remedy = code, entry.Message, plain(entry.Action)
+		data.Code, data.Message, data.Remedy = code, general(entry.Message), plain(entry.Action)
 	}
 	if page.More {
 		data.Next = next(c, callsPath, page.Calls[len(page.Calls)-1].RequestID, "code", "since")
@@ -186,7 +186,7 @@ func (p pages) story(c *shell.Call) error {
 	refused := s.Refused()
 	if refused != "" {
 		entry, _ := fault.Lookup(refused)
-		data.Refused, data.Message, data.Remedy = string(refused), entry.Message, plain(entry.Action)
+		data.Refused, data.Message, data.Remedy = string(refused), general(entry.Message), plain(entry.Action)
 		if s.Failure != nil {
 			data.Reason, _ = s.Failure.Details["reason"].(string)
 			data.Message = s.Failure.Message()

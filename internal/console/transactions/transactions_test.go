@@ -15,6 +15,7 @@ import (
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/shell/shelltest"
 	"timbre.example/internal/console/transactions"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
 	"timbre.example/internal/requestlog"
@@ -113,6 +114,10 @@ func TestPages(t *testing.T) {
 		has(t, viewer.Get("/o/{org}/transactions/calls"), 200, "/v1/sessions", "/v1/works/confirm", "!work.not_found", "Calls are kept for 2 days.")
 		has(t, viewer.Get("/o/{org}/transactions/calls?code=registration.insufficient_credits"), 200, "!/v1/sessions", "/v1/works/confirm", "Top up the organization")
 		has(t, viewer.Get("/o/{org}/transactions/calls?code=x.y"), 200, "No calls")
+		for _, e := range fault.All() { // a message for all refusals has no value, and no placeholder
+			has(t, viewer.Get("/o/{org}/transactions/calls?code="+string(e.Code)), 200, string(e.Code), "!{size_mb}", "!{max_mb}")
+		}
+		has(t, viewer.Get("/o/{org}/transactions/calls?code=registration.audio_too_large"), 200, "too large (… MB)")
 		for _, who := range []string{shelltest.Outsider, shelltest.Operator} {
 			for _, page := range []string{"", "/calls", "/live", "/" + id} {
 				has(t, site.As(who).Get("/o/{org}/transactions"+page), 404, "!song")
