@@ -19,6 +19,7 @@ import (
 var plain = http.DefaultTransport
 
 func init() {
+	described.servers, described.checkers = map[string]*server{}, map[[sha256.Size]byte]func() (*openapitest.Checker, error){}
 	http.DefaultTransport = comparing{plain}
 	client.Transport = comparing{client.Transport}
 }
@@ -27,8 +28,9 @@ func init() {
 var described struct {
 	sync.Mutex
 	servers map[string]*server
-	// checkers are shared by servers whose descriptions differ only in the address.
-	checkers map[[sha256.Size]byte]*openapitest.Checker
+	// checkers are shared by servers whose descriptions differ only in the address. Making one
+	// takes seconds, so it happens outside of the lock.
+	checkers map[[sha256.Size]byte]func() (*openapitest.Checker, error)
 }
 
 type server struct {
@@ -38,17 +40,16 @@ type server struct {
 }
 
 // describe begins to compare the exchanges with a server of this build, until the end of the
-// test.
+// test. The server answers already: a browser of the test must not wait for the checker.
 func (s *Server) describe() {
 	if s.options.Binary != "" {
 		return // an older release describes less
 	}
+	d := &server{t: s.t}
+	d.check(s.addr)
 	described.Lock()
 	defer described.Unlock()
-	if described.servers == nil {
-		described.servers, described.checkers = map[string]*server{}, map[[sha256.Size]byte]*openapitest.Checker{}
-	}
-	described.servers[s.addr] = &server{t: s.t}
+	described.servers[s.addr] = d
 	s.t.Cleanup(func() {
 		described.Lock()
 		defer described.Unlock()
@@ -69,17 +70,19 @@ func (d *server) check(host string) *openapitest.Checker {
 	}
 	key := sha256.Sum256([]byte(strings.ReplaceAll(string(text), host, "")))
 	described.Lock()
-	defer described.Unlock()
-	if described.checkers[key] == nil {
-		made, err := openapitest.New(text)
-		if err != nil {
-			d.t.Errorf("the description of %s: %v", host, err)
-			return nil
-		}
+	made := described.checkers[key]
+	if made == nil {
+		made = sync.OnceValues(func() (*openapitest.Checker, error) { return openapitest.New(text) })
 		described.checkers[key] = made
 	}
-	d.checker = described.checkers[key]
-	return d.checker
+	described.Unlock()
+	checker, err := made()
+	if err != nil {
+		d.t.Errorf("the description of %s: %v", host, err)
+		return nil
+	}
+	d.checker = checker
+	return checker
 }
 
 func fetch(url string) ([]byte, error) {

@@ -169,8 +169,8 @@ func Start(t testing.TB, o Options) *Server {
 	if s.addr = o.Addr; s.addr == "" {
 		s.addr = FreeAddress(t)
 	}
-	s.describe()
 	s.run(o.Env)
+	s.describe()
 	return s
 }
 
