@@ -217,7 +217,7 @@ func TestArrowsPointDown(t *testing.T) {
 }
 
 // TestPictureIsTrue compares ARCHITECTURE.md with the tree: its picture has every package of
-// a server above all packages that it imports, and its table has every package. Tests, generated code and the internal part of a package need
+// a server above all packages that it imports, and its table has every package once. Tests, generated code and the internal part of a package need
 // no row.
 func TestPictureIsTrue(t *testing.T) {
 	t.Parallel()
@@ -279,7 +279,11 @@ func TestPictureIsTrue(t *testing.T) {
 	table := map[string]bool{}
 	for _, row := range regexp.MustCompile("(?m)^\\| (`[a-z0-9/]+`(?:, `[a-z0-9/]+`)*) \\|").FindAllStringSubmatch(text, -1) {
 		for _, name := range strings.Split(row[1], ", ") {
-			table[strings.Trim(name, "`")] = true
+			name = strings.Trim(name, "`")
+			if table[name] {
+				t.Errorf("the table of ARCHITECTURE.md has %s twice: keep one row", name)
+			}
+			table[name] = true
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
