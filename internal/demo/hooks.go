@@ -78,9 +78,9 @@ var hooksPage = template.Must(template.New("").Parse(`<!doctype html>
 <title>Received webhooks · Timbre demo</title><link rel="stylesheet" href="{{.Style}}"></head>
 <body class="hooks"><main><h1>Received webhooks</h1>
 <p>The demo's receiver shows the last {{.Most}} deliveries since its start. <a href="/demo/hooks">Load again</a>, or go <a href="/demo/">to the demo</a>.</p>
-{{range .Arrived}}<h2>{{.Event}}</h2>
+{{range .Arrived}}<section><h2>{{.Event}}</h2>
 <p>{{.At.Format "2006-01-02 15:04:05"}} UTC, at <code>{{.Name}}</code>, answered with {{.Status}}. Id <code>{{.ID}}</code>, signature <code>{{.Signed}}</code></p>
-<pre tabindex="0"><code>{{.Body}}</code></pre>
+<pre tabindex="0"><code>{{.Body}}</code></pre></section>
 {{else}}<p>Nothing has arrived yet. Register a song, or send a test event from the console.</p>
 {{end}}</main></body></html>
 `))

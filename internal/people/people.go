@@ -66,7 +66,7 @@ type Session struct {
 }
 
 // Browser is the browser and the system that Agent names, such as "Firefox, Linux", as far as they are
-// known.
+// known. It is "" when Agent names neither.
 func (s Session) Browser() string {
 	first := func(of ...string) string { // pairs of a mark in Agent and a name
 		for i := 0; i < len(of); i += 2 {
@@ -74,10 +74,14 @@ func (s Session) Browser() string {
 				return of[i+1]
 			}
 		}
-		return "?"
+		return ""
 	}
-	return first("Edg/", "Edge", "OPR/", "Opera", "Firefox/", "Firefox", "Chrome/", "Chrome", "Safari/", "Safari", "curl/", "curl") + ", " +
-		first("Android", "Android", "iPhone", "iOS", "iPad", "iOS", "Windows", "Windows", "Mac OS X", "macOS", "Linux", "Linux")
+	browser := first("Edg/", "Edge", "OPR/", "Opera", "Firefox/", "Firefox", "Chrome/", "Chrome", "Safari/", "Safari", "curl/", "curl")
+	system := first("Android", "Android", "iPhone", "iOS", "iPad", "iOS", "Windows", "Windows", "Mac OS X", "macOS", "Linux", "Linux")
+	if browser == "" || system == "" {
+		return browser + system
+	}
+	return browser + ", " + system
 }
 
 // Membership is a person's role in one organization.

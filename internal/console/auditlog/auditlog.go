@@ -106,18 +106,17 @@ func (p pages) show(c *shell.Call) error {
 	if page.Next != "" {
 		list.Next = c.Address(path(c)) + query(c, page.Next)
 	}
-	first := ""
 	if c.After() != "" {
-		first = c.Address(path(c)) + query(c, "")
+		list.First = c.Address(path(c)) + query(c, "")
 	}
 	return c.Render("audit", struct {
 		Entries    []audit.Entry
-		CSV, First string
+		CSV        string
 		Everywhere bool
 		// Searching: the search has read its share, and continues on the next page.
 		Searching bool
 		shell.List
-	}{page.Entries, c.Address(path(c)+"/audit.csv") + query(c, ""), first, f.Everywhere, page.Next != "" && len(page.Entries) < rows, list})
+	}{page.Entries, c.Address(path(c)+"/audit.csv") + query(c, ""), f.Everywhere, page.Next != "" && len(page.Entries) < rows, list})
 }
 
 func (p pages) file(c *shell.Call) error {

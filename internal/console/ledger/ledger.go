@@ -97,9 +97,8 @@ func (p pages) show(c *shell.Call) error {
 	if next != "" {
 		page.Next = c.Address("/o/{org}/credits") + query(f, "after", next)
 	}
-	first := ""
 	if c.After() != "" {
-		first = c.Address("/o/{org}/credits") + query(f)
+		page.First = c.Address("/o/{org}/credits") + query(f)
 	}
 	var level []string
 	if o.LowCredits > 0 {
@@ -116,9 +115,8 @@ func (p pages) show(c *shell.Call) error {
 		Below     bool
 		Transfers []credits.Transfer
 		CSV       string
-		First     string // the address of the newest page
 		shell.List
-	}{balance, estimate, warnings, int64(estimate.Days), o.LowCredits, o.LowCredits > 0 && balance.Available < o.LowCredits, list, c.Address("/o/{org}/credits/ledger.csv") + query(f), first, page})
+	}{balance, estimate, warnings, int64(estimate.Days), o.LowCredits, o.LowCredits > 0 && balance.Available < o.LowCredits, list, c.Address("/o/{org}/credits/ledger.csv") + query(f), page})
 }
 
 func (p pages) file(c *shell.Call) error {
@@ -138,15 +136,13 @@ func (p pages) holds(c *shell.Call) error {
 	if next != "" {
 		page.Next = c.Address("/o/{org}/credits/holds") + "?" + url.Values{"after": {next}}.Encode()
 	}
-	first := ""
 	if c.After() != "" {
-		first = c.Address("/o/{org}/credits/holds")
+		page.First = c.Address("/o/{org}/credits/holds")
 	}
 	return c.Render("holds", struct {
 		Holds []credits.Held
-		First string
 		shell.List
-	}{list, first, page})
+	}{list, page})
 }
 
 // level changes the level of the warning. Refusals of package account have texts that begin with "rule.".

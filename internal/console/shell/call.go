@@ -195,7 +195,7 @@ func plainName(r rune) rune {
 }
 
 // List is the place of a page in a list: the addresses of its neighbours, or "".
-type List struct{ Next, Previous string }
+type List struct{ Next, Previous, First string }
 
 // Window cuts the rows that a query has read, which are at most most+1: the rows after [Call.After], or in
 // the opposite order those before [Call.Before]. key returns the cursor of a row. The rows come back in the order of the list.

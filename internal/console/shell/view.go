@@ -228,13 +228,13 @@ func (v *View) Empty(key string, to ...string) (template.HTML, error) {
 
 // Pager links the neighbours of a list's page.
 func (v *View) Pager(l List) (template.HTML, error) {
-	if l.Next == "" && l.Previous == "" {
+	if l == (List{}) {
 		return "", nil
 	}
 	return part("pager", struct {
 		List
-		Label, NextLabel, PreviousLabel string
-	}{l, v.T("pager"), v.T("pager.next"), v.T("pager.previous")})
+		Label, NextLabel, PreviousLabel, FirstLabel string
+	}{l, v.T("pager"), v.T("pager.next"), v.T("pager.previous"), v.T("pager.first")})
 }
 
 // Bars draws a chart as stacked bars, with its table.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"timbre.example/internal/console/shell"
@@ -65,6 +66,9 @@ func (p pages) list(c *shell.Call) error {
 	if page.More {
 		data.Next = next(c, listPath, page.Next, "q", "status", "network", "since", "until")
 	}
+	if c.After() != "" {
+		data.First = next(c, listPath, "", "q", "status", "network", "since", "until")
+	}
 	// The first page without a search is live.
 	if data.Live = c.After() == "" && text == "" && filter.Since.IsZero() && filter.Until.IsZero(); data.Live {
 		if data.Errors, err = p.errors(c); err != nil {
@@ -111,15 +115,19 @@ func day(f *shell.Input, name string, plus time.Duration) time.Time {
 	return t.Add(plus)
 }
 
-// next returns the address of the following page of a list, with its filters.
+// next returns the address of the page of a list that begins after the cursor, with its filters. Without a
+// cursor it is the page with the newest rows.
 func next(c *shell.Call, path, cursor string, fields ...string) string {
-	q := url.Values{"after": {cursor}}
+	q := url.Values{}
+	if cursor != "" {
+		q.Set("after", cursor)
+	}
 	for _, name := range fields {
 		if v := c.Form.Text(name); v != "" {
 			q.Set(name, v)
 		}
 	}
-	return c.Address(path) + "?" + q.Encode()
+	return strings.TrimSuffix(c.Address(path)+"?"+q.Encode(), "?")
 }
 
 type callsData struct {
@@ -149,6 +157,9 @@ func (p pages) calls(c *shell.Call) error {
 	}
 	if page.More {
 		data.Next = next(c, callsPath, page.Calls[len(page.Calls)-1].RequestID, "code", "since")
+	}
+	if c.After() != "" {
+		data.First = next(c, callsPath, "", "code", "since")
 	}
 	return c.Render("calls", data)
 }

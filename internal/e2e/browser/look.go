@@ -120,15 +120,16 @@ func (p *Page) LoadAxe(path string) {
 }
 
 // Audit runs the given accessibility rules on the current state of the page. Without rules
-// it runs those for WCAG 2.2 A and AA and best practices. Each returned line is one violation.
+// it runs those for WCAG 2.2 A and AA and best practices. Each returned line is one violation. The runs
+// of a page take turns, because the rules refuse a second run before the first one ended.
 func (p *Page) Audit(rules ...string) []string {
 	p.t.Helper()
 	only := "runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}, rules: {'target-size': {enabled: true}}"
 	if len(rules) > 0 {
 		only = "runOnly: {type: 'rule', values: ['" + strings.Join(rules, "','") + "']}"
 	}
-	return Eval[[]string](p, `axe.run(document, {resultTypes: ['violations'], `+only+`}).then(({violations}) =>
-	  violations.flatMap((v) => v.nodes.map((n) => v.id + ': ' + n.target.flat().join(' ') + ' ' + n.html.slice(0, 160) + ' ' + n.failureSummary.replaceAll('\n', ' '))))`)
+	return Eval[[]string](p, `(globalThis.auditing = (globalThis.auditing ?? Promise.resolve()).catch(() => {}).then(() => axe.run(document, {resultTypes: ['violations'], `+only+`})).then(({violations}) =>
+	  violations.flatMap((v) => v.nodes.map((n) => v.id + ': ' + n.target.flat().join(' ') + ' ' + n.html.slice(0, 160) + ' ' + n.failureSummary.replaceAll('\n', ' ')))))`)
 }
 
 // Overflow lists what is wider than the window. A page that scrolls sideways
