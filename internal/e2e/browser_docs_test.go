@@ -566,3 +566,35 @@ func TestDocsLinks(t *testing.T) {
 		t.Errorf("only %d pages were reached", pages)
 	}
 }
+
+// The reference of the API has the address that its story had. An old link to a heading of the story
+// arrives there, and a link to a heading of the reference stays.
+func TestOldLinksToTheAPI(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	p := browser.Open(t)
+	p.Goto(s.URL + "/docs/api")
+	own := browser.Eval[[]string](p, "[...document.querySelectorAll('main h2[id]')].map((h) => h.id)")
+	p.Goto(s.URL + "/docs/calls")
+	old := ""
+	for _, id := range browser.Eval[[]string](p, "[...document.querySelectorAll('main h2[id]')].map((h) => h.id)") {
+		if !slices.Contains(own, id) {
+			old = id
+			break
+		}
+	}
+	if old == "" || len(own) == 0 {
+		t.Fatalf("no heading tells the pages apart: %q", own)
+	}
+	for from, to := range map[string]string{"/docs/api#" + old: "/docs/calls#" + old, "/docs/api#" + own[0]: "/docs/api#" + own[0]} {
+		p.Goto("about:blank")
+		p.Goto(s.URL + from)
+		at := ""
+		if !harness.Eventually(func() bool {
+			at = browser.Eval[string](p, "location.pathname + location.hash")
+			return at == to && browser.Eval[bool](p, "document.querySelector(':target') !== null")
+		}) {
+			t.Errorf("%s leads to %s, want %s", from, at, to)
+		}
+	}
+}

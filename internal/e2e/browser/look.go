@@ -145,3 +145,11 @@ func (p *Page) Overflow() []string {
 	  }).slice(0, 8).map((e) => e.outerHTML.slice(0, 120)));
 	})()`)
 }
+
+// Scripts allows the page's scripts to run, or forbids it. Expressions of the test still run, but a
+// condition cannot be awaited without scripts.
+func (p *Page) Scripts(allowed bool) {
+	p.t.Helper()
+	_, err := call(p, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !allowed})
+	p.must(err, "allow scripts: %t", allowed)
+}
