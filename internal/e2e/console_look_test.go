@@ -210,7 +210,13 @@ func (v *consoleViewer) look(at []look, name string) {
 	}
 	p.LoadAxe(filepath.Join("..", "..", "node_modules", "axe-core", "axe.min.js"))
 	if v.pictures != "" && v.lang == "en" {
-		at = looks[:4]
+		for _, l := range looks[:4] {
+			if !slices.Contains(at, l) {
+				p.Size(l.width, tall)
+				p.Dark(l.dark)
+				p.Screenshot(v.pictures, name+"-"+l.name)
+			}
+		}
 	}
 	for _, l := range at {
 		p.Size(l.width, tall)

@@ -161,6 +161,19 @@ func TestFirstOwner(t *testing.T) {
 
 // A session begins with a right password, ends by time, by idleness and by hand, and has a new
 // token each time.
+// The page shows no question marks for a browser that does not name itself.
+func TestBrowserOfSession(t *testing.T) {
+	t.Parallel()
+	for agent, want := range map[string]string{
+		"": "", "something/1": "", "curl/8.0": "curl", "Lynx (Linux)": "Linux",
+		"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0": "Firefox, Linux",
+	} {
+		if got := (people.Session{Agent: agent}).Browser(); got != want {
+			t.Errorf("%q is %q, want %q", agent, got, want)
+		}
+	}
+}
+
 func TestSessions(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)

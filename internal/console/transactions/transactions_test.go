@@ -92,12 +92,14 @@ func TestPages(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		has(t, viewer.Get("/o/{org}/transactions"), 200, "A &lt;song&gt;", "!Not yours", "&lt;b&gt;ann", id[:18], "!"+id, "data-events", "!work.not_found")
+		has(t, viewer.Get("/o/{org}/transactions"), 200, "A &lt;song&gt;", "!Not yours", "&lt;b&gt;ann", id[:18], "!"+id, "!Back to the newest", "data-events", "!work.not_found")
 		has(t, viewer.Get("/o/{org}/transactions?q="+strings.ToUpper(id)), 200, "A &lt;song&gt;", "!data-events")
 		has(t, viewer.Get("/o/{org}/transactions?q="+foreign), 200, "!Not yours", "Nothing matches")
 		has(t, viewer.Get("/o/{org}/transactions?status=registered"), 200, "Nothing matches")
 		has(t, viewer.Get("/o/{org}/transactions?since=2026-02-30"), 422, "This value is invalid")
-		has(t, viewer.Get("/o/{org}/transactions?after=x"), 200)
+		has(t, viewer.Get("/o/{org}/transactions?after=x"), 200, `/transactions"`, "Back to the newest")
+		has(t, viewer.Get("/o/{org}/transactions?status=registered&after=x"), 200, `/transactions?status=registered"`, "Back to the newest")
+		has(t, viewer.Get("/o/{org}/transactions/calls?code=work.not_found&after="+refused), 200, `/calls?code=work.not_found"`, "Back to the newest")
 		has(t, viewer.Get("/o/{org}/transactions?status=x"), 422)
 		if a := viewer.Get("/o/{org}/transactions?q=" + strings.ToLower(minted)); a.Status != http.StatusSeeOther || !strings.Contains(a.Location, "/transactions/req_") {
 			t.Errorf("a search for a request: %d %s", a.Status, a.Location)
