@@ -126,7 +126,8 @@ var documentPages = []consolePage{
 // TestConsoleLooks goes through every page of the console of a filled demo, and of an empty
 // organization: each page is accessible, is not wider than the window, has targets for fingers, is
 // small, and its policy refuses nothing. Each page is held at 320 px in dark and at 1280 px in light,
-// and once in Arabic.
+// and each page of a
+// signed-in person once in Arabic.
 func TestConsoleLooks(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{Seeded: true})
@@ -144,7 +145,7 @@ func TestConsoleLooks(t *testing.T) {
 	v.visit(narrow, emptyPages(empty))
 
 	// The pages behind the link of an invitation and of a new password are read without a session.
-	p.Goto(s.URL + "/console/o/" + empty + "/people/invitations")
+	p.Goto(s.URL + "/console/o/" + empty + "/people")
 	p.Type("document.querySelector('main [name=email]')", "a-new-member-with-a-long-address@a-label-with-a-long-name.example")
 	p.Leave(func() { p.Press(browser.Enter, false) })
 	invited := browser.Eval[string](p, `document.querySelector('.note.secret code').textContent`)
@@ -154,8 +155,8 @@ func TestConsoleLooks(t *testing.T) {
 	p.Leave(func() { p.Run("document.querySelector('[name=language]').form.requestSubmit()") })
 	v.lang = "ar"
 	v.visit(arabic, slices.Concat(consolePages(s.OrganizationID), emptyPages(empty)[:1]))
+	p.Goto(s.URL + "/console/account")
 	p.Leave(func() { p.Run("document.querySelector('form[action=\"/console/sign-out\"]').requestSubmit()") })
-	v.visit(arabic, outsidePages)
 	v.lang = "en"
 	v.visit(both, []consolePage{{"invitation", strings.TrimPrefix(invited, s.URL), ""}})
 }
