@@ -125,9 +125,8 @@ var documentPages = []consolePage{
 
 // TestConsoleLooks goes through every page of the console of a filled demo, and of an empty
 // organization: each page is accessible, is not wider than the window, has targets for fingers, is
-// small, and its policy refuses nothing. Each page is held at 320 px in dark and at 1280 px in light,
-// and each page of a
-// signed-in person once in Arabic.
+// small, and its policy refuses nothing. Each page is held at 320 px in dark and at 1280 px in light.
+// Each page of a signed-in person is held once in Arabic.
 func TestConsoleLooks(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{Seeded: true})
