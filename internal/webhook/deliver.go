@@ -32,7 +32,7 @@ func (s *Service) Workers() []*work.Worker {
 // step begins to serve every endpoint with a delivery that is due. It does not wait for them.
 func (s *Service) step(ctx context.Context) error {
 	const page = 256
-	if time.Since(s.renewed) > renewEvery {
+	if s.lanes.busy() && time.Since(s.renewed) > renewEvery {
 		if err := s.queue.Renew(ctx); err != nil {
 			return err
 		}

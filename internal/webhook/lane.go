@@ -66,7 +66,7 @@ type lane struct {
 	// left are the deliveries that stopped being held while the process reads the lane. It may have
 	// read them as they were before. nil: it does not read.
 	left map[string]bool
-	// idle is told when held may be empty.
+	// idle rings when held may be empty.
 	idle work.Signal
 }
 
@@ -208,6 +208,13 @@ func (l *lanes) begin(name string) *lane {
 	one.active = true
 	l.served++
 	return one
+}
+
+// busy reports whether this process serves a lane.
+func (l *lanes) busy() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.served > 0
 }
 
 func (l *lanes) end(one *lane) {
