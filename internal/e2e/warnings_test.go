@@ -95,25 +95,39 @@ func (p *postbox) subjects(begin string) (found []string) {
 	return found
 }
 
-// settings makes a server send its mails here, with a clock that the test can set.
-func (p *postbox) settings(clock string) []string {
-	return []string{"TIMBRE_SMTP_ADDRESS=" + p.address, "TIMBRE_SMTP_SECURITY=none", "TIMBRE_SMTP_FROM=timbre@songs.example", "TIMBRE_CLOCK_AHEAD=" + clock, "TIMBRE_NETWORK_CLOCK_TOLERANCE=1000h"}
-}
-
-// managers returns how many people receive the warnings of the server's organization.
-func managers(t *testing.T, s *harness.Server) int {
+// serve starts a server that sends its mails here, with prices, and with a clock that the test can
+// set. Its organization has two people who receive warnings, and one who does not.
+func (p *postbox) serve(t *testing.T, databaseURL, clock string) *harness.Server {
 	t.Helper()
+	s := harness.Start(t, harness.Options{Roles: "organizations,ats,worker", Tags: "crashpoints", DatabaseURL: databaseURL, Settings: []string{
+		"TIMBRE_SMTP_ADDRESS=" + p.address, "TIMBRE_SMTP_SECURITY=none", "TIMBRE_SMTP_FROM=timbre@songs.example", "TIMBRE_WEBHOOKS_ALLOW=127.0.0.0/8",
+		"TIMBRE_PRICES_TESTNET=network=5", "TIMBRE_CLOCK_AHEAD=" + clock, "TIMBRE_NETWORK_CLOCK_TOLERANCE=1000h",
+	}})
+	s.NewOrganization()
 	db, err := store.Open(t.Context(), s.DatabaseURL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	row, err := db.Read().ListManagers(t.Context(), query.ListManagersParams{OrganizationID: s.OrganizationID, Lim: 10})
-	if err != nil || len(row) == 0 {
-		t.Fatal(row, err)
+	if err := db.Tx(t.Context(), func(tx *store.Tx) error {
+		for _, role := range []string{"owner", "admin", "developer"} {
+			email := role + "@label.example"
+			if err := tx.InsertPerson(t.Context(), query.InsertPersonParams{ID: role, Email: email, Language: "en", CreatedAt: store.Micros(tx.Now)}); err != nil {
+				return err
+			}
+			if err := tx.InsertMembership(t.Context(), query.InsertMembershipParams{OrganizationID: s.OrganizationID, PersonID: role, Email: email, Role: role, CreatedAt: store.Micros(tx.Now)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
 	}
-	return len(row)
+	return s
 }
+
+// people are the owner and the admin.
+const people = 2
 
 // warnBelow sets the level of the low-balance warning to the present balance: the next hold
 // crosses it.
@@ -145,8 +159,8 @@ func setClock(t *testing.T, clock, ahead string) {
 func TestEndpointMails(t *testing.T) {
 	t.Parallel()
 	box, clock := openPostbox(t), filepath.Join(t.TempDir(), "clock")
-	s := harness.Start(t, harness.Options{Tags: "crashpoints", Settings: box.settings(clock)})
-	h, people := hooksOf(t, s), managers(t, s)
+	s := box.serve(t, "", clock)
+	h := hooksOf(t, s)
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(map[bool]int{true: http.StatusGone, false: http.StatusInternalServerError}[r.URL.Path == "/gone"])
 	}))
@@ -198,8 +212,8 @@ func TestLowBalanceKilled(t *testing.T) {
 			t.Run(point, func(t *testing.T) {
 				t.Parallel()
 				box, clock := openPostbox(t), filepath.Join(t.TempDir(), "clock")
-				s := harness.Start(t, harness.Options{Tags: "crashpoints", DatabaseURL: databaseURL(t), Settings: box.settings(clock)})
-				h, people := hooksOf(t, s), managers(t, s)
+				s := box.serve(t, databaseURL(t), clock)
+				h := hooksOf(t, s)
 				got := &heard{}
 				receiver := httptest.NewServer(got)
 				defer receiver.Close()
