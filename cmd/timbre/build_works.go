@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"timbre.example/internal/certificate"
+	"timbre.example/internal/crash"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/mail"
@@ -84,19 +85,20 @@ func (f serverFlags) webhooks(st storage) webhook.Config {
 	return webhook.Config{DB: st.db, Key: st.root.key(purposeWebhooks), Allow: f.WebhooksAllow, UserAgent: "Timbre/" + version}
 }
 
-// mailEndpoint tells the managers of an organization that the server has turned an endpoint off,
-// because every attempt failed for days.
+// mailEndpoint tells the managers of an organization that an endpoint fails, or that the server
+// has turned it off.
 func mailEndpoint(ctx context.Context, tx *store.Tx, w webhook.Warning) error {
-	if w.Disabled != webhook.Failing {
+	kind, ok := map[webhook.Reason]mail.Kind{"": mail.EndpointFails, webhook.Failing: mail.EndpointOff, webhook.Gone: mail.EndpointGone}[w.Disabled]
+	if !ok {
 		return nil
 	}
-	return people.MailManagers(ctx, tx, w.Organization, mail.EndpointOff, map[string]string{"endpoint": w.URL})
+	return people.MailManagers(ctx, tx, w.Organization, kind, map[string]string{"endpoint": w.URL, "since": w.Since.UTC().Format("2006-01-02 15:04")})
 }
 
 // creditWarnings reports low balances to the endpoints of the organization, and to its managers
 // where mail is configured.
 func creditWarnings(st storage, log *slog.Logger, mails bool) *credits.Teller {
-	t := &credits.Teller{DB: st.db, Log: log, Tell: []func(context.Context, *store.Tx, credits.Warning) error{
+	t := &credits.Teller{DB: st.db, Log: log, Reached: crash.Points(), Tell: []func(context.Context, *store.Tx, credits.Warning) error{
 		func(ctx context.Context, tx *store.Tx, w credits.Warning) error {
 			return webhook.BalanceLow(ctx, tx, w.Organization, w.Balance, w.Level)
 		},

@@ -22,6 +22,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"syscall"
@@ -59,8 +60,15 @@ func main() {
 	file := flag.String("json", "", "write the rows to this file as well")
 	dir := flag.String("dir", "", "scratch folder on the disk to measure (default: the system's for temporary files)")
 	binary := flag.String("timbre", "", "measure this binary instead of building one")
+	cpu := flag.String("profile", "", "write a CPU profile of this process: the bench of webhooks runs in it")
 	flag.Parse()
+	stopProfile, err := profile(*cpu)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
 	rep, err := run(ctx, os.Stderr, options{quick: *quick, works: *works, only: *only, dir: *dir, binary: *binary})
+	err = errors.Join(err, stopProfile())
 	if rep != nil {
 		fmt.Println()
 		table(os.Stdout, rep.Rows, true)
@@ -76,6 +84,21 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// profile begins a CPU profile in a file; "": none. The result ends it.
+func profile(path string) (stop func() error, err error) {
+	if path == "" {
+		return func() error { return nil }, nil
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return file.Close()
+	}, errors.Join(pprof.StartCPUProfile(file))
 }
 
 // options are the flags.

@@ -72,7 +72,9 @@ type Teller struct {
 	// Tell are called in the one transaction that also ends the delivery. They enqueue a mail
 	// or a webhook, and send nothing themselves. An error repeats all of them later.
 	Tell []func(context.Context, *store.Tx, Warning) error
-	Log  *slog.Logger
+	// Reached is called at each point between two effects; nil: nothing is. See package crash.
+	Reached func(point string)
+	Log     *slog.Logger
 
 	queue *outbox.Queue
 }
@@ -95,10 +97,12 @@ func (t *Teller) Due(ctx context.Context) (err error) {
 		} else if err != nil {
 			return err
 		}
+		t.reached("warning.taken")
 		if err := t.one(ctx, d); err != nil {
 			_, again := t.queue.Retry(ctx, d, err)
 			return errors.Join(fmt.Errorf("warning %s: %w", d.Subject, err), again)
 		}
+		t.reached("warning.passed")
 	}
 }
 
@@ -113,6 +117,13 @@ func (t *Teller) one(ctx context.Context, d outbox.Delivery) error {
 				return err
 			}
 		}
+		t.reached("warning.told") // and not committed
 		return outbox.Finish(ctx, tx, d)
 	})
+}
+
+func (t *Teller) reached(point string) {
+	if t.Reached != nil {
+		t.Reached(point)
+	}
 }

@@ -102,7 +102,7 @@ func (s *Service) Redact(ctx context.Context, by audit.Actor, n network.Name, at
 		if err := tx.RedactVersions(ctx, query.RedactVersionsParams{Nothing: []byte{}, WorkID: w.ID}); err != nil {
 			return err
 		}
-		for _, drop := range []func(context.Context, string) error{tx.DropTitleClaims, tx.DropMediaClaims, tx.DropReplacedCodes, tx.DropDeliveries, tx.DropWebhookDeliveries, tx.DropWebhookAttempts} {
+		for _, drop := range []func(context.Context, string) error{tx.DropTitleClaims, tx.DropMediaClaims, tx.DropReplacedCodes, tx.DropDeliveries, tx.LockWebhooksOfWork, tx.DropQueuedWebhooks, tx.DropWebhookAttempts, tx.DropWebhookDeliveries} {
 			if err := drop(ctx, w.ID); err != nil {
 				return err
 			}

@@ -31,17 +31,19 @@ const (
 	SignUp     Kind = "sign_up"    // a new account
 	Invitation Kind = "invitation" // {organization}, {inviter}, {role}
 
-	Known        Kind = "known"         // somebody tried to sign up with an address that has an account
-	Password     Kind = "password"      // the password was changed
-	SecondFactor Kind = "second_factor" // the second factor was turned off
-	LowBalance   Kind = "low_balance"   // {organization}, {balance}
-	EndpointOff  Kind = "endpoint_off"  // {organization}, {endpoint}
-	Test         Kind = "test"          // of timbre doctor
+	Known         Kind = "known"          // somebody tried to sign up with an address that has an account
+	Password      Kind = "password"       // the password was changed
+	SecondFactor  Kind = "second_factor"  // the second factor was turned off
+	LowBalance    Kind = "low_balance"    // {organization}, {balance}
+	EndpointOff   Kind = "endpoint_off"   // {organization}, {endpoint}
+	EndpointFails Kind = "endpoint_fails" // {organization}, {endpoint}, {since}: before it is turned off
+	EndpointGone  Kind = "endpoint_gone"  // {organization}, {endpoint}: it answered 410
+	Test          Kind = "test"           // of timbre doctor
 )
 
 // Kinds lists all kinds.
 func Kinds() []Kind {
-	return []Kind{Reset, SignUp, Invitation, Known, Password, SecondFactor, LowBalance, EndpointOff, Test}
+	return []Kind{Reset, SignUp, Invitation, Known, Password, SecondFactor, LowBalance, EndpointOff, EndpointFails, EndpointGone, Test}
 }
 
 // Message is one mail.

@@ -56,7 +56,8 @@ var columns = map[string]string{
 	"daily_counts":          "organization_id:other day:other network:other test:other kind:other code:other reason:other count:other credits:other",
 	"webhook_endpoints":     "id:other organization_id:other api_key_id:other url:other description:other events:other network:other secret:other previous_secret:other previous_until:other disabled_at:other disabled_reason:other failing_since:other warned_at:other revision:other deleted_at:other created_at:other updated_at:other",
 	"webhook_deliveries":    "id:erased organization_id:erased endpoint_id:erased event:erased transaction_id:erased work_id:erased payload:erased access_code:erased state:erased attempts:erased last_status:erased created_at:erased ended_at:erased", // the payload has the end-user
-	"webhook_attempts":      "work_id:erased delivery_id:erased number:erased url:erased started_at:erased duration:erased status:erased headers:erased body:erased error:erased",                                                                        // an answer may quote the payload
+	"delivery_lanes":        "kind:other lane:other owner:other leased_until:other",
+	"webhook_attempts":      "work_id:erased delivery_id:erased number:erased url:erased started_at:erased duration:erased status:erased headers:erased body:erased error:erased", // an answer may quote the payload
 	"erasures":              "object_key:about since:about erased:about organization_id:about due_at:about tries:about",
 	"organizations":         "id:other name:other suspended_at:other widget_enabled:other max_file_size:other access_code_ttl:other duplicate_titles:other asset_storage:other quota:other imprint:other created_at:other revision:other issuer_name:other logo_hash:other low_credits:other",
 	"organization_logos":    "organization_id:other image:other hash:other width:other height:other created_at:other",

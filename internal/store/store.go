@@ -89,7 +89,11 @@ type engine interface {
 type Tx struct {
 	*query.Queries
 	Now time.Time
+
+	db query.DBTX
 }
+
+func newTx(q query.DBTX, now time.Time) *Tx { return &Tx{query.New(named{q}), now, named{q}} }
 
 // Open opens a database: sqlite:PATH or postgres://…. It does not migrate.
 func Open(ctx context.Context, url string) (*DB, error) {
@@ -134,7 +138,7 @@ func (db *DB) Read() *query.Queries { return query.New(named{db.engine.reader()}
 func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 	for try := 1; ; try++ {
 		err := db.engine.tx(ctx, func(q query.DBTX) error {
-			return f(&Tx{Queries: query.New(named{q}), Now: db.now()})
+			return f(newTx(q, db.now()))
 		})
 		if try < 5 && again(err) && ctx.Err() == nil {
 			db.counts.retries.Add(1)
@@ -150,7 +154,7 @@ func (db *DB) One(ctx context.Context, f func(*Tx) error) error {
 	if !ok {
 		return db.Tx(ctx, f)
 	}
-	return name("statement", f(&Tx{Queries: query.New(named{p.reader()}), Now: db.now()}))
+	return name("statement", f(newTx(p.reader(), db.now())))
 }
 
 func (db *DB) now() time.Time { return db.Now().UTC().Truncate(time.Microsecond) }

@@ -10,12 +10,13 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// batch are deliveries of one endpoint that were leased together, with what their attempts
+// batch are deliveries of one endpoint that were taken together, with what their attempts
 // need: the endpoint, its secrets and the rows are read once for all of them.
 type batch struct {
+	lane  *lane
 	taken []outbox.Delivery // without an attempt, the oldest first
-	got   int               // number of leased deliveries
-	since time.Time         // when they were leased
+	got   int               // number of taken deliveries
+	since time.Time         // when they were taken
 	read  time.Time         // when the fields below were read
 
 	to               query.WebhookEndpoint
@@ -23,24 +24,35 @@ type batch struct {
 	secret, previous Secret
 }
 
-// take leases up to most deliveries of a lane, the oldest first, and reads what they need.
-func (s *Service) take(ctx context.Context, name string, most int) (*batch, error) {
-	b := &batch{since: time.Now()}
-	var err error
-	if b.taken, err = s.queue.Take(ctx, name, most); err != nil {
-		return b, err
+// take takes up to most deliveries of a lane, the oldest first, and reads what they need.
+func (s *Service) take(ctx context.Context, l *lane, most int) (*batch, error) {
+	b := &batch{lane: l, since: time.Now()}
+	for {
+		after, held := l.position()
+		n := most
+		if after == (outbox.Place{}) { // those that this process has are at the beginning
+			n += held
+		}
+		found, next, err := s.queue.Take(ctx, l.name, after, n)
+		b.taken = l.hold(found, next, len(found) == n)
+		if err != nil {
+			return b, err
+		}
+		if len(b.taken) > 0 || after == (outbox.Place{}) {
+			break
+		}
 	}
 	b.got = len(b.taken)
-	return b, s.read(ctx, name, b)
+	return b, s.read(ctx, b)
 }
 
 // read reads the endpoint and the rows of a batch. Deliveries to a deleted endpoint and those
 // without a row go, and those to a disabled endpoint are skipped: then the batch is smaller.
-func (s *Service) read(ctx context.Context, name string, b *batch) (err error) {
+func (s *Service) read(ctx context.Context, b *batch) (err error) {
 	if len(b.taken) == 0 {
 		return nil
 	}
-	_, endpoint := splitLane(name)
+	_, endpoint := splitLane(b.lane.name)
 	b.read = time.Now()
 	b.to, err = s.DB.Read().WebhookEndpointByID(ctx, endpoint)
 	deleted := missing(err) || err == nil && b.to.DeletedAt != 0
@@ -50,6 +62,7 @@ func (s *Service) read(ctx context.Context, name string, b *batch) (err error) {
 	if deleted || b.to.DisabledAt != 0 {
 		all := b.taken
 		b.taken = nil
+		defer b.lane.done(all...)
 		return s.skip(ctx, all, !deleted)
 	}
 	ids := subjects(b.taken)
@@ -67,7 +80,8 @@ func (s *Service) read(ctx context.Context, name string, b *batch) (err error) {
 	if b.secret, err = open(s.Key, b.to.ID, b.to.Secret); err == nil && b.to.PreviousUntil > 0 {
 		b.previous, err = open(s.Key, b.to.ID, b.to.PreviousSecret)
 	}
-	if err != nil { // not the receiver's fault: the leases end, and it is tried again
+	if err != nil { // not the receiver's fault: they are tried again later
+		b.lane.rest(b.taken...)
 		b.taken = nil
 	}
 	return err
@@ -87,6 +101,7 @@ func (s *Service) drop(ctx context.Context, b *batch) error {
 		return nil
 	}
 	b.taken = kept
+	defer b.lane.done(gone...)
 	return s.DB.Tx(ctx, func(tx *store.Tx) error { return outbox.FinishAll(ctx, tx, outbox.Webhook, subjects(gone)) })
 }
 

@@ -32,6 +32,12 @@ func (s *Service) Workers() []*work.Worker {
 // step begins to serve every endpoint with a delivery that is due. It does not wait for them.
 func (s *Service) step(ctx context.Context) error {
 	const page = 256
+	if s.lanes.busy() && time.Since(s.renewed) > renewEvery {
+		if err := s.queue.Renew(ctx); err != nil {
+			return err
+		}
+		s.renewed = time.Now()
+	}
 	after := ""
 	for {
 		due, err := s.queue.Due(ctx, after, page)
@@ -69,16 +75,23 @@ func (s *Service) serve(ctx context.Context, l *lane) {
 		running                int
 		results                = make(chan result, maxWindow)
 	)
+	if mine, err := s.queue.Claim(ctx, l.name); err != nil || !mine {
+		if err != nil {
+			s.report(ctx, "claim an endpoint", err)
+		}
+		return
+	}
 	defer func() {
 		for ; running > 0; running-- {
 			l.learn(<-results)
 		}
-		left := now.taken
+		l.giveBack(now.taken)
 		if asked {
-			left = append(left, (<-next).taken...)
+			l.giveBack((<-next).taken)
 		}
-		if err := s.queue.Return(context.WithoutCancel(ctx), left...); err != nil {
-			s.report(ctx, "return deliveries", err)
+		l.settle() // another process would make unrecorded attempts again
+		if err := s.queue.Release(context.WithoutCancel(ctx), l.name); err != nil {
+			s.report(ctx, "release an endpoint", err)
 		}
 	}()
 	for ctx.Err() == nil {
@@ -86,7 +99,7 @@ func (s *Service) serve(ctx context.Context, l *lane) {
 			asked = true
 			most := l.batch()
 			s.running.Go(func() {
-				b, err := s.take(ctx, l.name, most)
+				b, err := s.take(ctx, l, most)
 				next <- taking{b, err}
 			})
 		}
@@ -118,7 +131,7 @@ func (s *Service) serve(ctx context.Context, l *lane) {
 		if err != nil { // ctx ended, or too many endpoints of this organization wait
 			return
 		}
-		if now, err = s.refresh(ctx, l.name, now); err != nil || len(now.taken) == 0 {
+		if now, err = s.refresh(ctx, now); err != nil || len(now.taken) == 0 {
 			leave()
 			if err != nil {
 				s.report(ctx, "take deliveries", err)
@@ -134,17 +147,19 @@ func (s *Service) serve(ctx context.Context, l *lane) {
 }
 
 // refresh returns a batch as it is now, if it was read too long ago: attempts that run use the
-// one before. Deliveries whose lease is too old are given back.
-func (s *Service) refresh(ctx context.Context, name string, b *batch) (*batch, error) {
+// one before. Deliveries that were taken long ago are given back: another process may have the
+// lane.
+func (s *Service) refresh(ctx context.Context, b *batch) (*batch, error) {
 	if time.Since(b.read) <= fresh {
 		return b, nil
 	}
-	again := &batch{taken: b.taken, since: b.since}
+	again := &batch{lane: b.lane, taken: b.taken, since: b.since}
 	if time.Since(b.since) > stale {
+		b.lane.giveBack(b.taken)
 		again.taken = nil
-		return again, s.queue.Return(ctx, b.taken...)
+		return again, nil
 	}
-	return again, s.read(ctx, name, again)
+	return again, s.read(ctx, again)
 }
 
 // enter waits for a slot.

@@ -114,14 +114,50 @@ func (s *Service) CreateEndpoint(ctx context.Context, organization string, in En
 
 // CreateForKey makes the endpoint of an API key, in the transaction that makes the key. It
 // receives the ends of the transactions that the key begins. The URL has passed CheckURL.
+//
+// The endpoint stays when its key is revoked or has expired: transactions of the key may end later.
+// An organization has at most MaxKeyEndpoints endpoints of keys. A further one deletes the oldest
+// endpoint of a key that is revoked or has expired.
 func (s *Service) CreateForKey(ctx context.Context, tx *store.Tx, organization, key, url string, by audit.Actor) (_ Secret, err error) {
 	defer operation.Wrap(&err, "create the webhook endpoint of API key %s", key)
 	row := query.WebhookEndpoint{OrganizationID: organization, ApiKeyID: key, Url: url, Events: join([]Event{WorkRegistered, WorkUpdated, WorkFailed})}
 	if err := s.validate(&row, true); err != nil {
 		return nil, err
 	}
+	if err := makeRoom(ctx, tx, organization); err != nil {
+		return nil, err
+	}
 	_, secret, err := s.insert(ctx, tx, row, by)
 	return secret, err
+}
+
+// makeRoom deletes endpoints of ended keys, so that the organization can have another one.
+func makeRoom(ctx context.Context, tx *store.Tx, organization string) error {
+	if err := tx.LockOrganization(ctx, organization); err != nil {
+		return err
+	}
+	n, err := tx.CountKeyEndpoints(ctx, organization)
+	if err != nil || n < MaxKeyEndpoints {
+		return err
+	}
+	old, err := tx.EndpointsOfEndedKeys(ctx, query.EndpointsOfEndedKeysParams{OrganizationID: organization, Now: store.Micros(tx.Now), Lim: int32(n - MaxKeyEndpoints + 1)})
+	if err != nil {
+		return err
+	}
+	for _, row := range old {
+		if err := remove(ctx, tx, row, audit.Server()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove deletes an endpoint with its secrets.
+func remove(ctx context.Context, tx *store.Tx, row query.WebhookEndpoint, by audit.Actor) error {
+	if _, err := tx.DeleteWebhookEndpoint(ctx, query.DeleteWebhookEndpointParams{Now: store.Micros(tx.Now), Nothing: []byte{}, OrganizationID: row.OrganizationID, ID: row.ID}); err != nil {
+		return err
+	}
+	return audit.Record(ctx, tx, audit.Entry{Organization: row.OrganizationID, Actor: by, Action: "webhook.deleted", Subject: row.ID, Changes: changes(row, query.WebhookEndpoint{})})
 }
 
 func (s *Service) insert(ctx context.Context, tx *store.Tx, row query.WebhookEndpoint, by audit.Actor) (query.WebhookEndpoint, Secret, error) {
@@ -210,10 +246,7 @@ func (s *Service) UpdateEndpoint(ctx context.Context, organization, id string, c
 func (s *Service) DeleteEndpoint(ctx context.Context, organization, id string, by audit.Actor) (err error) {
 	defer operation.Wrap(&err, "delete webhook endpoint %s", id)
 	return s.change(ctx, organization, id, func(tx *store.Tx, row query.WebhookEndpoint) error {
-		if _, err := tx.DeleteWebhookEndpoint(ctx, query.DeleteWebhookEndpointParams{Now: store.Micros(tx.Now), Nothing: []byte{}, OrganizationID: organization, ID: id}); err != nil {
-			return err
-		}
-		return audit.Record(ctx, tx, audit.Entry{Organization: organization, Actor: by, Action: "webhook.deleted", Subject: id, Changes: changes(row, query.WebhookEndpoint{})})
+		return remove(ctx, tx, row, by)
 	})
 }
 

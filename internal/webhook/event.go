@@ -163,12 +163,13 @@ func add(ctx context.Context, tx *store.Tx, organization, endpoint string, row q
 	if err := tx.InsertWebhookDelivery(ctx, row); err != nil {
 		return err
 	}
-	return queue(ctx, tx, organization, endpoint, row.WorkID, row.ID)
+	return queue(ctx, tx, organization, endpoint, row.ID)
 }
 
-// queue makes a delivery due now.
-func queue(ctx context.Context, tx *store.Tx, organization, endpoint, work, id string) error {
-	return outbox.EnqueueAt(ctx, tx, outbox.Delivery{Kind: outbox.Webhook, Subject: id, Lane: laneOf(organization, endpoint), Work: work, Organization: organization}, tx.Now)
+// queue makes a delivery due now. Its row in the outbox has no work: the erasure of a work finds
+// it by its delivery.
+func queue(ctx context.Context, tx *store.Tx, organization, endpoint, id string) error {
+	return outbox.EnqueueAt(ctx, tx, outbox.Delivery{Kind: outbox.Webhook, Subject: id, Lane: laneOf(organization, endpoint), Organization: organization}, tx.Now)
 }
 
 // laneOf is the lane of an endpoint: the lanes of one organization are neighbours.

@@ -30,7 +30,11 @@ func (s *Service) Dial(r *net.Resolver, trusted *tls.Config) {
 
 // DeliverOne takes one delivery of a lane, and makes its attempt in this goroutine.
 func DeliverOne(ctx context.Context, s *Service, name string) {
-	b, err := s.take(ctx, name, 1)
+	l := newLane(name)
+	if mine, err := s.queue.Claim(ctx, name); err != nil || !mine {
+		panic(fmt.Sprint("not claimed: ", err))
+	}
+	b, err := s.take(ctx, l, 1)
 	if err != nil || len(b.taken) != 1 {
 		panic(fmt.Sprint(b.taken, err))
 	}

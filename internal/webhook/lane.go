@@ -4,12 +4,17 @@ import (
 	"sync"
 	"time"
 
+	"timbre.example/internal/outbox"
 	"timbre.example/internal/work"
 )
 
 const (
-	// lease is longer than an attempt and its record take.
-	lease = AttemptTime + 30*time.Second
+	// lease is how long an endpoint of a killed process waits for another one, and renewEvery how
+	// often a process that lives renews its leases.
+	lease      = 15 * time.Second
+	renewEvery = 4 * time.Second
+	// restTime is how long a delivery waits whose attempt could not be made or recorded here.
+	restTime = 60 * time.Second
 	// stale is how long taken deliveries may wait for their attempt, and fresh how long what
 	// was read for them is used.
 	stale = 10 * time.Second
@@ -50,6 +55,103 @@ type lane struct {
 	slow bool
 	took time.Duration
 	last time.Time
+
+	mu sync.Mutex
+	// held are the deliveries that this process has: they wait for their attempt, or for its
+	// record. The time is zero, or that until which a delivery rests.
+	held map[string]time.Time
+	// place is that of the last delivery that was taken; zero: the next ones are looked for from
+	// the beginning.
+	place outbox.Place
+	// left are the deliveries that stopped being held while the process reads the lane. It may have
+	// read them as they were before. nil: it does not read.
+	left map[string]bool
+	// idle rings when held may be empty.
+	idle work.Signal
+}
+
+// position begins a reading of the lane, which hold ends. It returns the place after which
+// deliveries are taken, and how many are held.
+func (l *lane) position() (outbox.Place, int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, until := range l.held {
+		if !until.IsZero() && time.Now().After(until) {
+			delete(l.held, id)
+		}
+	}
+	l.left = map[string]bool{}
+	return l.place, len(l.held)
+}
+
+// hold returns those of the found deliveries that are not held, and holds them. more reports
+// that others may come after their place.
+func (l *lane) hold(found []outbox.Delivery, place outbox.Place, more bool) (all []outbox.Delivery) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, d := range found {
+		if _, mine := l.held[d.Subject]; !mine && !l.left[d.Subject] {
+			l.held[d.Subject] = time.Time{}
+			all = append(all, d)
+		}
+	}
+	l.left = nil
+	if l.place = place; !more {
+		l.place = outbox.Place{}
+	}
+	return all
+}
+
+// done ends the holding of deliveries: they are recorded, or others may take them.
+func (l *lane) done(all ...outbox.Delivery) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, d := range all {
+		delete(l.held, d.Subject)
+		if l.left != nil {
+			l.left[d.Subject] = true
+		}
+	}
+	l.idle.Ring()
+}
+
+// giveBack ends the holding of deliveries without an attempt. They are looked for again.
+func (l *lane) giveBack(all []outbox.Delivery) {
+	l.done(all...)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.place = outbox.Place{}
+}
+
+// rest makes this process leave deliveries alone for a while. A failure that lasts causes no
+// attempt after another.
+func (l *lane) rest(all ...outbox.Delivery) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, d := range all {
+		l.held[d.Subject] = time.Now().Add(restTime)
+	}
+	l.idle.Ring()
+}
+
+// settle waits until the process holds no delivery of the lane, except those that rest.
+func (l *lane) settle() {
+	for {
+		l.mu.Lock()
+		busy := false
+		for _, until := range l.held {
+			busy = busy || until.IsZero()
+		}
+		l.mu.Unlock()
+		if !busy {
+			return
+		}
+		<-l.idle
+	}
+}
+
+func newLane(name string) *lane {
+	return &lane{name: name, window: 1, wake: work.NewSignal(), held: map[string]time.Time{}, idle: work.NewSignal()}
 }
 
 // result is what a lane learns from an attempt.
@@ -93,7 +195,7 @@ func (l *lanes) begin(name string) *lane {
 		if l.served >= maxLanes {
 			return nil
 		}
-		one = &lane{name: name, window: 1, wake: work.NewSignal()}
+		one = newLane(name)
 		l.active[name] = one
 	}
 	if one.active {
@@ -106,6 +208,13 @@ func (l *lanes) begin(name string) *lane {
 	one.active = true
 	l.served++
 	return one
+}
+
+// busy reports whether this process serves a lane.
+func (l *lanes) busy() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.served > 0
 }
 
 func (l *lanes) end(one *lane) {
@@ -142,8 +251,8 @@ func (l *lanes) overtimeEnded() {
 // quick reports that the window is as large as it can be.
 func (l *lane) quick() bool { return !l.slow && l.window == maxWindow }
 
-// batch is how many deliveries are taken at once. A slow or unknown endpoint takes few, because
-// other workers could not take them meanwhile. A quick one takes those of about a second.
+// batch is how many deliveries are taken at once: few for a slow or unknown endpoint, and those of
+// about a second for a quick one.
 func (l *lane) batch() int {
 	if !l.quick() {
 		return l.window

@@ -159,7 +159,8 @@ func (f Filter) bounds() (before, since string, most int) {
 }
 
 // page reads a page by the index of its filter. The index of an event has the state in it, so
-// a filter by event alone reads one page of each state.
+// a filter by event alone reads one page of each state. Deliveries that wait have no such index: those
+// of other events are read, and left out.
 func (s *Service) page(ctx context.Context, endpoint string, f Filter, before, since string, most int32) (rows []query.WebhookDelivery, err error) {
 	q := s.DB.Read()
 	switch {
@@ -173,7 +174,12 @@ func (s *Service) page(ctx context.Context, endpoint string, f Filter, before, s
 		states = []State{f.State}
 	}
 	for _, state := range states {
-		some, err := q.WebhookDeliveriesOfEvent(ctx, query.WebhookDeliveriesOfEventParams{EndpointID: endpoint, Event: string(f.Event), State: string(state), Before: before, Since: since, Lim: most})
+		some, err := func() ([]query.WebhookDelivery, error) {
+			if state == Waiting {
+				return q.WaitingWebhooksOfEvent(ctx, query.WaitingWebhooksOfEventParams{EndpointID: endpoint, Event: string(f.Event), Before: before, Since: since, Lim: most})
+			}
+			return q.WebhookDeliveriesOfEvent(ctx, query.WebhookDeliveriesOfEventParams{EndpointID: endpoint, Event: string(f.Event), State: string(state), Before: before, Since: since, Lim: most})
+		}()
 		if err != nil {
 			return nil, err
 		}
@@ -201,7 +207,7 @@ func (s *Service) Delivery(ctx context.Context, organization, endpoint, id strin
 		}
 		d.NextAttempt = when(due)
 	}
-	rows, err := s.DB.Read().WebhookAttempts(ctx, query.WebhookAttemptsParams{WorkID: row.WorkID, DeliveryID: row.ID, Lim: shownAttempts})
+	rows, err := s.DB.Read().WebhookAttempts(ctx, query.WebhookAttemptsParams{DeliveryID: row.ID, Lim: shownAttempts})
 	if err != nil {
 		return Delivery{}, nil, err
 	}

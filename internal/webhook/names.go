@@ -47,6 +47,9 @@ const (
 	// MaxEndpoints is the number of endpoints that an organization may have. The endpoints
 	// of its API keys do not count.
 	MaxEndpoints = 20
+	// MaxKeyEndpoints is the number of endpoints of API keys that an organization may have, those
+	// of revoked and expired keys included.
+	MaxKeyEndpoints = 20
 	// MaxURL is the longest URL, in bytes.
 	MaxURL = 2048
 	// MaxDescription is the longest description, in characters.

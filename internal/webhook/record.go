@@ -57,17 +57,16 @@ func (s *Service) deliver(ctx context.Context, d outbox.Delivery, b *batch, leav
 func (s *Service) attempt(ctx context.Context, d outbox.Delivery, b *batch) (m made, ok bool) {
 	row := b.rows[d.Subject]
 	body, err := s.body(ctx, row)
-	if err != nil { // not the receiver's fault: the lease ends, and it is tried again
+	if err != nil { // not the receiver's fault: it is tried again later
 		s.report(ctx, "sign a delivery", err)
+		b.lane.rest(d)
 		return m, false
 	}
 	s.Reached("webhook.taken")
 	now := s.DB.Now()
-	m = made{Delivery: d, row: row, url: b.to.Url, answer: post(ctx, s.client, s.UserAgent, b.to.Url, row.ID, b.secrets(now), body, now)}
+	m = made{Delivery: d, lane: b.lane, row: row, url: b.to.Url, answer: post(ctx, s.client, s.UserAgent, b.to.Url, row.ID, b.secrets(now), body, now)}
 	if ctx.Err() != nil && m.status == 0 { // the server stops: the receiver has not failed
-		if err := s.queue.Return(context.WithoutCancel(ctx), d); err != nil {
-			s.report(ctx, "return a delivery", err)
-		}
+		b.lane.done(d)
 		return m, false
 	}
 	s.Reached("webhook.sent")
@@ -110,31 +109,35 @@ func (s *Service) body(ctx context.Context, row query.WebhookDelivery) ([]byte, 
 // the deliveries or their next attempts, and the states of their endpoints.
 func (s *Service) recordTogether(ctx context.Context, all []made) error {
 	var after []func()
+	attempts := make([]query.WebhookAttempt, 0, len(all))
+	for _, m := range all {
+		attempts = append(attempts, query.WebhookAttempt{
+			DeliveryID: m.row.ID, Url: m.url, StartedAt: store.Micros(m.began), Duration: m.took.Microseconds(), Status: int64(m.status), Headers: encode(m.headers), Body: withoutCodes(readable(m.body, kept)), Error: m.err,
+		})
+	}
 	err := s.DB.Tx(ctx, func(tx *store.Tx) (err error) {
 		after = nil
-		if err := acknowledged(ctx, tx, all); err != nil {
+		counted, err := count(ctx, tx, all)
+		if err != nil {
 			return err
 		}
-		var ended []string
-		for _, m := range all {
-			if !m.acknowledged() {
-				if err := failedOne(ctx, tx, m); err != nil {
-					return err
-				}
+		var (
+			ended []string
+			rows  []query.WebhookAttempt
+		)
+		for i, m := range all {
+			if c, ok := counted[m.row.ID]; ok { // the delivery is gone otherwise
+				attempts[i].Number, attempts[i].WorkID = c.Attempts, c.WorkID
+				rows = append(rows, attempts[i])
 			}
-			if err := tx.InsertWebhookAttempt(ctx, query.InsertWebhookAttemptParams{
-				ID: m.row.ID, Url: m.url, StartedAt: store.Micros(m.began), Duration: m.took.Microseconds(), Status: int64(m.status), Headers: encode(m.headers), Body: withoutCodes(readable(m.body, kept)), Error: m.err,
-			}); err != nil {
-				return err
-			}
-			if m.state == Waiting {
-				err = outbox.RetryAt(ctx, tx, m.Delivery, tx.Now.Add(m.wait), m.err)
-			} else {
+			if m.state != Waiting {
 				ended = append(ended, m.Subject)
-			}
-			if err != nil {
+			} else if err := outbox.RetryAt(ctx, tx, m.Delivery, tx.Now.Add(m.wait), m.err); err != nil {
 				return err
 			}
+		}
+		if err := tx.InsertWebhookAttempts(ctx, rows); err != nil {
+			return err
 		}
 		if err := outbox.FinishAll(ctx, tx, outbox.Webhook, ended); err != nil {
 			return err
@@ -159,34 +162,50 @@ func (s *Service) recordTogether(ctx context.Context, all []made) error {
 	return nil
 }
 
-// acknowledged ends the deliveries with an acknowledged attempt: one statement for each status.
-func acknowledged(ctx context.Context, tx *store.Tx, all []made) error {
-	ids := map[int][]string{}
+// count counts attempts in their deliveries, and ends the deliveries without another attempt.
+// It returns the counted deliveries by id. No delivery is there twice.
+func count(ctx context.Context, tx *store.Tx, all []made) (counted map[string]query.AcknowledgeWebhookDeliveriesRow, err error) {
+	counted = make(map[string]query.AcknowledgeWebhookDeliveriesRow, len(all))
+	ids := map[int][]string{} // of acknowledged ones, by status
 	for _, m := range all {
 		if m.acknowledged() {
 			ids[m.status] = append(ids[m.status], m.row.ID)
+		} else if err := failedOne(ctx, tx, m, counted); err != nil {
+			return nil, err
 		}
 	}
 	for _, status := range slices.Sorted(maps.Keys(ids)) {
-		if err := tx.AcknowledgeWebhookDeliveries(ctx, query.AcknowledgeWebhookDeliveriesParams{
+		rows, err := tx.AcknowledgeWebhookDeliveries(ctx, query.AcknowledgeWebhookDeliveriesParams{
 			LastStatus: int64(status), Now: store.Micros(tx.Now), Joined: strings.Join(ids[status], ""), Count: int64(len(ids[status])),
-		}); err != nil {
-			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			counted[row.ID] = row
 		}
 	}
-	return nil
+	return counted, nil
 }
 
 // failedOne counts a failed attempt, and ends its delivery if no other attempt follows. A row
 // that is gone changes nothing.
-func failedOne(ctx context.Context, tx *store.Tx, m made) error {
+func failedOne(ctx context.Context, tx *store.Tx, m made, counted map[string]query.AcknowledgeWebhookDeliveriesRow) error {
 	if m.state != Waiting {
-		n, err := tx.EndWebhookDelivery(ctx, query.EndWebhookDeliveryParams{State: string(m.state), LastStatus: int64(m.status), Now: store.Micros(tx.Now), ID: m.row.ID})
-		if err != nil || n > 0 {
+		rows, err := tx.FailWebhookDelivery(ctx, query.FailWebhookDeliveryParams{LastStatus: int64(m.status), Now: store.Micros(tx.Now), ID: m.row.ID})
+		if err != nil {
 			return err
 		}
+		if len(rows) > 0 {
+			counted[m.row.ID] = query.AcknowledgeWebhookDeliveriesRow(rows[0])
+			return nil
+		}
 	}
-	return tx.TriedWebhookDelivery(ctx, query.TriedWebhookDeliveryParams{LastStatus: int64(m.status), ID: m.row.ID})
+	rows, err := tx.TriedWebhookDelivery(ctx, query.TriedWebhookDeliveryParams{LastStatus: int64(m.status), ID: m.row.ID})
+	if err == nil && len(rows) > 0 {
+		counted[m.row.ID] = query.AcknowledgeWebhookDeliveriesRow(rows[0])
+	}
+	return err
 }
 
 // healths keeps what attempts say about their endpoints, in the order of the attempts. Of

@@ -31,7 +31,7 @@ func (s *Service) Replay(ctx context.Context, organization, endpoint, id string,
 		if err := enabled(to); err != nil {
 			return err
 		}
-		if err := again(ctx, tx, organization, endpoint, row.WorkID, id); err != nil {
+		if err := again(ctx, tx, organization, endpoint, id); err != nil {
 			return err
 		}
 		out = delivery(row)
@@ -45,14 +45,14 @@ func (s *Service) Replay(ctx context.Context, organization, endpoint, id string,
 }
 
 // again makes a delivery due now, whatever its state.
-func again(ctx context.Context, tx *store.Tx, organization, endpoint, work, id string) error {
+func again(ctx context.Context, tx *store.Tx, organization, endpoint, id string) error {
 	if _, err := tx.ReopenWebhookDelivery(ctx, id); err != nil {
 		return err
 	}
 	if err := outbox.Hurry(ctx, tx, outbox.Delivery{Kind: outbox.Webhook, Subject: id}); err != nil {
 		return err
 	}
-	return queue(ctx, tx, organization, endpoint, work, id)
+	return queue(ctx, tx, organization, endpoint, id)
 }
 
 func enabled(to query.WebhookEndpoint) error {
@@ -111,7 +111,7 @@ func (s *Service) ReplayRange(ctx context.Context, organization, endpoint string
 			out.Next = rows[MaxReplay-1].ID
 		}
 		for _, row := range rows {
-			if err := again(ctx, tx, organization, endpoint, row.WorkID, row.ID); err != nil {
+			if err := again(ctx, tx, organization, endpoint, row.ID); err != nil {
 				return err
 			}
 		}
@@ -146,7 +146,7 @@ func (s *Service) SendTest(ctx context.Context, organization, endpoint string, b
 		}); err != nil {
 			return err
 		}
-		if err := queue(ctx, tx, organization, endpoint, "", id); err != nil {
+		if err := queue(ctx, tx, organization, endpoint, id); err != nil {
 			return err
 		}
 		out = Delivery{ID: id, Endpoint: endpoint, Event: Test, State: Waiting, Payload: string(payload), CreatedAt: tx.Now, NextAttempt: tx.Now}

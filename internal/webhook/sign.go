@@ -19,8 +19,8 @@ func sign(h http.Header, secrets []Secret, id string, at time.Time, body []byte)
 	t := strconv.FormatInt(at.Unix(), 10)
 	allfeat, standard := []string{"t=" + t}, []string{}
 	for _, s := range secrets {
-		allfeat = append(allfeat, "v1="+hex.EncodeToString(mac(s, t, ".", string(body))))
-		standard = append(standard, "v1,"+base64.StdEncoding.EncodeToString(mac(s, id, ".", t, ".", string(body))))
+		allfeat = append(allfeat, "v1="+hex.EncodeToString(mac(s, body, t, ".")))
+		standard = append(standard, "v1,"+base64.StdEncoding.EncodeToString(mac(s, body, id, ".", t, ".")))
 	}
 	h.Set("X-Allfeat-Timestamp", t)
 	h.Set("X-Allfeat-Signature", strings.Join(allfeat, ","))
@@ -30,10 +30,12 @@ func sign(h http.Header, secrets []Secret, id string, at time.Time, body []byte)
 	h.Set("Webhook-Signature", strings.Join(standard, " "))
 }
 
-func mac(s Secret, parts ...string) []byte {
+// mac signs a body after some short parts.
+func mac(s Secret, body []byte, parts ...string) []byte {
 	m := hmac.New(sha256.New, s)
 	for _, p := range parts {
 		m.Write([]byte(p))
 	}
+	m.Write(body)
 	return m.Sum(nil)
 }

@@ -72,7 +72,7 @@ func (s *Service) remove(ctx context.Context, next func() ([]query.OldWebhookDel
 				if err := outbox.Finish(ctx, tx, outbox.Delivery{Kind: outbox.Webhook, Subject: row.ID}); err != nil {
 					return err
 				}
-				if err := tx.DeleteWebhookAttempts(ctx, query.DeleteWebhookAttemptsParams{WorkID: row.WorkID, DeliveryID: row.ID}); err != nil {
+				if err := tx.DeleteWebhookAttempts(ctx, row.ID); err != nil {
 					return err
 				}
 				if err := tx.DeleteWebhookDelivery(ctx, row.ID); err != nil {

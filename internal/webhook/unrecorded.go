@@ -25,6 +25,7 @@ const (
 type made struct {
 	outbox.Delivery
 
+	lane  *lane
 	row   query.WebhookDelivery
 	url   string
 	state State         // of the delivery after the attempt
@@ -150,7 +151,14 @@ func (s *Service) record(ctx context.Context, all []made) {
 		}
 		return
 	}
-	if err != nil { // the leases end, and the attempts are made again
+	for _, m := range all {
+		if err != nil { // the attempt is made again later
+			m.lane.rest(m.Delivery)
+		} else {
+			m.lane.done(m.Delivery)
+		}
+	}
+	if err != nil {
 		s.report(ctx, "record attempts", err)
 	}
 	s.Reached("webhook.recorded")

@@ -23,6 +23,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"timbre.example/internal/accesscode"
 	"timbre.example/internal/events"
 	"timbre.example/internal/outbox"
@@ -71,7 +73,9 @@ type Service struct {
 	client *http.Client
 	queue  *outbox.Lanes
 	wake   work.Signal
-	lanes  lanes
+	// renewed is when the leases were renewed. It belongs to the worker that delivers.
+	renewed time.Time
+	lanes   lanes
 	// quick and slow are the slots of attempts that run: see lane.go.
 	quick, slow *share.Pool
 	running     sync.WaitGroup
@@ -84,7 +88,7 @@ func New(c Config) *Service {
 		c.Reached = func(string) {}
 	}
 	s := &Service{Config: c, policy: newPolicy(c.Allow), wake: work.NewSignal(), quick: share.New(quickSlots), slow: share.New(slowSlots), lanes: lanes{active: map[string]*lane{}}, unrecorded: newUnrecorded()}
-	s.queue = &outbox.Lanes{DB: c.DB, Kind: outbox.Webhook, Lease: lease}
+	s.queue = &outbox.Lanes{DB: c.DB, Kind: outbox.Webhook, Owner: uuid.NewString(), Lease: lease}
 	s.client = s.policy.client()
 	return s
 }

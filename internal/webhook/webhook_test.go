@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
 	"timbre.example/internal/webhook"
 )
 
@@ -408,5 +410,60 @@ func TestOrganizationsAreApart(t *testing.T) {
 			t.Error(all, err)
 		}
 		_ = tx
+	})
+}
+
+// Creating and revoking keys does not grow the endpoints: the oldest endpoints of revoked and
+// expired keys go, and those of live keys and the organization's own stay.
+func TestEndpointsOfEndedKeys(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r := receive(t, nil)
+		w.endpoint(r.URL)
+		other := w.organization()
+		make := func(org, key string, expires time.Time) {
+			t.Helper()
+			w.tx(func(tx *store.Tx) error {
+				if err := tx.InsertAPIKey(t.Context(), query.InsertAPIKeyParams{
+					ID: key, OrganizationID: org, Hash: []byte(key), Name: key, WebhookUrl: r.URL, CreatedAt: store.Micros(tx.Now), ExpiresAt: sql.NullInt64{Int64: store.Micros(expires), Valid: !expires.IsZero()},
+				}); err != nil {
+					return err
+				}
+				_, err := w.CreateForKey(t.Context(), tx, org, key, r.URL, by)
+				return err
+			})
+		}
+		make(other, "other", w.db.Now().Add(time.Second))
+		make(w.org, "live", time.Time{})
+		make(w.org, "expired", w.db.Now().Add(time.Second))
+		w.pass(time.Minute)
+		for i := range 3 * webhook.MaxKeyEndpoints {
+			key := fmt.Sprint("revoked ", i)
+			make(w.org, key, time.Time{})
+			w.tx(func(tx *store.Tx) error {
+				_, err := tx.RevokeAPIKey(t.Context(), query.RevokeAPIKeyParams{ID: key, OrganizationID: w.org, Now: store.Micros(tx.Now)})
+				return err
+			})
+			// The transactions that a key began still end at its endpoint.
+			w.ended(func(e *webhook.Ended) { e.APIKey = key })
+			w.pass(time.Second)
+		}
+		all, err := w.ListEndpoints(t.Context(), w.org, "", 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys := map[string]bool{}
+		for _, e := range all {
+			keys[e.APIKey] = true
+		}
+		if len(all) != webhook.MaxKeyEndpoints+1 || !keys["live"] || keys["expired"] || keys["revoked 0"] || !keys[fmt.Sprint("revoked ", 3*webhook.MaxKeyEndpoints-1)] || !keys[""] {
+			t.Errorf("%d endpoints, of %v", len(all), keys)
+		}
+		if mine, err := w.ListEndpoints(t.Context(), other, "", 100); err != nil || len(mine) != 1 {
+			t.Errorf("another organization has %d, %v", len(mine), err)
+		}
+		w.drain()
+		if n := len(r.got()); n < 3*webhook.MaxKeyEndpoints { // each also goes to the organization's own
+			t.Errorf("%d deliveries", n)
+		}
 	})
 }

@@ -29,6 +29,8 @@ type Field struct {
 	Complete, Input string
 	// Accept lists the types of a file.
 	Accept string
+	// Hint is the key of the hint; "": that of the field.
+	Hint string
 }
 
 // Text is one line of at most most characters. White space around it is removed.
@@ -69,6 +71,9 @@ func File(name string, most int64, accept string) Field {
 
 // Must makes a field required.
 func (f Field) Must() Field { f.Required = true; return f }
+
+// Hinted replaces the hint of a field by another text, such as one that follows a setting.
+func (f Field) Hinted(key string) Field { f.Hint = key; return f }
 
 // Auto sets autocomplete, such as "email" or "new-password".
 func (f Field) Auto(value string) Field { f.Complete = value; return f }

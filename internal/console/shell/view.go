@@ -2,6 +2,7 @@ package shell
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"encoding/hex"
 	"errors"
@@ -473,8 +474,8 @@ func (f *FormView) Field(name string) (template.HTML, error) {
 	field := f.fields[at]
 	key := f.name + "." + name
 	s := shownField{Field: field, ID: id(f.name, name), Label: f.v.T(key)}
-	if f.v.Has(key + ".hint") {
-		s.Hint = f.v.T(key + ".hint")
+	if hint := cmp.Or(field.Hint, key+".hint"); f.v.Has(hint) {
+		s.Hint = f.v.T(hint)
 	}
 	stored, known := f.v.Call.Form.stored[f.name+"\x00"+name]
 	values := stored

@@ -39,26 +39,27 @@ function load(address: string): Promise<Document | null> {
 }
 
 /**
- * Replaces the children of an element with data-live="SECONDS" by those of the same element in the page as it is now. The
- * page keeps its address. A hidden tab, or an element that has the focus, waits.
+ * Refreshes an element with data-live="SECONDS" again and again, until the page of now has no data-live there. It says its
+ * news in the element that data-said names. A hidden tab, or an element that has the focus, waits.
  */
 function live(element: HTMLElement): void {
-  let last = '';
-  const wait = Math.max(1, Number(element.dataset.live) || 5) * 1000;
-  const next = async (): Promise<void> => {
-    if (!document.hidden && !element.contains(document.activeElement)) {
-      const fresh = (await load(location.href))?.getElementById(element.id);
-      const now = fresh?.innerHTML ?? last;
-      const changed = last ? now !== last : fresh?.textContent !== element.textContent;
-      last = now;
-      if (fresh && changed) {
-        element.replaceChildren(...[...fresh.childNodes].map((node) => document.adoptNode(node)));
-        copying(element);
-      }
-    }
-    setTimeout(() => void next(), wait);
+  const said = document.getElementById(element.dataset.said ?? '');
+  const shown = (): void => {
+    for (const on of element.querySelectorAll<HTMLElement>('[data-live-on]')) on.hidden = false;
   };
-  setTimeout(() => void next(), wait);
+  const next = async (): Promise<void> => {
+    if (!document.hidden && (await refresh(element))) {
+      if (said) said.textContent = element.dataset.news ?? '';
+      shown();
+    }
+    later();
+  };
+  const later = (): void => {
+    const seconds = Number(element.dataset.live);
+    if (seconds > 0) setTimeout(() => void next(), seconds * 1000);
+  };
+  shown();
+  later();
 }
 
 /** Replaces the children of an element by those of the same element in the page as it is now. Reports a change. */
@@ -66,6 +67,7 @@ async function refresh(element: HTMLElement): Promise<boolean> {
   const fresh = (await load(location.href))?.getElementById(element.id);
   if (!fresh || element.contains(document.activeElement) || fresh.textContent === element.textContent) return false;
   element.dataset.news = fresh.dataset.news ?? '';
+  if (!fresh.dataset.live) delete element.dataset.live;
   // The list of children shrinks with each node that leaves it, so it is copied first.
   element.replaceChildren(...[...fresh.childNodes].map((node) => document.adoptNode(node)));
   copying(element);

@@ -41,8 +41,12 @@ func Area(hooks *webhook.Service) shell.Area {
 		states = append(states, string(s))
 	}
 	read, manage := shell.To(permission.WebhooksRead), shell.To(permission.WebhooksManage)
+	url := shell.Text("url", webhook.MaxURL).Must().Type("url")
+	if hooks != nil && len(hooks.Allow) > 0 { // the networks are the operator's own matter
+		url = url.Hinted("url.hint.allowed")
+	}
 	content := []shell.Field{
-		shell.Text("url", webhook.MaxURL).Must().Type("url"), shell.Text("description", webhook.MaxDescription), shell.Many("events", events...), shell.Choice("network", "", "testnet", "mainnet"),
+		url, shell.Text("description", webhook.MaxDescription), shell.Many("events", events...), shell.Choice("network", "", "testnet", "mainnet"),
 	}
 	return shell.Area{Name: "webhooks", Files: files, Pages: []shell.Page{
 		{Method: "GET", Path: list, Needs: read, Nav: shell.Nav{Order: 70, Icon: "webhook"}, Handle: p.list},

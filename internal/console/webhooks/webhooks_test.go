@@ -48,7 +48,11 @@ func TestPages(t *testing.T) {
 			}
 			return a
 		}
-		has(admin.Get(root), 200, "No endpoint yet", "New endpoint")
+		has(admin.Get(root), 200, "No endpoint yet", "New endpoint", "a network that the operator allows")
+		public := shelltest.Open(t, db, Area(webhook.New(webhook.Config{DB: db, Key: make([]byte, 32), Log: slog.New(slog.DiscardHandler)})))
+		if list := has(public.As("admin").Get("/o/"+public.Organization+"/webhooks"), 200, "https, with a public address"); strings.Contains(list.Body, "operator allows") {
+			t.Error("the hint names networks that are not allowed")
+		}
 		has(admin.Post(root, url.Values{"url": {"http://10.0.0.1/"}, "events": {"work_failed"}}), 422, "http://10.0.0.1/")
 		has(admin.Post(root, url.Values{"url": {receiver.URL}}), 422, "Enter a value")
 		made := admin.Post(root, url.Values{"url": {receiver.URL + "/hook"}, "description": {"<script>"}, "events": {"work_failed", "work_registered"}})
@@ -68,8 +72,12 @@ func TestPages(t *testing.T) {
 			hooks.Wait()
 		}
 		sent := has(admin.Post(at+"/test", nil), 303)
-		deliver()
 		one := strings.TrimPrefix(sent.Header.Get("Location"), "/console")
+		has(admin.Get(one), 200, "Waiting", `data-live="3"`, "Load again") // it updates while it waits
+		deliver()
+		if ended := has(admin.Get(one), 200); strings.Contains(ended.Body, "data-live=") || strings.Contains(ended.Body, "Load again") {
+			t.Error("an ended delivery is loaded again and again")
+		}
 		has(admin.Get(one), 200, "404", "&lt;b&gt;answer", "webhook-id", "Failed")
 		has(admin.Get(at+"?state=failed&event=test"), 200, "Failed")
 		has(admin.Get(at+"?state=delivered"), 200, "No delivery matches")

@@ -62,7 +62,7 @@ func (c *checker) deliveries() {
 func (c *checker) webhooks() {
 	for _, one := range []struct{ wrong, rows string }{
 		{"waits, and is not in the outbox", `SELECT id FROM webhook_deliveries d WHERE state = 'waiting' AND NOT EXISTS (SELECT 1 FROM deliveries q WHERE q.kind = 'webhook' AND q.subject = d.id)`},
-		{"is in the outbox, and does not wait", `SELECT subject FROM deliveries q WHERE kind = 'webhook' AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.id = q.subject AND d.state = 'waiting' AND d.work_id = q.work_id AND d.organization_id = q.organization_id)`},
+		{"is in the outbox, and does not wait", `SELECT subject FROM deliveries q WHERE kind = 'webhook' AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.id = q.subject AND d.state = 'waiting' AND q.work_id = '' AND d.organization_id = q.organization_id)`},
 		{"has an attempt, and does not exist", `SELECT delivery_id FROM webhook_attempts a WHERE NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.id = a.delivery_id AND d.work_id = a.work_id)`},
 		{"counts other attempts than it has", `SELECT id FROM webhook_deliveries d WHERE attempts <> (SELECT COUNT(*) FROM webhook_attempts a WHERE a.delivery_id = d.id)`},
 		{"has no endpoint of its organization", `SELECT id FROM webhook_deliveries d WHERE NOT EXISTS (SELECT 1 FROM webhook_endpoints e WHERE e.id = d.endpoint_id AND e.organization_id = d.organization_id)`},

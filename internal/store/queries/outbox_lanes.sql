@@ -3,7 +3,8 @@ INSERT INTO deliveries (kind, subject, lane, work_id, organization_id, created_a
 VALUES (sqlc.arg(kind), sqlc.arg(subject), sqlc.arg(lane), sqlc.arg(work_id), sqlc.arg(organization_id), sqlc.arg(now), sqlc.arg(due_at)) ON CONFLICT (kind, subject) DO NOTHING;
 
 -- name: DueLanes :many
--- The lanes after one lane, in their order, that have a delivery that is due.
+-- The lanes after one lane, in their order, that have a delivery that is due. A lane that another
+-- worker serves is left out.
 WITH RECURSIVE l AS (
   SELECT MIN(f.lane) AS id FROM deliveries f WHERE f.kind = sqlc.arg(kind) AND f.lane <> '' AND f.lane > sqlc.arg(after)
   UNION ALL
@@ -11,16 +12,28 @@ WITH RECURSIVE l AS (
 )
 SELECT CAST(l.id AS TEXT) AS lane FROM l
 WHERE l.id IS NOT NULL AND EXISTS (SELECT 1 FROM deliveries d WHERE d.kind = sqlc.arg(kind) AND d.lane <> '' AND d.lane = l.id AND d.due_at <= sqlc.arg(now))
+  AND NOT EXISTS (SELECT 1 FROM delivery_lanes o WHERE o.kind = sqlc.arg(kind) AND o.lane = l.id AND o.owner <> sqlc.arg(owner) AND o.leased_until > sqlc.arg(now))
 LIMIT sqlc.arg(lim);
 
--- name: LeaseLane :many
--- The deliveries of a lane that are due, the oldest first. The outer condition on due_at is
--- checked again when another worker was first.
-UPDATE deliveries SET due_at = sqlc.arg(until)
-WHERE deliveries.kind = sqlc.arg(kind) AND deliveries.due_at <= sqlc.arg(now) AND deliveries.subject IN (
-  SELECT d.subject FROM deliveries d WHERE d.kind = sqlc.arg(kind) AND d.lane <> '' AND d.lane = sqlc.arg(lane) AND d.due_at <= sqlc.arg(now)
-  ORDER BY d.due_at, d.subject LIMIT sqlc.arg(lim))
-RETURNING *;
+-- name: ClaimLane :execrows
+-- A lane belongs to one worker, until its lease expires.
+INSERT INTO delivery_lanes (kind, lane, owner, leased_until) VALUES (sqlc.arg(kind), sqlc.arg(lane), sqlc.arg(owner), sqlc.arg(until))
+ON CONFLICT (kind, lane) DO UPDATE SET owner = excluded.owner, leased_until = excluded.leased_until
+WHERE delivery_lanes.owner = excluded.owner OR delivery_lanes.leased_until <= sqlc.arg(now);
+
+-- name: RenewLanes :exec
+UPDATE delivery_lanes SET leased_until = sqlc.arg(until) WHERE kind = sqlc.arg(kind) AND owner = sqlc.arg(owner);
+
+-- name: ReleaseLane :exec
+DELETE FROM delivery_lanes WHERE kind = sqlc.arg(kind) AND lane = sqlc.arg(lane) AND owner = sqlc.arg(owner);
+
+-- name: LaneDeliveries :many
+-- The deliveries of a lane that are due after one of them, the oldest first; none if the lane
+-- belongs to another worker.
+SELECT d.* FROM deliveries d WHERE d.kind = sqlc.arg(kind) AND d.lane <> '' AND d.lane = sqlc.arg(lane) AND d.due_at <= sqlc.arg(now)
+  AND (d.due_at, d.subject) > (CAST(sqlc.arg(after_due) AS BIGINT), CAST(sqlc.arg(after_subject) AS TEXT))
+  AND EXISTS (SELECT 1 FROM delivery_lanes o WHERE o.kind = sqlc.arg(kind) AND o.lane = sqlc.arg(lane) AND o.owner = sqlc.arg(owner))
+ORDER BY d.due_at, d.subject LIMIT sqlc.arg(lim);
 
 -- name: HurryDelivery :execrows
 -- The next round of a delivery begins now.

@@ -5,6 +5,15 @@ VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(api_key_id), sqlc.arg(
 -- name: CountWebhookEndpoints :one
 SELECT COUNT(*) FROM webhook_endpoints WHERE organization_id = sqlc.arg(organization_id) AND deleted_at = 0 AND api_key_id = '';
 
+-- name: CountKeyEndpoints :one
+SELECT COUNT(*) FROM webhook_endpoints WHERE organization_id = sqlc.arg(organization_id) AND deleted_at = 0 AND api_key_id <> '';
+
+-- name: EndpointsOfEndedKeys :many
+-- The endpoints of API keys that are revoked, expired or gone, the oldest first.
+SELECT e.* FROM webhook_endpoints e WHERE e.organization_id = sqlc.arg(organization_id) AND e.deleted_at = 0 AND e.api_key_id <> ''
+  AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.id = e.api_key_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > CAST(sqlc.arg(now) AS BIGINT)))
+ORDER BY e.id LIMIT sqlc.arg(lim);
+
 -- name: WebhookEndpoints :many
 SELECT * FROM webhook_endpoints WHERE organization_id = sqlc.arg(organization_id) AND deleted_at = 0 AND id > sqlc.arg(after) ORDER BY id LIMIT sqlc.arg(lim);
 
@@ -65,20 +74,20 @@ SELECT * FROM webhook_deliveries d WHERE d.id IN (SELECT substr(CAST(sqlc.arg(jo
 -- name: WebhookDelivery :one
 SELECT * FROM webhook_deliveries WHERE id = sqlc.arg(id);
 
--- name: EndWebhookDelivery :execrows
--- The end of a round. A result that comes late changes a failure into a success, and never a
--- success into a failure.
-UPDATE webhook_deliveries SET state = sqlc.arg(state), attempts = attempts + 1, last_status = sqlc.arg(last_status), ended_at = sqlc.arg(now)
-WHERE id = sqlc.arg(id) AND (state = 'waiting' OR sqlc.arg(state) = 'delivered');
+-- name: FailWebhookDelivery :many
+-- The end of a round without success. A result that comes late never changes a success.
+UPDATE webhook_deliveries SET state = 'failed', attempts = attempts + 1, last_status = sqlc.arg(last_status), ended_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND state = 'waiting' RETURNING id, work_id, attempts;
 
--- name: AcknowledgeWebhookDeliveries :exec
+-- name: AcknowledgeWebhookDeliveries :many
 -- The end of a round of several deliveries. Their ids are joined.
 WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST(sqlc.arg(count) AS BIGINT))
 UPDATE webhook_deliveries SET state = 'delivered', attempts = attempts + 1, last_status = sqlc.arg(last_status), ended_at = sqlc.arg(now)
-WHERE webhook_deliveries.id IN (SELECT substr(CAST(sqlc.arg(joined) AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n);
+WHERE webhook_deliveries.id IN (SELECT substr(CAST(sqlc.arg(joined) AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n)
+RETURNING id, work_id, attempts;
 
--- name: TriedWebhookDelivery :exec
-UPDATE webhook_deliveries SET attempts = attempts + 1, last_status = sqlc.arg(last_status) WHERE id = sqlc.arg(id);
+-- name: TriedWebhookDelivery :many
+UPDATE webhook_deliveries SET attempts = attempts + 1, last_status = sqlc.arg(last_status) WHERE id = sqlc.arg(id) RETURNING id, work_id, attempts;
 
 -- name: SkipWebhookDelivery :exec
 UPDATE webhook_deliveries SET state = 'skipped', ended_at = sqlc.arg(now) WHERE id = sqlc.arg(id) AND state = 'waiting';
@@ -86,14 +95,8 @@ UPDATE webhook_deliveries SET state = 'skipped', ended_at = sqlc.arg(now) WHERE 
 -- name: ReopenWebhookDelivery :execrows
 UPDATE webhook_deliveries SET state = 'waiting', ended_at = 0 WHERE id = sqlc.arg(id) AND state <> 'waiting';
 
--- name: InsertWebhookAttempt :exec
--- After the delivery counted it: so its row is locked, and the number is free.
-INSERT INTO webhook_attempts (work_id, delivery_id, number, url, started_at, duration, status, headers, body, error)
-SELECT d.work_id, d.id, d.attempts, sqlc.arg(url), sqlc.arg(started_at), sqlc.arg(duration), sqlc.arg(status), sqlc.arg(headers), sqlc.arg(body), sqlc.arg(error)
-FROM webhook_deliveries d WHERE d.id = sqlc.arg(id);
-
 -- name: WebhookAttempts :many
-SELECT * FROM webhook_attempts WHERE work_id = sqlc.arg(work_id) AND delivery_id = sqlc.arg(delivery_id) ORDER BY number DESC LIMIT sqlc.arg(lim);
+SELECT * FROM webhook_attempts WHERE delivery_id = sqlc.arg(delivery_id) ORDER BY number DESC LIMIT sqlc.arg(lim);
 
 -- name: WebhookDeliveriesPage :many
 -- The deliveries of an endpoint before one id, the newest first.
@@ -103,7 +106,11 @@ SELECT * FROM webhook_deliveries WHERE endpoint_id = sqlc.arg(endpoint_id) AND i
 SELECT * FROM webhook_deliveries WHERE endpoint_id = sqlc.arg(endpoint_id) AND state = sqlc.arg(state) AND id < sqlc.arg(before) AND id >= sqlc.arg(since) ORDER BY id DESC LIMIT sqlc.arg(lim);
 
 -- name: WebhookDeliveriesOfEvent :many
-SELECT * FROM webhook_deliveries WHERE endpoint_id = sqlc.arg(endpoint_id) AND event = sqlc.arg(event) AND state = sqlc.arg(state) AND id < sqlc.arg(before) AND id >= sqlc.arg(since) ORDER BY id DESC LIMIT sqlc.arg(lim);
+SELECT * FROM webhook_deliveries WHERE endpoint_id = sqlc.arg(endpoint_id) AND event = sqlc.arg(event) AND state = sqlc.arg(state) AND state <> 'waiting' AND id < sqlc.arg(before) AND id >= sqlc.arg(since) ORDER BY id DESC LIMIT sqlc.arg(lim);
+
+-- name: WaitingWebhooksOfEvent :many
+-- No index has the event of a delivery that waits.
+SELECT * FROM webhook_deliveries WHERE endpoint_id = sqlc.arg(endpoint_id) AND state = 'waiting' AND event = sqlc.arg(event) AND id < sqlc.arg(before) AND id >= sqlc.arg(since) ORDER BY id DESC LIMIT sqlc.arg(lim);
 
 -- name: WebhookDeliveriesOfTransaction :many
 SELECT * FROM webhook_deliveries WHERE work_id = sqlc.arg(work_id) AND transaction_id = sqlc.arg(transaction_id) AND organization_id = sqlc.arg(organization_id) ORDER BY id LIMIT sqlc.arg(lim);
@@ -123,7 +130,7 @@ SELECT d.id, d.work_id FROM webhook_deliveries d WHERE d.endpoint_id = sqlc.arg(
 SELECT id FROM webhook_endpoints WHERE deleted_at > 0 ORDER BY deleted_at LIMIT sqlc.arg(lim);
 
 -- name: DeleteWebhookAttempts :exec
-DELETE FROM webhook_attempts WHERE work_id = sqlc.arg(work_id) AND delivery_id = sqlc.arg(delivery_id);
+DELETE FROM webhook_attempts WHERE delivery_id = sqlc.arg(delivery_id);
 
 -- name: DeleteWebhookDelivery :exec
 DELETE FROM webhook_deliveries WHERE id = sqlc.arg(id);
@@ -135,8 +142,15 @@ DELETE FROM webhook_endpoints WHERE id = sqlc.arg(id) AND deleted_at > 0;
 -- Whether the access code that a work began with still opens it.
 SELECT access_code_generation, redacted_at, external_user_ref FROM works WHERE id = sqlc.arg(id);
 
--- name: DropWebhookDeliveries :exec
-DELETE FROM webhook_deliveries WHERE work_id = sqlc.arg(work_id);
+-- name: LockWebhooksOfWork :exec
+-- The first statement of an erasure about webhooks: then no attempt is recorded meanwhile.
+UPDATE webhook_deliveries SET attempts = attempts WHERE work_id = sqlc.arg(work_id);
+
+-- name: DropQueuedWebhooks :exec
+DELETE FROM deliveries WHERE kind = 'webhook' AND subject IN (SELECT d.id FROM webhook_deliveries d WHERE d.work_id = sqlc.arg(work_id));
 
 -- name: DropWebhookAttempts :exec
-DELETE FROM webhook_attempts WHERE work_id = sqlc.arg(work_id);
+DELETE FROM webhook_attempts WHERE delivery_id IN (SELECT d.id FROM webhook_deliveries d WHERE d.work_id = sqlc.arg(work_id));
+
+-- name: DropWebhookDeliveries :exec
+DELETE FROM webhook_deliveries WHERE work_id = sqlc.arg(work_id);

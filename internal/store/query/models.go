@@ -87,6 +87,13 @@ type Delivery struct {
 	Lane           string
 }
 
+type DeliveryLane struct {
+	Kind        string
+	Lane        string
+	Owner       string
+	LeasedUntil int64
+}
+
 type Erasure struct {
 	ObjectKey      string
 	Since          int64
@@ -485,7 +492,6 @@ type Version struct {
 }
 
 type WebhookAttempt struct {
-	WorkID     string
 	DeliveryID string
 	Number     int64
 	Url        string
@@ -495,6 +501,7 @@ type WebhookAttempt struct {
 	Headers    string
 	Body       string
 	Error      string
+	WorkID     string
 }
 
 type WebhookDelivery struct {

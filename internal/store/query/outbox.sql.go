@@ -10,10 +10,10 @@ import (
 )
 
 const countDeliveries = `-- name: CountDeliveries :one
-SELECT (SELECT COUNT(*) FROM deliveries a WHERE a.kind = $1) AS waiting,
-  (SELECT COUNT(*) FROM deliveries b WHERE b.kind = $1 AND b.due_at <= $2) AS due,
+SELECT CAST((SELECT COUNT(*) FROM deliveries a WHERE a.kind = $1 AND a.lane = '') + (SELECT COUNT(*) FROM deliveries e WHERE e.kind = $1 AND e.lane <> '') AS BIGINT) AS waiting,
+  CAST((SELECT COUNT(*) FROM deliveries b WHERE b.kind = $1 AND b.lane = '' AND b.due_at <= $2) + (SELECT COUNT(*) FROM deliveries f WHERE f.kind = $1 AND f.lane <> '' AND f.due_at <= $2) AS BIGINT) AS due,
   (SELECT COUNT(*) FROM deliveries c WHERE c.kind = $1 AND c.attempts > 0) AS failing,
-  CAST(COALESCE((SELECT MIN(d.created_at) FROM deliveries d WHERE d.kind = $1), 0) AS BIGINT) AS oldest
+  CAST(COALESCE((SELECT MIN(d.created_at) FROM deliveries d WHERE d.kind = $1 AND d.lane = ''), (SELECT MIN(g.created_at) FROM deliveries g WHERE g.kind = $1 AND g.lane <> ''), 0) AS BIGINT) AS oldest
 `
 
 type CountDeliveriesParams struct {
@@ -28,6 +28,7 @@ type CountDeliveriesRow struct {
 	Oldest  int64
 }
 
+// A delivery with a lane, and one without, are in different indexes. A kind has only one of both.
 func (q *Queries) CountDeliveries(ctx context.Context, arg CountDeliveriesParams) (CountDeliveriesRow, error) {
 	row := q.db.QueryRowContext(ctx, countDeliveries, arg.Kind, arg.Now)
 	var i CountDeliveriesRow
@@ -105,13 +106,13 @@ func (q *Queries) LeaseDelivery(ctx context.Context, arg LeaseDeliveryParams) (i
 
 const nextDelivery = `-- name: NextDelivery :one
 WITH RECURSIVE o AS (
-  SELECT MIN(f.organization_id) AS id FROM deliveries f WHERE f.kind = $1 AND f.organization_id > $3
+  SELECT MIN(f.organization_id) AS id FROM deliveries f WHERE f.kind = $1 AND f.lane = '' AND f.organization_id > $3
   UNION ALL
-  SELECT (SELECT MIN(n.organization_id) FROM deliveries n WHERE n.kind = $1 AND n.organization_id > o.id) FROM o WHERE o.id IS NOT NULL
+  SELECT (SELECT MIN(n.organization_id) FROM deliveries n WHERE n.kind = $1 AND n.lane = '' AND n.organization_id > o.id) FROM o WHERE o.id IS NOT NULL
 )
 SELECT v.kind, v.subject, v.work_id, v.organization_id, v.created_at, v.due_at, v.attempts, v.last_error, v.lane FROM deliveries v WHERE v.kind = $1 AND v.subject = (
   SELECT t.id FROM (SELECT (
-    SELECT d.subject FROM deliveries d WHERE d.kind = $1 AND d.organization_id = o.id AND d.due_at <= $2
+    SELECT d.subject FROM deliveries d WHERE d.kind = $1 AND d.lane = '' AND d.organization_id = o.id AND d.due_at <= $2
     ORDER BY d.due_at, d.subject DESC LIMIT 1) AS id FROM o WHERE o.id IS NOT NULL) t
   WHERE t.id IS NOT NULL LIMIT 1)
 `
@@ -143,7 +144,7 @@ func (q *Queries) NextDelivery(ctx context.Context, arg NextDeliveryParams) (Del
 }
 
 const oldestDelivery = `-- name: OldestDelivery :one
-SELECT kind, subject, work_id, organization_id, created_at, due_at, attempts, last_error, lane FROM deliveries WHERE kind = $1 AND organization_id = $2 AND due_at = 0
+SELECT kind, subject, work_id, organization_id, created_at, due_at, attempts, last_error, lane FROM deliveries WHERE kind = $1 AND lane = '' AND organization_id = $2 AND due_at = 0
 ORDER BY due_at DESC, subject LIMIT 1
 `
 

@@ -9,6 +9,35 @@ import (
 	"context"
 )
 
+const claimLane = `-- name: ClaimLane :execrows
+INSERT INTO delivery_lanes (kind, lane, owner, leased_until) VALUES ($1, $2, $3, $4)
+ON CONFLICT (kind, lane) DO UPDATE SET owner = excluded.owner, leased_until = excluded.leased_until
+WHERE delivery_lanes.owner = excluded.owner OR delivery_lanes.leased_until <= $5
+`
+
+type ClaimLaneParams struct {
+	Kind  string
+	Lane  string
+	Owner string
+	Until int64
+	Now   int64
+}
+
+// A lane belongs to one worker, until its lease expires.
+func (q *Queries) ClaimLane(ctx context.Context, arg ClaimLaneParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, claimLane,
+		arg.Kind,
+		arg.Lane,
+		arg.Owner,
+		arg.Until,
+		arg.Now,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const deliveryDue = `-- name: DeliveryDue :one
 SELECT due_at FROM deliveries WHERE kind = $1 AND subject = $2
 `
@@ -27,27 +56,31 @@ func (q *Queries) DeliveryDue(ctx context.Context, arg DeliveryDueParams) (int64
 
 const dueLanes = `-- name: DueLanes :many
 WITH RECURSIVE l AS (
-  SELECT MIN(f.lane) AS id FROM deliveries f WHERE f.kind = $1 AND f.lane <> '' AND f.lane > $4
+  SELECT MIN(f.lane) AS id FROM deliveries f WHERE f.kind = $1 AND f.lane <> '' AND f.lane > $5
   UNION ALL
   SELECT (SELECT MIN(n.lane) FROM deliveries n WHERE n.kind = $1 AND n.lane <> '' AND n.lane > l.id) FROM l WHERE l.id IS NOT NULL
 )
 SELECT CAST(l.id AS TEXT) AS lane FROM l
 WHERE l.id IS NOT NULL AND EXISTS (SELECT 1 FROM deliveries d WHERE d.kind = $1 AND d.lane <> '' AND d.lane = l.id AND d.due_at <= $2)
-LIMIT $3
+  AND NOT EXISTS (SELECT 1 FROM delivery_lanes o WHERE o.kind = $1 AND o.lane = l.id AND o.owner <> $3 AND o.leased_until > $2)
+LIMIT $4
 `
 
 type DueLanesParams struct {
 	Kind  string
 	Now   int64
+	Owner string
 	Lim   int32
 	After string
 }
 
-// The lanes after one lane, in their order, that have a delivery that is due.
+// The lanes after one lane, in their order, that have a delivery that is due. A lane that another
+// worker serves is left out.
 func (q *Queries) DueLanes(ctx context.Context, arg DueLanesParams) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, dueLanes,
 		arg.Kind,
 		arg.Now,
+		arg.Owner,
 		arg.Lim,
 		arg.After,
 	)
@@ -144,30 +177,33 @@ func (q *Queries) HurryDelivery(ctx context.Context, arg HurryDeliveryParams) (i
 	return result.RowsAffected()
 }
 
-const leaseLane = `-- name: LeaseLane :many
-UPDATE deliveries SET due_at = $1
-WHERE deliveries.kind = $2 AND deliveries.due_at <= $3 AND deliveries.subject IN (
-  SELECT d.subject FROM deliveries d WHERE d.kind = $2 AND d.lane <> '' AND d.lane = $4 AND d.due_at <= $3
-  ORDER BY d.due_at, d.subject LIMIT $5)
-RETURNING kind, subject, work_id, organization_id, created_at, due_at, attempts, last_error, lane
+const laneDeliveries = `-- name: LaneDeliveries :many
+SELECT d.kind, d.subject, d.work_id, d.organization_id, d.created_at, d.due_at, d.attempts, d.last_error, d.lane FROM deliveries d WHERE d.kind = $1 AND d.lane <> '' AND d.lane = $2 AND d.due_at <= $3
+  AND (d.due_at, d.subject) > (CAST($4 AS BIGINT), CAST($5 AS TEXT))
+  AND EXISTS (SELECT 1 FROM delivery_lanes o WHERE o.kind = $1 AND o.lane = $2 AND o.owner = $6)
+ORDER BY d.due_at, d.subject LIMIT $7
 `
 
-type LeaseLaneParams struct {
-	Until int64
-	Kind  string
-	Now   int64
-	Lane  string
-	Lim   int32
+type LaneDeliveriesParams struct {
+	Kind         string
+	Lane         string
+	Now          int64
+	AfterDue     int64
+	AfterSubject string
+	Owner        string
+	Lim          int32
 }
 
-// The deliveries of a lane that are due, the oldest first. The outer condition on due_at is
-// checked again when another worker was first.
-func (q *Queries) LeaseLane(ctx context.Context, arg LeaseLaneParams) ([]Delivery, error) {
-	rows, err := q.db.QueryContext(ctx, leaseLane,
-		arg.Until,
+// The deliveries of a lane that are due after one of them, the oldest first; none if the lane
+// belongs to another worker.
+func (q *Queries) LaneDeliveries(ctx context.Context, arg LaneDeliveriesParams) ([]Delivery, error) {
+	rows, err := q.db.QueryContext(ctx, laneDeliveries,
 		arg.Kind,
-		arg.Now,
 		arg.Lane,
+		arg.Now,
+		arg.AfterDue,
+		arg.AfterSubject,
+		arg.Owner,
 		arg.Lim,
 	)
 	if err != nil {
@@ -199,4 +235,34 @@ func (q *Queries) LeaseLane(ctx context.Context, arg LeaseLaneParams) ([]Deliver
 		return nil, err
 	}
 	return items, nil
+}
+
+const releaseLane = `-- name: ReleaseLane :exec
+DELETE FROM delivery_lanes WHERE kind = $1 AND lane = $2 AND owner = $3
+`
+
+type ReleaseLaneParams struct {
+	Kind  string
+	Lane  string
+	Owner string
+}
+
+func (q *Queries) ReleaseLane(ctx context.Context, arg ReleaseLaneParams) error {
+	_, err := q.db.ExecContext(ctx, releaseLane, arg.Kind, arg.Lane, arg.Owner)
+	return err
+}
+
+const renewLanes = `-- name: RenewLanes :exec
+UPDATE delivery_lanes SET leased_until = $1 WHERE kind = $2 AND owner = $3
+`
+
+type RenewLanesParams struct {
+	Until int64
+	Kind  string
+	Owner string
+}
+
+func (q *Queries) RenewLanes(ctx context.Context, arg RenewLanesParams) error {
+	_, err := q.db.ExecContext(ctx, renewLanes, arg.Until, arg.Kind, arg.Owner)
+	return err
 }

@@ -10,10 +10,11 @@ import (
 	"database/sql"
 )
 
-const acknowledgeWebhookDeliveries = `-- name: AcknowledgeWebhookDeliveries :exec
+const acknowledgeWebhookDeliveries = `-- name: AcknowledgeWebhookDeliveries :many
 WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST($4 AS BIGINT))
 UPDATE webhook_deliveries SET state = 'delivered', attempts = attempts + 1, last_status = $1, ended_at = $2
 WHERE webhook_deliveries.id IN (SELECT substr(CAST($3 AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n)
+RETURNING id, work_id, attempts
 `
 
 type AcknowledgeWebhookDeliveriesParams struct {
@@ -23,15 +24,50 @@ type AcknowledgeWebhookDeliveriesParams struct {
 	Count      int64
 }
 
+type AcknowledgeWebhookDeliveriesRow struct {
+	ID       string
+	WorkID   string
+	Attempts int64
+}
+
 // The end of a round of several deliveries. Their ids are joined.
-func (q *Queries) AcknowledgeWebhookDeliveries(ctx context.Context, arg AcknowledgeWebhookDeliveriesParams) error {
-	_, err := q.db.ExecContext(ctx, acknowledgeWebhookDeliveries,
+func (q *Queries) AcknowledgeWebhookDeliveries(ctx context.Context, arg AcknowledgeWebhookDeliveriesParams) ([]AcknowledgeWebhookDeliveriesRow, error) {
+	rows, err := q.db.QueryContext(ctx, acknowledgeWebhookDeliveries,
 		arg.LastStatus,
 		arg.Now,
 		arg.Joined,
 		arg.Count,
 	)
-	return err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AcknowledgeWebhookDeliveriesRow
+	for rows.Next() {
+		var i AcknowledgeWebhookDeliveriesRow
+		if err := rows.Scan(&i.ID, &i.WorkID, &i.Attempts); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const countKeyEndpoints = `-- name: CountKeyEndpoints :one
+SELECT COUNT(*) FROM webhook_endpoints WHERE organization_id = $1 AND deleted_at = 0 AND api_key_id <> ''
+`
+
+func (q *Queries) CountKeyEndpoints(ctx context.Context, organizationID string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countKeyEndpoints, organizationID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
 const countWebhookEndpoints = `-- name: CountWebhookEndpoints :one
@@ -46,16 +82,11 @@ func (q *Queries) CountWebhookEndpoints(ctx context.Context, organizationID stri
 }
 
 const deleteWebhookAttempts = `-- name: DeleteWebhookAttempts :exec
-DELETE FROM webhook_attempts WHERE work_id = $1 AND delivery_id = $2
+DELETE FROM webhook_attempts WHERE delivery_id = $1
 `
 
-type DeleteWebhookAttemptsParams struct {
-	WorkID     string
-	DeliveryID string
-}
-
-func (q *Queries) DeleteWebhookAttempts(ctx context.Context, arg DeleteWebhookAttemptsParams) error {
-	_, err := q.db.ExecContext(ctx, deleteWebhookAttempts, arg.WorkID, arg.DeliveryID)
+func (q *Queries) DeleteWebhookAttempts(ctx context.Context, deliveryID string) error {
+	_, err := q.db.ExecContext(ctx, deleteWebhookAttempts, deliveryID)
 	return err
 }
 
@@ -139,8 +170,17 @@ func (q *Queries) DisableWebhook(ctx context.Context, arg DisableWebhookParams) 
 	return result.RowsAffected()
 }
 
+const dropQueuedWebhooks = `-- name: DropQueuedWebhooks :exec
+DELETE FROM deliveries WHERE kind = 'webhook' AND subject IN (SELECT d.id FROM webhook_deliveries d WHERE d.work_id = $1)
+`
+
+func (q *Queries) DropQueuedWebhooks(ctx context.Context, workID string) error {
+	_, err := q.db.ExecContext(ctx, dropQueuedWebhooks, workID)
+	return err
+}
+
 const dropWebhookAttempts = `-- name: DropWebhookAttempts :exec
-DELETE FROM webhook_attempts WHERE work_id = $1
+DELETE FROM webhook_attempts WHERE delivery_id IN (SELECT d.id FROM webhook_deliveries d WHERE d.work_id = $1)
 `
 
 func (q *Queries) DropWebhookAttempts(ctx context.Context, workID string) error {
@@ -157,31 +197,100 @@ func (q *Queries) DropWebhookDeliveries(ctx context.Context, workID string) erro
 	return err
 }
 
-const endWebhookDelivery = `-- name: EndWebhookDelivery :execrows
-UPDATE webhook_deliveries SET state = $1, attempts = attempts + 1, last_status = $2, ended_at = $3
-WHERE id = $4 AND (state = 'waiting' OR $1 = 'delivered')
+const endpointsOfEndedKeys = `-- name: EndpointsOfEndedKeys :many
+SELECT e.id, e.organization_id, e.api_key_id, e.url, e.description, e.events, e.network, e.secret, e.previous_secret, e.previous_until, e.disabled_at, e.disabled_reason, e.failing_since, e.warned_at, e.revision, e.deleted_at, e.created_at, e.updated_at FROM webhook_endpoints e WHERE e.organization_id = $1 AND e.deleted_at = 0 AND e.api_key_id <> ''
+  AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.id = e.api_key_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > CAST($2 AS BIGINT)))
+ORDER BY e.id LIMIT $3
 `
 
-type EndWebhookDeliveryParams struct {
-	State      string
+type EndpointsOfEndedKeysParams struct {
+	OrganizationID string
+	Now            int64
+	Lim            int32
+}
+
+// The endpoints of API keys that are revoked, expired or gone, the oldest first.
+func (q *Queries) EndpointsOfEndedKeys(ctx context.Context, arg EndpointsOfEndedKeysParams) ([]WebhookEndpoint, error) {
+	rows, err := q.db.QueryContext(ctx, endpointsOfEndedKeys, arg.OrganizationID, arg.Now, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []WebhookEndpoint
+	for rows.Next() {
+		var i WebhookEndpoint
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrganizationID,
+			&i.ApiKeyID,
+			&i.Url,
+			&i.Description,
+			&i.Events,
+			&i.Network,
+			&i.Secret,
+			&i.PreviousSecret,
+			&i.PreviousUntil,
+			&i.DisabledAt,
+			&i.DisabledReason,
+			&i.FailingSince,
+			&i.WarnedAt,
+			&i.Revision,
+			&i.DeletedAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const failWebhookDelivery = `-- name: FailWebhookDelivery :many
+UPDATE webhook_deliveries SET state = 'failed', attempts = attempts + 1, last_status = $1, ended_at = $2
+WHERE id = $3 AND state = 'waiting' RETURNING id, work_id, attempts
+`
+
+type FailWebhookDeliveryParams struct {
 	LastStatus int64
 	Now        int64
 	ID         string
 }
 
-// The end of a round. A result that comes late changes a failure into a success, and never a
-// success into a failure.
-func (q *Queries) EndWebhookDelivery(ctx context.Context, arg EndWebhookDeliveryParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, endWebhookDelivery,
-		arg.State,
-		arg.LastStatus,
-		arg.Now,
-		arg.ID,
-	)
+type FailWebhookDeliveryRow struct {
+	ID       string
+	WorkID   string
+	Attempts int64
+}
+
+// The end of a round without success. A result that comes late never changes a success.
+func (q *Queries) FailWebhookDelivery(ctx context.Context, arg FailWebhookDeliveryParams) ([]FailWebhookDeliveryRow, error) {
+	rows, err := q.db.QueryContext(ctx, failWebhookDelivery, arg.LastStatus, arg.Now, arg.ID)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected()
+	defer rows.Close()
+	var items []FailWebhookDeliveryRow
+	for rows.Next() {
+		var i FailWebhookDeliveryRow
+		if err := rows.Scan(&i.ID, &i.WorkID, &i.Attempts); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const forgetPreviousSecrets = `-- name: ForgetPreviousSecrets :exec
@@ -204,38 +313,6 @@ DELETE FROM webhook_endpoints WHERE id = $1 AND deleted_at > 0
 
 func (q *Queries) ForgetWebhookEndpoint(ctx context.Context, id string) error {
 	_, err := q.db.ExecContext(ctx, forgetWebhookEndpoint, id)
-	return err
-}
-
-const insertWebhookAttempt = `-- name: InsertWebhookAttempt :exec
-INSERT INTO webhook_attempts (work_id, delivery_id, number, url, started_at, duration, status, headers, body, error)
-SELECT d.work_id, d.id, d.attempts, $1, $2, $3, $4, $5, $6, $7
-FROM webhook_deliveries d WHERE d.id = $8
-`
-
-type InsertWebhookAttemptParams struct {
-	Url       string
-	StartedAt int64
-	Duration  int64
-	Status    int64
-	Headers   string
-	Body      string
-	Error     string
-	ID        string
-}
-
-// After the delivery counted it: so its row is locked, and the number is free.
-func (q *Queries) InsertWebhookAttempt(ctx context.Context, arg InsertWebhookAttemptParams) error {
-	_, err := q.db.ExecContext(ctx, insertWebhookAttempt,
-		arg.Url,
-		arg.StartedAt,
-		arg.Duration,
-		arg.Status,
-		arg.Headers,
-		arg.Body,
-		arg.Error,
-		arg.ID,
-	)
 	return err
 }
 
@@ -324,6 +401,16 @@ func (q *Queries) LockWebhookEndpoint(ctx context.Context, arg LockWebhookEndpoi
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const lockWebhooksOfWork = `-- name: LockWebhooksOfWork :exec
+UPDATE webhook_deliveries SET attempts = attempts WHERE work_id = $1
+`
+
+// The first statement of an erasure about webhooks: then no attempt is recorded meanwhile.
+func (q *Queries) LockWebhooksOfWork(ctx context.Context, workID string) error {
+	_, err := q.db.ExecContext(ctx, lockWebhooksOfWork, workID)
+	return err
 }
 
 const oldWebhookDeliveries = `-- name: OldWebhookDeliveries :many
@@ -459,8 +546,8 @@ func (q *Queries) SkipWebhookDelivery(ctx context.Context, arg SkipWebhookDelive
 	return err
 }
 
-const triedWebhookDelivery = `-- name: TriedWebhookDelivery :exec
-UPDATE webhook_deliveries SET attempts = attempts + 1, last_status = $1 WHERE id = $2
+const triedWebhookDelivery = `-- name: TriedWebhookDelivery :many
+UPDATE webhook_deliveries SET attempts = attempts + 1, last_status = $1 WHERE id = $2 RETURNING id, work_id, attempts
 `
 
 type TriedWebhookDeliveryParams struct {
@@ -468,9 +555,33 @@ type TriedWebhookDeliveryParams struct {
 	ID         string
 }
 
-func (q *Queries) TriedWebhookDelivery(ctx context.Context, arg TriedWebhookDeliveryParams) error {
-	_, err := q.db.ExecContext(ctx, triedWebhookDelivery, arg.LastStatus, arg.ID)
-	return err
+type TriedWebhookDeliveryRow struct {
+	ID       string
+	WorkID   string
+	Attempts int64
+}
+
+func (q *Queries) TriedWebhookDelivery(ctx context.Context, arg TriedWebhookDeliveryParams) ([]TriedWebhookDeliveryRow, error) {
+	rows, err := q.db.QueryContext(ctx, triedWebhookDelivery, arg.LastStatus, arg.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TriedWebhookDeliveryRow
+	for rows.Next() {
+		var i TriedWebhookDeliveryRow
+		if err := rows.Scan(&i.ID, &i.WorkID, &i.Attempts); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const unacknowledgedWebhooks = `-- name: UnacknowledgedWebhooks :many
@@ -522,6 +633,62 @@ func (q *Queries) UnacknowledgedWebhooks(ctx context.Context, arg Unacknowledged
 	return items, nil
 }
 
+const waitingWebhooksOfEvent = `-- name: WaitingWebhooksOfEvent :many
+SELECT id, organization_id, endpoint_id, event, transaction_id, work_id, payload, access_code, state, attempts, last_status, created_at, ended_at FROM webhook_deliveries WHERE endpoint_id = $1 AND state = 'waiting' AND event = $2 AND id < $3 AND id >= $4 ORDER BY id DESC LIMIT $5
+`
+
+type WaitingWebhooksOfEventParams struct {
+	EndpointID string
+	Event      string
+	Before     string
+	Since      string
+	Lim        int32
+}
+
+// No index has the event of a delivery that waits.
+func (q *Queries) WaitingWebhooksOfEvent(ctx context.Context, arg WaitingWebhooksOfEventParams) ([]WebhookDelivery, error) {
+	rows, err := q.db.QueryContext(ctx, waitingWebhooksOfEvent,
+		arg.EndpointID,
+		arg.Event,
+		arg.Before,
+		arg.Since,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []WebhookDelivery
+	for rows.Next() {
+		var i WebhookDelivery
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrganizationID,
+			&i.EndpointID,
+			&i.Event,
+			&i.TransactionID,
+			&i.WorkID,
+			&i.Payload,
+			&i.AccessCode,
+			&i.State,
+			&i.Attempts,
+			&i.LastStatus,
+			&i.CreatedAt,
+			&i.EndedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const warnWebhook = `-- name: WarnWebhook :execrows
 UPDATE webhook_endpoints SET warned_at = $1 WHERE id = $2 AND warned_at = 0 AND failing_since > 0 AND disabled_at = 0 AND deleted_at = 0
 `
@@ -558,17 +725,16 @@ func (q *Queries) WebhookAccessCode(ctx context.Context, id string) (WebhookAcce
 }
 
 const webhookAttempts = `-- name: WebhookAttempts :many
-SELECT work_id, delivery_id, number, url, started_at, duration, status, headers, body, error FROM webhook_attempts WHERE work_id = $1 AND delivery_id = $2 ORDER BY number DESC LIMIT $3
+SELECT delivery_id, number, url, started_at, duration, status, headers, body, error, work_id FROM webhook_attempts WHERE delivery_id = $1 ORDER BY number DESC LIMIT $2
 `
 
 type WebhookAttemptsParams struct {
-	WorkID     string
 	DeliveryID string
 	Lim        int32
 }
 
 func (q *Queries) WebhookAttempts(ctx context.Context, arg WebhookAttemptsParams) ([]WebhookAttempt, error) {
-	rows, err := q.db.QueryContext(ctx, webhookAttempts, arg.WorkID, arg.DeliveryID, arg.Lim)
+	rows, err := q.db.QueryContext(ctx, webhookAttempts, arg.DeliveryID, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -577,7 +743,6 @@ func (q *Queries) WebhookAttempts(ctx context.Context, arg WebhookAttemptsParams
 	for rows.Next() {
 		var i WebhookAttempt
 		if err := rows.Scan(
-			&i.WorkID,
 			&i.DeliveryID,
 			&i.Number,
 			&i.Url,
@@ -587,6 +752,7 @@ func (q *Queries) WebhookAttempts(ctx context.Context, arg WebhookAttemptsParams
 			&i.Headers,
 			&i.Body,
 			&i.Error,
+			&i.WorkID,
 		); err != nil {
 			return nil, err
 		}
@@ -743,7 +909,7 @@ func (q *Queries) WebhookDeliveriesOfDeleted(ctx context.Context, arg WebhookDel
 }
 
 const webhookDeliveriesOfEvent = `-- name: WebhookDeliveriesOfEvent :many
-SELECT id, organization_id, endpoint_id, event, transaction_id, work_id, payload, access_code, state, attempts, last_status, created_at, ended_at FROM webhook_deliveries WHERE endpoint_id = $1 AND event = $2 AND state = $3 AND id < $4 AND id >= $5 ORDER BY id DESC LIMIT $6
+SELECT id, organization_id, endpoint_id, event, transaction_id, work_id, payload, access_code, state, attempts, last_status, created_at, ended_at FROM webhook_deliveries WHERE endpoint_id = $1 AND event = $2 AND state = $3 AND state <> 'waiting' AND id < $4 AND id >= $5 ORDER BY id DESC LIMIT $6
 `
 
 type WebhookDeliveriesOfEventParams struct {
