@@ -202,7 +202,7 @@ func TestAreas(t *testing.T) {
 	}
 }
 
-// A member of a suspended organization opens the pages that read, with a banner that says why, and
+// A member of a suspended organization opens the pages that read, with a banner that says why. The member
 // can send no form but the one that leaves the organization. An operator who has opened the organization changes it.
 func TestSuspendedOrganization(t *testing.T) {
 	t.Parallel()

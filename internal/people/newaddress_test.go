@@ -47,7 +47,7 @@ func TestNewAddress(t *testing.T) {
 		w.Mail = true
 		w.waiting() // of the set-up
 
-		// What is asked: refused texts, a session that proved nothing lately, one's own address.
+		// The service refuses other texts, a session that proved nothing lately, one's own address.
 		_, err := w.AskEmail(ctx, me, "", "no address", from)
 		wantErr(t, err, fault.CodeCommonValidationFailed)
 		_, err = w.AskEmail(ctx, me, "", email, from)

@@ -110,8 +110,8 @@ func (s *Service) linked(ctx context.Context, m mail.Message, kind, ref, path st
 	return m, s.LinkURL(path, token), err == nil, err
 }
 
-// prepareEmail makes the link of a mail to a new address. The link and the check that the person still asks for this address
-// are one transaction, so that no link changes an account to an address that did not receive it.
+// prepareEmail makes the link of a mail to a new address. One transaction checks that the person still asks for this address,
+// and makes the link. So no link changes an account to an address that did not receive it.
 func (s *Service) prepareEmail(ctx context.Context, m mail.Message) (_ mail.Message, url string, send bool, err error) {
 	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
 		row, err := tx.LockPerson(ctx, m.Ref)
