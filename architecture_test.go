@@ -74,7 +74,7 @@ var rooms = map[string]struct {
 	"internal/session":    {[]string{"internal/account", "internal/credits", "internal/fault", "internal/legible", "internal/network", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "who is calling; the balance is part of the mint's check"},
 
 	"internal/apikey": {[]string{"internal/account", "internal/audit", "internal/fault", "internal/legible", "internal/network", "internal/operation", "internal/permission", "internal/store", "internal/store/query", "internal/work"}, "backends by their keys; what a call does is its callers'"},
-	"internal/people": {[]string{"internal/account", "internal/audit", "internal/fault", "internal/legible", "internal/limit", "internal/mail", "internal/openid", "internal/operation", "internal/permission", "internal/share", "internal/store", "internal/store/query", "internal/work"}, "persons, their sessions and roles; it knows no page and no cookie"},
+	"internal/people": {[]string{"internal/account", "internal/audit", "internal/crash", "internal/fault", "internal/legible", "internal/limit", "internal/mail", "internal/openid", "internal/operation", "internal/permission", "internal/share", "internal/store", "internal/store/query", "internal/work"}, "persons, their sessions and roles; it knows no page and no cookie"},
 	"internal/openid": {[]string{"internal/operation"}, "what a provider states about a person; who the person is, is its callers'"},
 	"internal/mail":   {[]string{"internal/operation", "internal/outbox", "internal/store", "internal/store/query", "internal/work"}, "texts and their delivery; who receives a mail, and its link, are its callers'"},
 

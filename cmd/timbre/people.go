@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"timbre.example/internal/fault"
 	"timbre.example/internal/people"
 	"timbre.example/internal/permission"
 	"timbre.example/internal/store"
@@ -16,6 +17,8 @@ type peopleCmd struct {
 	List     peopleList     `cmd:"" help:"List the people who can sign in to the console."`
 	Invite   peopleInvite   `cmd:"" help:"Invite an e-mail address to an organization, and print the link."`
 	Reset    peopleReset    `cmd:"" help:"Print a link with which a person sets a new password."`
+	Email    peopleEmail    `cmd:"" help:"Print a link that gives a person another e-mail address."`
+	Delete   peopleDelete   `cmd:"" help:"Delete the account of a person."`
 	Operator peopleOperator `cmd:"" help:"Make a person an operator, who sees all organizations."`
 }
 
@@ -138,6 +141,48 @@ func (c *peopleReset) Run(o *output) error {
 			return err
 		}
 		return shownLink{c.Email, s.LinkURL("/console/reset", token)}.print(o, c.JSON, "Give this link to the person. It sets a new password, works once, for 24 hours:")
+	})
+}
+
+type peopleEmail struct {
+	adminFlags
+	linkFlags
+	Email string `arg:"" example:"anna@your-domain.example" help:"E-mail address of the account."`
+	New   string `arg:"" example:"anna.b@your-domain.example" help:"The new address."`
+}
+
+func (c *peopleEmail) Run(o *output) error {
+	return c.with(func(ctx context.Context, db *store.DB) error {
+		s, err := c.service(db)
+		if err != nil {
+			return err
+		}
+		token, err := s.AskEmail(ctx, people.CommandLine(), c.Email, c.New, people.Client{})
+		if err != nil {
+			return err
+		}
+		return shownLink{c.New, s.LinkURL("/console/email", token)}.print(o, c.JSON, "Give this link to the person. It changes the address to "+c.New+", works once, for 24 hours:")
+	})
+}
+
+type peopleDelete struct {
+	adminFlags
+	Email string `arg:"" example:"anna@your-domain.example" help:"E-mail address of the account."`
+}
+
+func (c *peopleDelete) Run(o *output) error {
+	return c.with(func(ctx context.Context, db *store.DB) error {
+		if err := people.NewAdministration(db, "").Delete(ctx, people.CommandLine(), c.Email, people.Client{}); err != nil {
+			if names, ok := fault.From(err).Details["organizations"].([]string); ok {
+				return fmt.Errorf("%s is the only owner of %s: make somebody else an owner first: %w", c.Email, oneLine(strings.Join(names, ", ")), err)
+			}
+			return err
+		}
+		done := struct {
+			Email   string `json:"email"`
+			Deleted bool   `json:"deleted"`
+		}{c.Email, true}
+		return o.print(c.JSON, done, func(w io.Writer) { fmt.Fprintln(w, "the account of "+c.Email+" is deleted") })
 	})
 }
 

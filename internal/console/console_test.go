@@ -4,12 +4,16 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/apikey"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/console/integration"
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/shell/shelltest"
@@ -195,5 +199,66 @@ func TestAreas(t *testing.T) {
 		if names, err := fs.Glob(a.Files, "templates/*.html"); err != nil || len(names) == 0 {
 			t.Errorf("%s has no template (%v)", a.Name, err)
 		}
+	}
+}
+
+// A member of a suspended organization opens the pages that read, with a banner that says why. The member
+// can send no form but the one that leaves the organization. An operator who has opened the organization changes it.
+func TestSuspendedOrganization(t *testing.T) {
+	t.Parallel()
+	s := whole(t)
+	if _, err := account.ChangeOrganization(t.Context(), s.DB, audit.CommandLine(), s.Organization, 0, func(o *account.Organization) { o.Suspended = true }); err != nil {
+		t.Fatal(err)
+	}
+	const banner, refused = `id="suspended"`, "<code>organization.inactive</code>"
+	var forms []string
+	for _, r := range permission.Roles() {
+		b := s.As(string(r))
+		for _, p := range s.Shell.Pages() {
+			needs := p.Needs.Permission()
+			if needs == "" {
+				continue
+			}
+			var a shelltest.Answer
+			if p.Method == http.MethodGet {
+				a = b.Get(address(p.Path, s.Organization))
+			} else {
+				a = b.Send(p.Method, address(p.Path, s.Organization), strings.NewReader("csrf=forged"), "Content-Type", "application/x-www-form-urlencoded")
+			}
+			halted := a.Status == http.StatusForbidden && strings.Contains(a.Body, refused)
+			name := p.Method + " " + p.Path + " as " + string(r)
+			switch {
+			case !needs.Reads() && !halted:
+				t.Errorf("%s: %d, not refused", name, a.Status)
+			case needs.Reads() && halted:
+				t.Errorf("%s: refused, although it reads", name)
+			case needs.Reads() && r == permission.Owner && p.Method == http.MethodPost:
+				forms = append(forms, p.Path)
+			}
+			if p.Nav.Order != 0 && needs.Reads() && r.May(needs) && (a.Status != http.StatusOK || !strings.Contains(a.Body, banner)) {
+				t.Errorf("%s: %d, without the banner", name, a.Status)
+			}
+		}
+	}
+	if !slices.Equal(forms, []string{"/o/{org}/people/leave"}) {
+		t.Errorf("forms that members of a suspended organization may send: %v", forms)
+	}
+	for _, tag := range []string{"en", "fr", "de", "es", "pt", "ja", "ar"} {
+		texts, err := shell.ShellTexts()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := s.As("owner")
+		b.Language = tag
+		if a := b.Get("/o/{org}/settings"); !strings.Contains(a.Body, texts[tag]["suspended.members"]) || strings.Contains(a.Body, "<form") {
+			t.Errorf("settings in %s: %s", tag, a.Body)
+		}
+	}
+	operator := s.As(shelltest.Operator)
+	if a := operator.Post("/operator/organizations/"+s.Organization+"/visit", url.Values{"reason": {"a test"}}); a.Status != http.StatusSeeOther {
+		t.Fatalf("open: %d %s", a.Status, a.Body)
+	}
+	if a := operator.Get("/o/{org}/settings"); a.Status != http.StatusOK || !strings.Contains(a.Body, banner) || !strings.Contains(a.Body, "<form") {
+		t.Errorf("the operator's settings: %d %s", a.Status, a.Body)
 	}
 }

@@ -25,14 +25,16 @@ const Delivery outbox.Kind = "mail"
 // Kind chooses the text of a mail.
 type Kind string
 
-// The kinds. The first five contain a link that works once.
+// The kinds. The first four contain a link that works once.
 const (
 	Reset      Kind = "reset"      // a new password
 	SignUp     Kind = "sign_up"    // a new account
 	Invitation Kind = "invitation" // {organization}, {inviter}, {role}
+	NewEmail   Kind = "new_email"  // another address of a person
 
 	Known         Kind = "known"          // somebody tried to sign up with an address that has an account
 	Password      Kind = "password"       // the password was changed
+	EmailChanged  Kind = "email_changed"  // the address was changed; to the old one
 	SecondFactor  Kind = "second_factor"  // the second factor was turned off
 	LowBalance    Kind = "low_balance"    // {organization}, {balance}
 	EndpointOff   Kind = "endpoint_off"   // {organization}, {endpoint}
@@ -43,7 +45,7 @@ const (
 
 // Kinds lists all kinds.
 func Kinds() []Kind {
-	return []Kind{Reset, SignUp, Invitation, Known, Password, SecondFactor, LowBalance, EndpointOff, EndpointFails, EndpointGone, Test}
+	return []Kind{Reset, SignUp, Invitation, NewEmail, Known, Password, EmailChanged, SecondFactor, LowBalance, EndpointOff, EndpointFails, EndpointGone, Test}
 }
 
 // Message is one mail.

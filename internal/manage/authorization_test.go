@@ -122,7 +122,7 @@ func TestCallers(t *testing.T) {
 			{name: "a person who is not a member", by: w.member(other, permission.Owner), at: w.org},
 			{name: "a member, for an unknown organization", by: owner, at: "01890000-0000-7000-8000-0000000000ff"},
 			{name: "a member, for an organization whose id is malformed", by: owner, at: "x"},
-			{name: "a member of a suspended organization", by: inSuspended, at: suspended},
+			{name: "a member of a suspended organization", by: inSuspended, at: suspended, changes: true},
 			{name: "a member, from a page of another origin", by: owner.with("Origin", "https://evil.example"), at: w.org, changes: true},
 			{name: "a member, from a request without an `Origin`", by: owner.with("Origin", ""), at: w.org, changes: true},
 		}

@@ -129,12 +129,13 @@ func (f *Face) member(ctx huma.Context, r *http.Request, o operation, token, org
 	switch {
 	case err != nil:
 		return Caller{}, err
-	case org.Suspended:
+	case org.Suspended && !o.needs.Reads(): // its members still read
 		return Caller{}, fault.OrganizationInactive()
 	case !role.May(o.needs):
 		return Caller{}, fault.CommonForbidden("role")
 	}
-	return Caller{Organization: id.String(), Actor: s.Person.Actor(web.RequestID(ctx.Context())), may: role.May}, nil
+	may := func(p permission.Permission) bool { return role.May(p) && (p.Reads() || !org.Suspended) }
+	return Caller{Organization: id.String(), Actor: s.Person.Actor(web.RequestID(ctx.Context())), may: may}, nil
 }
 
 // take takes a call from the budgets of its caller and its organization.

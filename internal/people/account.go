@@ -152,7 +152,7 @@ func (s *Service) setPassword(ctx context.Context, tx *store.Tx, row query.Perso
 	if err := tx.DeleteKnownDevices(ctx, row.ID); err != nil {
 		return err
 	}
-	for _, kind := range []string{linkReset, linkSecond} {
+	for _, kind := range []string{linkReset, linkSecond, linkEmail} {
 		if err := tx.DeletePersonLinks(ctx, query.DeletePersonLinksParams{Kind: kind, Ref: row.ID}); err != nil {
 			return err
 		}

@@ -15,9 +15,10 @@ import (
 // authority is what a caller is in one organization, read in the transaction of the change: a
 // role that was taken away does nothing any more.
 type authority struct {
-	role     permission.Role
-	actor    audit.Actor
-	operator bool
+	role      permission.Role
+	actor     audit.Actor
+	operator  bool
+	suspended bool // the organization: only operators change it
 }
 
 // authority reads what the caller may do in an organization. It locks the organization, so that changes
@@ -30,13 +31,14 @@ func (s *Service) authority(ctx context.Context, tx *store.Tx, by By, organizati
 	if err := tx.LockOrganization(ctx, organizationID); err != nil {
 		return authority{}, err
 	}
-	if _, err := tx.GetOrganization(ctx, organizationID); errors.Is(err, sql.ErrNoRows) {
+	organization, err := tx.GetOrganization(ctx, organizationID)
+	if errors.Is(err, sql.ErrNoRows) {
 		return authority{}, fault.OrganizationNotFound()
 	} else if err != nil {
 		return authority{}, err
 	}
 	if by.commandLine {
-		return authority{permission.Owner, audit.CommandLine(), true}, nil
+		return authority{role: permission.Owner, actor: audit.CommandLine(), operator: true}, nil
 	}
 	row, err := tx.GetPerson(ctx, by.Session.Person.ID)
 	if err != nil {
@@ -46,8 +48,8 @@ func (s *Service) authority(ctx context.Context, tx *store.Tx, by By, organizati
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return authority{}, err
 	}
-	out := authority{role: permission.Role(role), actor: person(row).Actor(by.RequestID)}
-	if row.Operator && out.role != permission.Owner {
+	out := authority{role: permission.Role(role), actor: person(row).Actor(by.RequestID), suspended: organization.SuspendedAt.Valid}
+	if row.Operator && (out.role != permission.Owner || out.suspended) {
 		out.role, out.operator, out.actor.Kind = permission.Owner, true, audit.Operator
 	}
 	if out.role == "" {
@@ -56,8 +58,12 @@ func (s *Service) authority(ctx context.Context, tx *store.Tx, by By, organizati
 	return out, nil
 }
 
-// needs refuses a caller without the permission with common.forbidden.
+// needs refuses a caller without the permission with common.forbidden, and a change by a member of a suspended
+// organization with organization.inactive.
 func (a authority) needs(p permission.Permission) error {
+	if a.suspended && !a.operator && !p.Reads() {
+		return fault.OrganizationInactive()
+	}
 	if !a.role.May(p) {
 		return fault.CommonForbidden("role")
 	}

@@ -64,7 +64,7 @@ func (s *Service) FirstOwner(ctx context.Context, token string, a Account, from 
 	}
 	made.Operator = true
 	var out Entry
-	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
+	err = s.change(ctx, "first", func(tx *store.Tx) error {
 		if _, err := takeLink(ctx, tx, linkFirst, token); err != nil {
 			return err
 		}

@@ -322,7 +322,7 @@ func (s *Service) AcceptNew(ctx context.Context, token, name, password, language
 		return Entry{}, "", err
 	}
 	var out Entry
-	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
+	err = s.change(ctx, "invitation", func(tx *store.Tx) error {
 		row, err := s.create(ctx, tx, made, from)
 		if err != nil {
 			return err

@@ -16,6 +16,7 @@ const (
 	linkReset      = "reset"      // sets a password; of a person
 	linkSignUp     = "sign_up"    // makes an account; of an e-mail address
 	linkInvitation = "invitation" // of an invitation
+	linkEmail      = "email"      // gives a person the address in new_email
 	linkSecond     = "second"     // the second step of a sign-in; of a person
 	linkChallenge  = "challenge"  // a challenge of a passkey that was used
 )
@@ -27,6 +28,7 @@ const (
 	ShownResetLife = 24 * time.Hour // of a link that an administrator passes on
 	SignUpLife     = 24 * time.Hour
 	InvitationLife = 7 * 24 * time.Hour
+	EmailLife      = 24 * time.Hour
 	secondLife     = 10 * time.Minute
 )
 

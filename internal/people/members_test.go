@@ -252,3 +252,33 @@ func TestAudit(t *testing.T) {
 		}
 	})
 }
+
+// Members of a suspended organization change no member and no invitation, and may leave. An operator changes them.
+func TestSuspendedOrganization(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		ctx := t.Context()
+		mine, org := w.first()
+		first := w.session(mine.Session) // also an operator
+		owner := people.By{Session: w.add(first, org, "second@label.example", permission.Owner)}
+		viewer := w.add(first, org, "viewer@label.example", permission.Viewer)
+		i, _, err := w.Invite(ctx, owner, org, "guest@label.example", permission.Viewer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Suspend(ctx, people.CommandLine(), org, true, "a test"); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = w.Invite(ctx, owner, org, "other@label.example", permission.Viewer)
+		wantErr(t, err, fault.CodeOrganizationInactive)
+		wantErr(t, w.SetRole(ctx, owner, org, viewer.Person.ID, "", permission.Admin), fault.CodeOrganizationInactive)
+		wantErr(t, w.RemoveMember(ctx, owner, org, viewer.Person.ID), fault.CodeOrganizationInactive)
+		wantErr(t, w.RevokeInvitation(ctx, owner, org, i.ID), fault.CodeOrganizationInactive)
+		if err := w.RemoveMember(ctx, people.By{Session: viewer}, org, viewer.Person.ID); err != nil {
+			t.Errorf("leave: %v", err)
+		}
+		if err := w.RevokeInvitation(ctx, people.By{Session: first}, org, i.ID); err != nil {
+			t.Errorf("an operator: %v", err)
+		}
+	})
+}

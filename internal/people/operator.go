@@ -20,7 +20,8 @@ const VisitLife = time.Hour
 
 // Member reads a person's place in an organization: the membership, or for an operator who has
 // opened the organization the role owner, with Visit set. Without either, or for an unknown
-// organization, it is zero.
+// organization, it is zero. An owner who is an operator also visits a suspended organization, which its owners
+// cannot change.
 func (s *Service) Member(ctx context.Context, personID, organizationID string) (_ Membership, err error) {
 	defer operation.Wrap(&err, "read the place of person %s in organization %s", personID, organizationID)
 	if !idForm.MatchString(organizationID) {
@@ -33,7 +34,7 @@ func (s *Service) Member(ctx context.Context, personID, organizationID string) (
 		return Membership{}, err
 	}
 	m := Membership{OrganizationID: row.ID, OrganizationName: row.Name, Suspended: row.SuspendedAt.Valid, Role: permission.Role(row.Role)}
-	if row.Visits > 0 && m.Role != permission.Owner {
+	if row.Visits > 0 && (m.Role != permission.Owner || m.Suspended) {
 		m.Role, m.Visit = permission.Owner, true
 	}
 	if m.Role == "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -22,6 +23,7 @@ type Passwords struct {
 	// dummy is compared when an account does not exist, so that the work is the same.
 	dummy  string
 	params *argon2id.Params
+	hashed atomic.Int64 // how many hashes were computed
 }
 
 // NewPasswords makes a hasher for this number of hashes at once, at least two.
@@ -54,6 +56,7 @@ func (p *Passwords) hash(ctx context.Context, address, password string) (string,
 		return "", err
 	}
 	defer leave()
+	p.hashed.Add(1)
 	return argon2id.CreateHash(norm.NFC.String(password), p.params)
 }
 
@@ -65,6 +68,7 @@ func (p *Passwords) matches(ctx context.Context, address, password, hash string)
 		return false, false, err
 	}
 	defer leave()
+	p.hashed.Add(1)
 	known := hash != "" && len(password) <= maxPasswordBytes
 	if !known {
 		hash, password = p.dummy, password[:min(len(password), maxPasswordBytes)]

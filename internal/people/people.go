@@ -22,7 +22,9 @@ import (
 type Person struct {
 	ID    string
 	Email string // lower-case; the domain as punycode
-	Name  string // as shown; can be ""
+	// NewEmail is the address that the person has asked for, until its link is opened; "": none.
+	NewEmail string
+	Name     string // as shown; can be ""
 	// Language is one of the console's languages, or "" for the browser's.
 	Language string
 	// Operator opens the operator's view over all organizations.
@@ -96,7 +98,7 @@ type Membership struct {
 
 func person(p query.Person) Person {
 	return Person{
-		ID: p.ID, Email: p.Email, Name: p.Name, Language: p.Language, Operator: p.Operator, HasPassword: p.PasswordHash != "",
+		ID: p.ID, Email: p.Email, NewEmail: p.NewEmail, Name: p.Name, Language: p.Language, Operator: p.Operator, HasPassword: p.PasswordHash != "",
 		SecondFactor: p.TotpConfirmedAt > 0, Passkeys: p.Passkeys, Revision: p.Revision, CreatedAt: store.Time(p.CreatedAt),
 	}
 }

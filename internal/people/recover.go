@@ -60,6 +60,8 @@ func (s *Service) Prepare(ctx context.Context, m mail.Message) (_ mail.Message, 
 	switch m.Kind { //nolint:exhaustive // other mails have no link
 	case mail.Reset, mail.SignUp:
 		return s.prepareAsked(ctx, m)
+	case mail.NewEmail:
+		return s.prepareEmail(ctx, m)
 	case mail.Invitation:
 		i, err := s.DB.Read().GetInvitation(ctx, query.GetInvitationParams{ID: m.Ref, Now: store.Micros(s.DB.Now())})
 		if errors.Is(err, sql.ErrNoRows) { // revoked, accepted or expired
@@ -106,6 +108,29 @@ func (s *Service) linked(ctx context.Context, m mail.Message, kind, ref, path st
 		return err
 	})
 	return m, s.LinkURL(path, token), err == nil, err
+}
+
+// prepareEmail makes the link of a mail to a new address. One transaction checks that the person still asks for this address,
+// and makes the link. So no link changes an account to an address that did not receive it.
+func (s *Service) prepareEmail(ctx context.Context, m mail.Message) (_ mail.Message, url string, send bool, err error) {
+	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
+		row, err := tx.LockPerson(ctx, m.Ref)
+		if errors.Is(err, sql.ErrNoRows) { // the account was deleted
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if _, err := tx.PersonByEmail(ctx, m.Recipient); !errors.Is(err, sql.ErrNoRows) || row.NewEmail != m.Recipient {
+			if errors.Is(err, sql.ErrNoRows) {
+				return nil
+			}
+			return err
+		}
+		token, err := link(ctx, tx, linkEmail, row.ID, EmailLife, true)
+		url, send = s.LinkURL("/console/email", token), true
+		return err
+	})
+	return m, url, send, err
 }
 
 // lives are the lives of mailed links.
@@ -211,7 +236,7 @@ func (s *Service) Reset(ctx context.Context, token, password string, from Client
 	if err != nil {
 		return err
 	}
-	return s.DB.Tx(ctx, func(tx *store.Tx) error {
+	return s.change(ctx, "reset", func(tx *store.Tx) error {
 		l, err := takeLink(ctx, tx, linkReset, token)
 		if err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
 
+	"timbre.example/internal/crash"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/mail"
@@ -60,12 +61,13 @@ type Service struct {
 	budgets   budgets
 	vault     vault
 	web       *webauthn.WebAuthn
+	reached   func(point string) // a crash point of the kill test
 }
 
 // New makes a service.
 func New(c Config) (_ *Service, err error) {
 	defer operation.Wrap(&err, "set up sign-in")
-	s := &Service{Config: c, passwords: NewPasswords(c.Hashes), budgets: newBudgets(c.Limits), vault: vault(c.Key)}
+	s := &Service{Config: c, passwords: NewPasswords(c.Hashes), budgets: newBudgets(c.Limits), vault: vault(c.Key), reached: crash.Points()}
 	if _, err := s.vault.aead(); err != nil {
 		return nil, err
 	}
@@ -78,7 +80,22 @@ func New(c Config) (_ *Service, err error) {
 // NewAdministration makes a service for the command line: it makes links and changes roles, and signs
 // no one in.
 func NewAdministration(db *store.DB, url string) *Service {
-	return &Service{Config: Config{DB: db, URL: url}}
+	return &Service{Config: Config{DB: db, URL: url}, reached: crash.Points()}
+}
+
+// change runs a step that changes several rows, with the crash points of the kill test before and after its commit.
+func (s *Service) change(ctx context.Context, step string, do func(*store.Tx) error) error {
+	err := s.DB.Tx(ctx, func(tx *store.Tx) error {
+		if err := do(tx); err != nil {
+			return err
+		}
+		s.reached("people." + step + ".written")
+		return nil
+	})
+	if err == nil {
+		s.reached("people." + step + ".committed")
+	}
+	return err
 }
 
 // Life is the longest life of a session, for its cookie.

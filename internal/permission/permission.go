@@ -3,7 +3,10 @@
 // ask the same table. It has data only: it does not know who calls, or with which organization.
 package permission
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Permission is one kind of read or change within one organization.
 type Permission string
@@ -84,6 +87,9 @@ var (
 
 // May reports whether the role has a permission. An unknown role has none.
 func (r Role) May(p Permission) bool { return slices.Contains(roles[r], p) }
+
+// Reads reports whether the permission only reads. Members of a suspended organization have no other.
+func (p Permission) Reads() bool { return strings.HasSuffix(string(p), ".read") }
 
 // Known reports whether this is a role.
 func (r Role) Known() bool { return roles[r] != nil }

@@ -74,7 +74,7 @@ var columns = map[string]string{
 	"log_tiles":             "network:public level:public n:public data:public",
 	"log_repairs":           "network:public from_size:public to_size:public lost:public checkpoint:public created_at:other",
 	"log_blocks":            "network:public number:public hash:public first_idx:public size:public checkpoint:public created_at:public",
-	"people":                "id:other email:other name:other language:other email_verified:other password_hash:other operator:other totp_secret:other totp_confirmed_at:other totp_step:other passkeys:other revision:other created_at:other",
+	"people":                "id:other email:other name:other language:other email_verified:other password_hash:other operator:other totp_secret:other totp_confirmed_at:other totp_step:other passkeys:other revision:other created_at:other new_email:other",
 	"memberships":           "organization_id:other person_id:other email:other role:other created_at:other",
 	"person_sessions":       "hash:other id:other person_id:other created_at:other seen_at:other expires_at:other proved_at:other address:other agent:other",
 	"recovery_codes":        "person_id:other hash:other",

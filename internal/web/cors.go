@@ -5,9 +5,10 @@ import "net/http"
 // exposed are the response headers that a page of another origin may read.
 const exposed = "Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 
-// cors lets every page read the answers of the routes for browsers, refusals and preflights
+// cors lets every page read the answers of the widget's routes, refusals and preflights
 // included: a page of an unlisted origin must be able to read its refusal. Every call is
-// checked against its own organization's list of origins, and cookies are ignored.
+// checked against its own organization's list of origins, and cookies are ignored. The routes of
+// backends have no CORS headers, so only pages of this server read them.
 func cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

@@ -29,11 +29,14 @@ type area struct {
 	unstored bool
 }
 
+// backends are the parts of the API for programs and for pages of this server. No page of another
+// origin may read their answers: they have secrets that are shown once, and a browser that may
+// send the cookie of the console must not lend it.
+var backends = []string{"api-keys", "audit", "credits", "integrations", "members", "organizations", "origins", "sessions", "settings", "webhooks"}
+
 // areas has one row for each part with a rule. The longest row that fits counts.
-var areas = []area{
+var areas = append(areasOf(backends), []area{
 	{below: "/v1/", readers: apiPages, counted: true, unstored: true},
-	{below: "/v1/sessions", counted: true, unstored: true}, // for backends: no page may read a token
-	{below: "/v1/sessions/", counted: true, unstored: true},
 	{below: "/blob/", readers: anyPage, unstored: true},
 	{below: "/log/", readers: anyPage, counted: true},
 	{below: paths.Works, readers: anyPage, counted: true},
@@ -49,6 +52,14 @@ var areas = []area{
 	{below: "/metrics", unstored: true},
 	{below: "/healthz", unstored: true},
 	{below: "/readyz", unstored: true},
+}...)
+
+// areasOf returns the rows of parts of the API that no page of another origin may read.
+func areasOf(parts []string) (out []area) {
+	for _, part := range parts {
+		out = append(out, area{below: "/v1/" + part, counted: true, unstored: true}, area{below: "/v1/" + part + "/", counted: true, unstored: true})
+	}
+	return out
 }
 
 // areaOf returns the rules of a path.

@@ -57,7 +57,8 @@ export interface Started {
   readonly ordering: boolean;
   /** Continues with the state of the first screen. */
   begin(): void;
-  setToken(token: string): void;
+  /** Gives a token, or the error object with which the page's backend refuses one. */
+  setToken(token: unknown): void;
   reset(): void;
   getState(): WidgetState;
   /** An attribute has changed. */

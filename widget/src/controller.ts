@@ -11,6 +11,7 @@ import { downloads } from './page/frame.js';
 import type { Texts } from './i18n/texts.js';
 import { smallest, unknown, type Limits } from './ats/limits.js';
 import { recallDraft, recallTransaction, rememberDraft, rememberTransaction } from './page/memory.js';
+import { problemFrom } from './ats/problem.js';
 import { claimKey } from './page/place.js';
 import { lacking } from './page/needs.js';
 import { attributesOf, memoryOf, purposeOf } from './page/reflected.js';
@@ -95,8 +96,10 @@ export class Controller implements Started {
     if (!lacking()) root.adoptedStyleSheets = [styles(), restStyles()];
   }
 
-  setToken(token: string): void {
-    this.#flow.tokens.set(token);
+  setToken(token: unknown): void {
+    const refusal = problemFrom(token);
+    if (refusal) this.#flow.tokens.refuse(refusal);
+    else if (typeof token === 'string') this.#flow.tokens.set(token);
   }
 
   /** Continues with the state of the first screen. */

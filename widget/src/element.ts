@@ -101,6 +101,11 @@ export class AtsWidget extends HTMLElement implements Host {
     this.#queue();
   }
 
+  /** The page's backend has refused a token: shows its refusal, the error object of its answer, if something waits for the token. */
+  refuseToken(refusal: unknown): void {
+    this.#rest?.setToken(refusal);
+  }
+
   getState(): WidgetState {
     return this.#rest?.getState() ?? { screen: 'FORM' };
   }

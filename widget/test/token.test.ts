@@ -1,6 +1,7 @@
 /** The token in every order of events: what the page gives and when, and what the widget does with it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { problemFrom } from '../src/ats/problem.js';
 import { World, type Kind } from './world.js';
 
 const expired = { status: 401, code: 'common.auth.expired' } as const;
@@ -163,4 +164,31 @@ test('no token at all: asked once, FAILED after 60 s', async () => {
   w.flow.submit();
   await w.screen('FAILED');
   assert.deepEqual([w.time - began, asked(w), failures(w), w.asked], [60_000, ['submit'], 1, []]);
+});
+
+test('a refusal of the backend fails the call that waits, at once, and a retry asks again', async () => {
+  const w = new World();
+  w.dead.add('t1');
+  w.onTokenExpired = (f) => {
+    const why = problemFrom({ code: 'registration.insufficient_credits', message: 'No credits.', request_id: 'req_1' });
+    if (why) f.tokens.refuse(why);
+  };
+  const before = w.env.now();
+  w.flow.submit();
+  await w.screen('FAILED');
+  assert.deepEqual([w.state.problem?.code, w.state.problem?.requestId], ['registration.insufficient_credits', 'req_1']);
+  assert.equal(w.env.now(), before, 'without waiting');
+  w.onTokenExpired = (f) => f.tokens.set('t2');
+  w.flow.retry();
+  await w.review();
+  assert.deepEqual(asked(w), ['submit', 'submit']);
+});
+
+test('a refusal that nothing waits for changes nothing', async () => {
+  const w = new World();
+  const why = problemFrom({ code: 'registration.insufficient_credits' });
+  if (why) w.flow.tokens.refuse(why);
+  w.flow.submit();
+  await w.review();
+  assert.equal(failures(w), 0);
 });

@@ -330,6 +330,8 @@ export declare class AtsWidget extends HTMLElement {
   token: string | null;
   /** Gives a session token. It is kept in memory and never in the DOM. */
   setToken(token: string): void;
+  /** Your backend has refused a token: shows its refusal, the `error` of its answer, at once if something waits for the token. */
+  refuseToken(refusal: unknown): void;
   /** Stops all work and returns to the empty form; emits allfeat:token-expired with pendingAction "reset". */
   reset(): void;
   getState(): AtsState;

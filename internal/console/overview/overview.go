@@ -222,7 +222,6 @@ func (p pages) todo(c *shell.Call, o account.Organization, f *facts) error {
 			f.Warnings = append(f.Warnings, step{Name: name, To: c.Address(page)})
 		}
 	}
-	warn(o.Suspended, "suspended", "/o/{org}/settings")
 	warn(!o.WidgetEnabled, "widget", "/o/{org}/integration")
 	warn(len(origins) == 0 && len(keys) > 0 && f.Steps == nil, "origin", "/o/{org}/integration")
 	warn(paid && f.Balance.Available <= max(f.Low, 0), "credits", "/o/{org}/credits")

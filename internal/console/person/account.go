@@ -18,6 +18,8 @@ type shown struct {
 	Provider   string // "" without a provider
 	OpenID     string // the address that connects an account at the provider
 	Identities []string
+	NewEmail   string              // the address whose link was not opened yet
+	Alone      []people.Membership // the organizations that keep the account
 }
 
 func (p pages) account(c *shell.Call) error {
@@ -33,6 +35,10 @@ func (p pages) account(c *shell.Call) error {
 		return err
 	}
 	if data.Identities, err = p.people.Identities(c.Context(), me.ID); err != nil {
+		return err
+	}
+	data.NewEmail = me.NewEmail
+	if data.Alone, err = p.people.OwnedAlone(c.Context(), me.ID); err != nil {
 		return err
 	}
 	if me.Guarded() {
@@ -60,6 +66,30 @@ func (p pages) change(c *shell.Call) error {
 		return err
 	}
 	return c.Redirect(account, shell.Say("changed"))
+}
+
+func (p pages) askEmail(c *shell.Call) error {
+	token, err := p.people.AskEmail(c.Context(), c.By(), "", c.Form.Text("email"), c.Client())
+	switch {
+	case err != nil:
+		return proved(c, err, account)
+	case token != "": // this server sends no mail
+		return c.Redirect(account, shell.Say("email.open"), shell.Reveal("email.shown", p.people.LinkURL("/console/email", token)))
+	}
+	return c.Redirect(account, shell.Say("email.sent"))
+}
+
+func (p pages) delete(c *shell.Call) error {
+	if typed, err := people.Email(c.Form.Text("email")); err != nil || typed != c.Visitor.Person.Email {
+		c.Form.Fail("email", "own_email")
+		return nil
+	}
+	if err := p.people.Delete(c.Context(), c.By(), "", c.Client()); err != nil {
+		return proved(c, err, account)
+	}
+	c.SignOut()
+	c.Visitor = shell.Visitor{} // the next page is for somebody without a session
+	return c.Redirect("/sign-in", shell.Say("delete.done"))
 }
 
 func (p pages) password(c *shell.Call) error {

@@ -34,6 +34,8 @@ func Area(s *people.Service) shell.Area {
 		post("organization", "/organizations", p.create, p.organizations, shell.Text("name", 200).Must()),
 		named(get("/account", p.account), 20, "account", "account"),
 		post("profile", "/account", p.change, p.account, shell.Text("name", 100).Auto("name"), shell.Choice("language", append([]string{""}, people.Languages()...)...), shell.Hidden("revision", 20)),
+		post("email", "/account/email", p.askEmail, p.account, shell.Text("email", 254).Must().Type("email").Auto("email")),
+		post("delete", "/account/delete", p.delete, p.account, shell.Text("email", 254).Must().Type("email").Auto("off")),
 		post("password", "/account/password", p.password, p.account, shell.Secret("current", 1024).Must().Auto("current-password"), shell.Secret("password", 1024).Must().Auto("new-password")),
 		post("password_set", "/account/password/set", p.password, p.account, shell.Secret("password", 1024).Must().Auto("new-password")),
 		post("passkey", "/account/passkeys", p.addPasskey, p.account, shell.Text("name", 100).Must(), ceremony, answer),

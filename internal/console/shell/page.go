@@ -104,8 +104,14 @@ type Visitor struct {
 // SignedIn reports whether somebody is signed in.
 func (v Visitor) SignedIn() bool { return v.Session.ID != "" }
 
-// May reports whether the visitor's role has a permission.
-func (v Visitor) May(p permission.Permission) bool { return v.Member.Role.May(p) }
+// May reports whether the visitor's role has a permission. In a suspended organization it only reads.
+func (v Visitor) May(p permission.Permission) bool {
+	return v.Member.Role.May(p) && (p.Reads() || !v.Halted())
+}
+
+// Halted reports whether the organization is suspended for this visitor: its members read, and only an operator who
+// has opened the organization changes it.
+func (v Visitor) Halted() bool { return v.Member.Suspended && !v.Member.Visit }
 
 // Call is one request of a page whose visitor has been checked.
 type Call struct {

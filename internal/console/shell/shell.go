@@ -324,7 +324,10 @@ func (s *Shell) admit(c *Call) (done bool, err error) {
 		c.Visitor.Member = member
 		web.Identify(c.Context(), id)
 		web.Caller(c.Context(), id, requestlog.Caller{Kind: requestlog.Console})
-		if !member.Role.May(needs.permission) {
+		switch {
+		case c.Visitor.Halted() && !needs.permission.Reads():
+			return false, fault.OrganizationInactive()
+		case !member.Role.May(needs.permission):
 			return false, fault.CommonForbidden("role")
 		}
 	}

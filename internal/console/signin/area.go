@@ -45,6 +45,8 @@ func Area(s *people.Service) shell.Area {
 		post("recover", "/recover", p.recover, p.showRecover, email),
 		get("/reset", p.showReset, token),
 		post("reset", "/reset", p.reset, p.showReset, token, secret),
+		get("/email", p.showEmail, token),
+		post("email", "/email", p.confirmEmail, p.showEmail, token),
 		get("/invitation", p.showInvitation, token),
 		{Method: "POST", Path: "/invitation/accept", Name: "join", Needs: shell.SignedIn(), Handle: p.join, Again: p.showInvitation, Fields: []shell.Field{token}},
 		post("register", "/invitation", p.register, p.showInvitation, token, name, secret),

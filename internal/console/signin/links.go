@@ -44,6 +44,26 @@ func (p pages) reset(c *shell.Call) error {
 	return c.Redirect("/sign-in", shell.Say("reset.done"))
 }
 
+func (p pages) showEmail(c *shell.Call) error {
+	token := c.Form.Text("token")
+	old, email, err := p.people.SeeEmail(c.Context(), token, c.Client())
+	if err != nil {
+		return gone(c, err)
+	}
+	c.Store("email", "token", token)
+	return c.Render("email", struct{ Old, Email string }{old, email})
+}
+
+func (p pages) confirmEmail(c *shell.Call) error {
+	if err := p.people.ConfirmEmail(c.Context(), c.Form.Text("token"), c.Client()); err != nil {
+		return gone(c, err)
+	}
+	if c.Visitor.SignedIn() { // sessions go on
+		return c.Redirect("/account")
+	}
+	return c.Redirect("/sign-in", shell.Say("email.done"))
+}
+
 func (p pages) showInvitation(c *shell.Call) error {
 	token := c.Form.Text("token")
 	i, err := p.people.Invitation(c.Context(), token, c.Client())

@@ -13,7 +13,7 @@ async function renewToken() {
     body: JSON.stringify({ action_type: actions[widget.mode], network: widget.network }),
   });
   const { token, error } = await response.json();
-  if (error) throw new Error(`No session: ${error.message}`, { cause: error });
+  if (error) return widget.refuseToken(error); // the widget shows why
   widget.setToken(token);
 }
 

@@ -112,3 +112,25 @@ WHERE m.organization_id = sqlc.arg(organization_id) AND m.person_id = sqlc.arg(p
 
 -- name: ListPeopleBack :many
 SELECT * FROM people WHERE email < sqlc.arg(before) AND email LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!' ORDER BY email DESC LIMIT sqlc.arg(lim);
+
+-- name: SetPersonNewEmail :exec
+UPDATE people SET new_email = sqlc.arg(new_email) WHERE id = sqlc.arg(id);
+
+-- name: SetPersonEmail :exec
+UPDATE people SET email = sqlc.arg(email), email_verified = sqlc.arg(email_verified), new_email = '', revision = revision + 1 WHERE id = sqlc.arg(id);
+
+-- name: SetMembershipsEmail :exec
+UPDATE memberships SET email = sqlc.arg(email) WHERE person_id = sqlc.arg(person_id);
+
+-- name: ListOwnedAlone :many
+-- The organizations whose only owner is the person.
+SELECT m.organization_id, o.name FROM memberships m JOIN organizations o ON o.id = m.organization_id
+WHERE m.person_id = sqlc.arg(person_id) AND m.role = 'owner' AND NOT EXISTS (
+  SELECT 1 FROM memberships x WHERE x.organization_id = m.organization_id AND x.role = 'owner' AND x.person_id <> m.person_id)
+ORDER BY m.organization_id LIMIT sqlc.arg(lim);
+
+-- name: DeleteMembershipsOfPerson :exec
+DELETE FROM memberships WHERE person_id = sqlc.arg(person_id);
+
+-- name: DeletePerson :exec
+DELETE FROM people WHERE id = sqlc.arg(id);

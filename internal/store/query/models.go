@@ -342,6 +342,7 @@ type Person struct {
 	Passkeys        int64
 	Revision        int64
 	CreatedAt       int64
+	NewEmail        string
 }
 
 type PersonLink struct {

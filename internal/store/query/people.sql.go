@@ -60,6 +60,15 @@ func (q *Queries) DeleteMembership(ctx context.Context, arg DeleteMembershipPara
 	return result.RowsAffected()
 }
 
+const deleteMembershipsOfPerson = `-- name: DeleteMembershipsOfPerson :exec
+DELETE FROM memberships WHERE person_id = $1
+`
+
+func (q *Queries) DeleteMembershipsOfPerson(ctx context.Context, personID string) error {
+	_, err := q.db.ExecContext(ctx, deleteMembershipsOfPerson, personID)
+	return err
+}
+
 const deleteOldestPersonSessions = `-- name: DeleteOldestPersonSessions :exec
 DELETE FROM person_sessions AS s WHERE s.person_id = $1 AND s.id NOT IN (
   SELECT n.id FROM person_sessions n WHERE n.person_id = $1 ORDER BY n.id DESC LIMIT $2)
@@ -73,6 +82,15 @@ type DeleteOldestPersonSessionsParams struct {
 // Only the newest sessions stay.
 func (q *Queries) DeleteOldestPersonSessions(ctx context.Context, arg DeleteOldestPersonSessionsParams) error {
 	_, err := q.db.ExecContext(ctx, deleteOldestPersonSessions, arg.PersonID, arg.Keep)
+	return err
+}
+
+const deletePerson = `-- name: DeletePerson :exec
+DELETE FROM people WHERE id = $1
+`
+
+func (q *Queries) DeletePerson(ctx context.Context, id string) error {
+	_, err := q.db.ExecContext(ctx, deletePerson, id)
 	return err
 }
 
@@ -169,7 +187,7 @@ func (q *Queries) GetMembership(ctx context.Context, arg GetMembershipParams) (M
 }
 
 const getPerson = `-- name: GetPerson :one
-SELECT id, email, name, language, email_verified, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, passkeys, revision, created_at FROM people WHERE id = $1
+SELECT id, email, name, language, email_verified, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, passkeys, revision, created_at, new_email FROM people WHERE id = $1
 `
 
 func (q *Queries) GetPerson(ctx context.Context, id string) (Person, error) {
@@ -189,6 +207,7 @@ func (q *Queries) GetPerson(ctx context.Context, id string) (Person, error) {
 		&i.Passkeys,
 		&i.Revision,
 		&i.CreatedAt,
+		&i.NewEmail,
 	)
 	return i, err
 }
@@ -443,8 +462,49 @@ func (q *Queries) ListMembershipsOfPerson(ctx context.Context, arg ListMembershi
 	return items, nil
 }
 
+const listOwnedAlone = `-- name: ListOwnedAlone :many
+SELECT m.organization_id, o.name FROM memberships m JOIN organizations o ON o.id = m.organization_id
+WHERE m.person_id = $1 AND m.role = 'owner' AND NOT EXISTS (
+  SELECT 1 FROM memberships x WHERE x.organization_id = m.organization_id AND x.role = 'owner' AND x.person_id <> m.person_id)
+ORDER BY m.organization_id LIMIT $2
+`
+
+type ListOwnedAloneParams struct {
+	PersonID string
+	Lim      int32
+}
+
+type ListOwnedAloneRow struct {
+	OrganizationID string
+	Name           string
+}
+
+// The organizations whose only owner is the person.
+func (q *Queries) ListOwnedAlone(ctx context.Context, arg ListOwnedAloneParams) ([]ListOwnedAloneRow, error) {
+	rows, err := q.db.QueryContext(ctx, listOwnedAlone, arg.PersonID, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListOwnedAloneRow
+	for rows.Next() {
+		var i ListOwnedAloneRow
+		if err := rows.Scan(&i.OrganizationID, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listPeople = `-- name: ListPeople :many
-SELECT id, email, name, language, email_verified, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, passkeys, revision, created_at FROM people WHERE email > $1 AND email LIKE CAST($2 AS TEXT) ESCAPE '!' ORDER BY email LIMIT $3
+SELECT id, email, name, language, email_verified, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, passkeys, revision, created_at, new_email FROM people WHERE email > $1 AND email LIKE CAST($2 AS TEXT) ESCAPE '!' ORDER BY email LIMIT $3
 `
 
 type ListPeopleParams struct {
@@ -476,6 +536,7 @@ func (q *Queries) ListPeople(ctx context.Context, arg ListPeopleParams) ([]Perso
 			&i.Passkeys,
 			&i.Revision,
 			&i.CreatedAt,
+			&i.NewEmail,
 		); err != nil {
 			return nil, err
 		}
@@ -491,7 +552,7 @@ func (q *Queries) ListPeople(ctx context.Context, arg ListPeopleParams) ([]Perso
 }
 
 const listPeopleBack = `-- name: ListPeopleBack :many
-SELECT id, email, name, language, email_verified, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, passkeys, revision, created_at FROM people WHERE email < $1 AND email LIKE CAST($2 AS TEXT) ESCAPE '!' ORDER BY email DESC LIMIT $3
+SELECT id, email, name, language, email_verified, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, passkeys, revision, created_at, new_email FROM people WHERE email < $1 AND email LIKE CAST($2 AS TEXT) ESCAPE '!' ORDER BY email DESC LIMIT $3
 `
 
 type ListPeopleBackParams struct {
@@ -523,6 +584,7 @@ func (q *Queries) ListPeopleBack(ctx context.Context, arg ListPeopleBackParams) 
 			&i.Passkeys,
 			&i.Revision,
 			&i.CreatedAt,
+			&i.NewEmail,
 		); err != nil {
 			return nil, err
 		}
@@ -581,7 +643,7 @@ func (q *Queries) ListPersonSessions(ctx context.Context, arg ListPersonSessions
 }
 
 const lockPerson = `-- name: LockPerson :one
-UPDATE people SET revision = revision WHERE id = $1 RETURNING id, email, name, language, email_verified, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, passkeys, revision, created_at
+UPDATE people SET revision = revision WHERE id = $1 RETURNING id, email, name, language, email_verified, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, passkeys, revision, created_at, new_email
 `
 
 // The row lock orders changes of one person.
@@ -602,6 +664,7 @@ func (q *Queries) LockPerson(ctx context.Context, id string) (Person, error) {
 		&i.Passkeys,
 		&i.Revision,
 		&i.CreatedAt,
+		&i.NewEmail,
 	)
 	return i, err
 }
@@ -623,7 +686,7 @@ func (q *Queries) MembershipRole(ctx context.Context, arg MembershipRoleParams) 
 }
 
 const personByEmail = `-- name: PersonByEmail :one
-SELECT id, email, name, language, email_verified, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, passkeys, revision, created_at FROM people WHERE email = $1
+SELECT id, email, name, language, email_verified, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, passkeys, revision, created_at, new_email FROM people WHERE email = $1
 `
 
 func (q *Queries) PersonByEmail(ctx context.Context, email string) (Person, error) {
@@ -643,12 +706,13 @@ func (q *Queries) PersonByEmail(ctx context.Context, email string) (Person, erro
 		&i.Passkeys,
 		&i.Revision,
 		&i.CreatedAt,
+		&i.NewEmail,
 	)
 	return i, err
 }
 
 const personSessionByHash = `-- name: PersonSessionByHash :one
-SELECT s.hash, s.id, s.person_id, s.created_at, s.seen_at, s.expires_at, s.proved_at, s.address, s.agent, p.id, p.email, p.name, p.language, p.email_verified, p.password_hash, p.operator, p.totp_secret, p.totp_confirmed_at, p.totp_step, p.passkeys, p.revision, p.created_at FROM person_sessions s JOIN people p ON p.id = s.person_id WHERE s.hash = $1
+SELECT s.hash, s.id, s.person_id, s.created_at, s.seen_at, s.expires_at, s.proved_at, s.address, s.agent, p.id, p.email, p.name, p.language, p.email_verified, p.password_hash, p.operator, p.totp_secret, p.totp_confirmed_at, p.totp_step, p.passkeys, p.revision, p.created_at, p.new_email FROM person_sessions s JOIN people p ON p.id = s.person_id WHERE s.hash = $1
 `
 
 type PersonSessionByHashRow struct {
@@ -682,6 +746,7 @@ func (q *Queries) PersonSessionByHash(ctx context.Context, hash []byte) (PersonS
 		&i.Person.Passkeys,
 		&i.Person.Revision,
 		&i.Person.CreatedAt,
+		&i.Person.NewEmail,
 	)
 	return i, err
 }
@@ -720,6 +785,49 @@ func (q *Queries) SetMembershipRole(ctx context.Context, arg SetMembershipRolePa
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const setMembershipsEmail = `-- name: SetMembershipsEmail :exec
+UPDATE memberships SET email = $1 WHERE person_id = $2
+`
+
+type SetMembershipsEmailParams struct {
+	Email    string
+	PersonID string
+}
+
+func (q *Queries) SetMembershipsEmail(ctx context.Context, arg SetMembershipsEmailParams) error {
+	_, err := q.db.ExecContext(ctx, setMembershipsEmail, arg.Email, arg.PersonID)
+	return err
+}
+
+const setPersonEmail = `-- name: SetPersonEmail :exec
+UPDATE people SET email = $1, email_verified = $2, new_email = '', revision = revision + 1 WHERE id = $3
+`
+
+type SetPersonEmailParams struct {
+	Email         string
+	EmailVerified bool
+	ID            string
+}
+
+func (q *Queries) SetPersonEmail(ctx context.Context, arg SetPersonEmailParams) error {
+	_, err := q.db.ExecContext(ctx, setPersonEmail, arg.Email, arg.EmailVerified, arg.ID)
+	return err
+}
+
+const setPersonNewEmail = `-- name: SetPersonNewEmail :exec
+UPDATE people SET new_email = $1 WHERE id = $2
+`
+
+type SetPersonNewEmailParams struct {
+	NewEmail string
+	ID       string
+}
+
+func (q *Queries) SetPersonNewEmail(ctx context.Context, arg SetPersonNewEmailParams) error {
+	_, err := q.db.ExecContext(ctx, setPersonNewEmail, arg.NewEmail, arg.ID)
+	return err
 }
 
 const setPersonOperator = `-- name: SetPersonOperator :exec

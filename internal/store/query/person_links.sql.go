@@ -368,7 +368,7 @@ func (q *Queries) ListPasskeys(ctx context.Context, personID string) ([]Passkey,
 }
 
 const personByIdentity = `-- name: PersonByIdentity :one
-SELECT p.id, p.email, p.name, p.language, p.email_verified, p.password_hash, p.operator, p.totp_secret, p.totp_confirmed_at, p.totp_step, p.passkeys, p.revision, p.created_at FROM identities i JOIN people p ON p.id = i.person_id WHERE i.issuer = $1 AND i.subject = $2
+SELECT p.id, p.email, p.name, p.language, p.email_verified, p.password_hash, p.operator, p.totp_secret, p.totp_confirmed_at, p.totp_step, p.passkeys, p.revision, p.created_at, p.new_email FROM identities i JOIN people p ON p.id = i.person_id WHERE i.issuer = $1 AND i.subject = $2
 `
 
 type PersonByIdentityParams struct {
@@ -393,6 +393,7 @@ func (q *Queries) PersonByIdentity(ctx context.Context, arg PersonByIdentityPara
 		&i.Passkeys,
 		&i.Revision,
 		&i.CreatedAt,
+		&i.NewEmail,
 	)
 	return i, err
 }

@@ -1,6 +1,7 @@
 /** The session token: kept in memory only, renewed by asking the page. */
 import { within } from './abort.js';
 import type { Env } from '../env.js';
+import type { ProblemError } from './problem.js';
 
 /** The timeout for an answer to allfeat:token-expired, in ms. */
 const timeout = 60_000;
@@ -9,7 +10,7 @@ const grace = 2000;
 
 export class Tokens {
   #token = '';
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Set<(refused?: ProblemError) => void>();
   /** The end of that wait. */
   #grace = 0;
   #end = new AbortController();
@@ -33,6 +34,12 @@ export class Tokens {
     if (!token) return;
     this.#asked = 0;
     for (const wake of this.#waiting) wake();
+  }
+
+  /** The page's backend refuses a token: every call that waits for one fails for this reason. */
+  refuse(why: ProblemError): void {
+    this.#asked = 0;
+    for (const wake of this.#waiting) wake(why);
   }
 
   /** Forgets the token, and all requests for one. */
@@ -63,7 +70,7 @@ export class Tokens {
     this.#ask();
   }
 
-  /** Asks for a new token, and waits for it. False when none came in time. */
+  /** Asks for a new token, and waits for it. False when none came in time; throws the refusal of the page's backend. */
   async renew(signal: AbortSignal): Promise<boolean> {
     // The refused token may be the one of the previous mode: the page will soon give one for this mode.
     const rest = this.#grace - this.#env.now();
@@ -82,8 +89,8 @@ export class Tokens {
   /** Waits for a token from the page. */
   #given(wait: number, parent: AbortSignal): Promise<boolean> {
     return within(parent, 0, async (signal) => {
-      let wake!: () => void;
-      const given = new Promise<true>((resolve) => (wake = () => resolve(true)));
+      let wake!: (refused?: ProblemError) => void;
+      const given = new Promise<true>((resolve, reject) => (wake = (refused) => (refused ? reject(refused) : resolve(true))));
       this.#waiting.add(wake);
       const late = this.#env.sleep(wait, signal).then(() => false as const);
       late.catch(() => {});
