@@ -133,7 +133,7 @@ var wrongValues = map[string][]string{
 	"smtp-user": nil, "smtp-password": nil, "smtp-from": nil, "oidc-issuer": nil, "oidc-client-id": nil, "oidc-client-secret": nil, "oidc-name": nil,
 	"label": nil, "issuer-name": nil, "org": nil, "search": nil, "after": nil, "transaction": nil, "actor": nil, "action": nil, "subject": nil,
 	"webhook-url": nil, "secret-file of apikeys": nil, // read after the organization
-	"<email>": nil, "<label>": nil,
+	"<email>": nil, "<new>": nil, "<label>": nil,
 	// Looked up in the database or the catalogue, and refused with a code.
 	"<org>": nil, "<id>": nil, "<name>": nil, "<origin>": nil, "<site-key>": nil, "<code>": nil, "<command>": nil,
 }
