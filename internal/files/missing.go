@@ -37,10 +37,10 @@ const (
 	missingAtATime = 16
 )
 
-// Missing calls gap for each recording and certificate that a version names and the store
-// lacks, or has in another size, and returns the number of files that it looked at. It
-// reads no content. gap is not called twice at once. Files of unpaid jobs are left out:
-// their clients send them again.
+// Missing compares the recordings and certificates that versions name with the store. It calls
+// gap for each one that the store lacks, or has in another size; never twice at once. It
+// returns the number of files that it looked at, and reads no content. Files of unpaid jobs
+// are left out: their clients send them again.
 func Missing(ctx context.Context, db *store.DB, blobs blob.Store, gap func(Gap) error) (looked int64, err error) {
 	defer operation.Wrap(&err, "compare the store with the versions")
 	var one sync.Mutex

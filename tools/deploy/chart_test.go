@@ -98,7 +98,7 @@ func render(t *testing.T, release string, values map[string]any) (all []runtime.
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := engine.Engine{Strict: true}.Render(c, top)
+	files, err := engine.Engine{Strict: true}.RenderWithContext(t.Context(), c, top)
 	if err != nil {
 		t.Fatal(err)
 	}

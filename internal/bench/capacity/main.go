@@ -98,8 +98,8 @@ func read(file string) (m measurement, err error) {
 		for what, field := range map[string]*float64{
 			"registration: processor of the server": &into.ServerMS, "registration: processor of the database": &into.DatabaseMS,
 			"certificate: processor of the server": &into.CertificateMS, "certificate: processor of the database": &into.CertificateDBMS,
-			"registration: each further MiB": &into.MiBMS, "certificates of one worker": &into.CertificatesPerWorker,
-			"read: a work's page, server": &into.PageMS, "read: a work's page, database": &into.PageDBMS,
+			"registration: each further MiB": &into.MiBMS,
+			"read: a work's page, server":    &into.PageMS, "read: a work's page, database": &into.PageDBMS,
 			"registration: commits": &into.Commits, "registration: write-ahead log": &into.WAL, "registration: growth of the database": &into.Stored,
 			"certificate: write-ahead log": &into.CertificateWAL, "certificate: file": &into.CertificateBytes, "registration: HTTP requests": &into.Requests,
 		} {
@@ -113,9 +113,13 @@ func read(file string) (m measurement, err error) {
 				return m, fmt.Errorf("%s has no row %q of %s: run `make capacity`", file, what, engine)
 			}
 		}
+		into.CertificatesPerWorker = 1000 / (rests + 1) / (into.CertificateMS + into.CertificateDBMS)
 	}
 	return m, nil
 }
+
+// rests is how much longer than a certificate took a worker pauses after it.
+const rests = 3
 
 // day is the load of the simulation; docs/capacity.md explains each number.
 var day = Load{PerDay: 10_000_000, Peak: 2.5, Burst: 4, BurstHours: 0.5, MiB: 8, Pages: 3, Skew: 1.3}
@@ -123,11 +127,11 @@ var day = Load{PerDay: 10_000_000, Peak: 2.5, Burst: 4, BurstHours: 0.5, MiB: 8,
 // plants are the scenarios.
 var plants = []Plant{
 	{Name: "one partition, two ats and two workers of 4 and 1 processors", Partitions: 1, ATS: 8, Workers: 2, Database: 4, Commits: 10_000, BlockSeconds: 6, ShareOfWorker: 0.5},
-	{Name: "one partition, sized for the burst", Partitions: 1, ATS: 28, Workers: 12, Database: 8, Commits: 10_000, BlockSeconds: 6, ShareOfWorker: 0.5},
-	{Name: "the same, pages from a replica and a CDN", Partitions: 1, ATS: 24, Workers: 12, Database: 8, Commits: 10_000, BlockSeconds: 6, Replica: true, CDN: 0.95, ShareOfWorker: 0.5},
-	{Name: "the same, a chain of 500 entries a block", Partitions: 1, ATS: 28, Workers: 12, Database: 8, Commits: 10_000, BlockSeconds: 6, BlockEntries: 500, ShareOfWorker: 0.5},
-	{Name: "the same, a chain of 1,000 entries a block", Partitions: 1, ATS: 28, Workers: 12, Database: 8, Commits: 10_000, BlockSeconds: 6, BlockEntries: 1000, ShareOfWorker: 0.5},
-	{Name: "four partitions, each with a chain of 1,000 entries a block", Partitions: 4, ATS: 10, Workers: 4, Database: 4, Commits: 10_000, BlockSeconds: 6, BlockEntries: 1000, ShareOfWorker: 0.5},
+	{Name: "one partition, sized for the burst", Partitions: 1, ATS: 20, Workers: 12, Database: 12, Commits: 10_000, BlockSeconds: 6, ShareOfWorker: 0.5},
+	{Name: "the same, pages from a replica and a CDN", Partitions: 1, ATS: 20, Workers: 12, Database: 12, Commits: 10_000, BlockSeconds: 6, Replica: true, CDN: 0.95, ShareOfWorker: 0.5},
+	{Name: "the same, a chain of 500 entries a block", Partitions: 1, ATS: 20, Workers: 12, Database: 12, Commits: 10_000, BlockSeconds: 6, BlockEntries: 500, ShareOfWorker: 0.5},
+	{Name: "the same, a chain of 1,000 entries a block", Partitions: 1, ATS: 20, Workers: 12, Database: 12, Commits: 10_000, BlockSeconds: 6, BlockEntries: 1000, ShareOfWorker: 0.5},
+	{Name: "four partitions, each with a chain of 1,000 entries a block", Partitions: 4, ATS: 6, Workers: 4, Database: 4, Commits: 10_000, BlockSeconds: 6, BlockEntries: 1000, ShareOfWorker: 0.5},
 }
 
 // seed is that of the arrivals.
@@ -166,18 +170,19 @@ func tables(m measurement) string {
 		return bytes(c.WAL + c.CertificateWAL)
 	})
 	row("growth of the database", func(c Costs) string { return bytes(c.Stored) })
-	row("HTTP requests to Timbre", func(c Costs) string { return fmt.Sprintf("%.1f", c.Requests) })
+	row("HTTP requests to Timbre, beside the progress stream", func(c Costs) string { return fmt.Sprintf("%.1f", c.Requests) })
 	row("its certificate's file", func(c Costs) string { return bytes(c.CertificateBytes) })
 	row("certificates of one worker, at most", func(c Costs) string { return fmt.Sprintf("%.0f/s", c.CertificatesPerWorker) })
 	row("a public page, server and database", func(c Costs) string { return fmt.Sprintf("%.2f + %.2f ms", c.PageMS, c.PageDBMS) })
 
-	say("\n**%s registrations a day** are %.0f a second on average, %.0f in the busiest hour, and %.0f more in the burst. They need:\n\n", thousands(day.PerDay), day.PerDay/86400, day.PerDay/86400*day.Peak, day.PerDay/86400*day.Burst)
+	scale, highest := day.shape()
+	say("\n**%s registrations a day** are %.0f a second on average, %.0f in the evening, and %.0f in the burst. They need:\n\n", thousands(day.PerDay), day.PerDay/86400, day.PerDay/86400*day.Peak*scale, highest*scale)
 	first := simulate(m.Postgres, day, plants[1], seed)
 	say("- %s of write-ahead log a day, and %s more in the database;\n", bytes(first.WAL), bytes(first.Database))
 	say("- %s of recordings and %s of certificates a day;\n", bytes(first.Recordings), bytes(first.Certified))
 	say("- %.0f object calls a second on average.\n", first.Objects)
 
-	say("\n### What saturates first\n\n")
+	say("\n### Which part is full first\n\n")
 	for _, p := range plants {
 		d := simulate(m.Postgres, day, p, seed)
 		say("**%s%s**\n\n", strings.ToUpper(p.Name[:1]), p.Name[1:])
@@ -185,8 +190,8 @@ func tables(m measurement) string {
 		for _, part := range d.Parts {
 			say("| %s | %s | %.0f %% | %.0f %% |\n", part.Name, thousands(part.Capacity), part.Mean*100, part.Peak*100)
 		}
-		say("\nOf %s registrations, %s are final by the end of the next day. From confirm to final: half within %s, 99 %% within %s, all within %s. At most %s wait for a block, and %s for a certificate (%s).\n\n",
-			thousands(day.PerDay), thousands(d.Final), span(d.P50), span(d.P99), span(d.Longest), thousands(d.Backlog), thousands(d.Certificates), certified(d.CertificateHours))
+		say("\n%s registrations arrive, and %s are final by the end of the next day. From confirm to final: half within %s, 99 %% within %s, all within %s. At most %s wait for a block, and %s for a certificate (%s).\n\n",
+			thousands(d.Arrived), thousands(d.Final), span(d.P50), span(d.P99), span(d.Longest), thousands(d.Backlog), thousands(d.Certificates), certified(d.CertificateHours))
 	}
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }

@@ -11,7 +11,7 @@ type Costs struct {
 	ServerMS, DatabaseMS           float64 // processor until final
 	CertificateMS, CertificateDBMS float64 // processor of its certificate
 	MiBMS                          float64 // processor of each further MiB of a recording
-	CertificatesPerWorker          float64 // a second, of a worker with nothing else to do
+	CertificatesPerWorker          float64 // a second, of a worker that pauses between them
 	PageMS, PageDBMS               float64 // processor of a public page
 	Commits, WAL, Stored           float64 // until final: commits; bytes of the write-ahead log; growth of the database
 	CertificateWAL                 float64 // bytes
@@ -67,7 +67,7 @@ type Day struct {
 	Backlog, Certificates float64
 	// CertificateHours is the longest wait for a certificate; +Inf: longer every day.
 	CertificateHours float64
-	Final            float64
+	Arrived, Final   float64
 	// A day's bytes.
 	WAL, Database, Recordings, Certified float64
 	// Object calls a second at the mean.
@@ -86,6 +86,8 @@ const anchoring = 0.2
 // Parts returns the limits of a plant for a load, the scarcest first.
 func parts(c Costs, l Load, p Plant) []Part {
 	mean, n := l.PerDay/86400, float64(p.Partitions)
+	scale, highest := l.shape()
+	highest *= scale
 	perPage := l.Pages * (1 - p.CDN)
 	ats := c.ServerMS*(1-anchoring) + l.MiB*c.MiBMS + perPage*c.PageMS
 	database := c.DatabaseMS + c.CertificateDBMS
@@ -109,7 +111,7 @@ func parts(c Costs, l Load, p Plant) []Part {
 			skew = l.Skew
 		}
 		all[i].Capacity /= skew
-		all[i].Mean, all[i].Peak = mean/all[i].Capacity, mean*max(l.Peak, l.Burst)/all[i].Capacity
+		all[i].Mean, all[i].Peak = mean/all[i].Capacity, highest/all[i].Capacity
 	}
 	slices.SortStableFunc(all, func(a, b Part) int {
 		switch {
@@ -135,20 +137,26 @@ func (l Load) rate(second int) float64 {
 	return v
 }
 
+// shape returns the factor by which rate gives exactly the registrations of the day, and the
+// highest rate before it.
+func (l Load) shape() (scale, highest float64) {
+	total := 0.0
+	for s := range 86400 {
+		total, highest = total+l.rate(s), max(highest, l.rate(s))
+	}
+	return l.PerDay / total, highest
+}
+
 // simulate runs a day, second by second, with the same arrivals for the same seed. Each
 // partition has a queue of confirmed registrations and a queue of certificates.
 //
-// A registration passes ats and the database when both have room in that second, waits for
-// the next block, and is final when a block has taken it. Certificates use what the others
-// leave of the database.
+// A registration passes ats and the database when both have room in that second. Then it waits
+// for the next block, and is final when a block has taken it. Certificates use the rest of the
+// database.
 func simulate(c Costs, l Load, p Plant, seed uint64) Day {
 	d := Day{Parts: parts(c, l, p)}
 	random := rand.New(rand.NewPCG(seed, 1))
-	total := 0.0
-	for s := range 86400 {
-		total += l.rate(s)
-	}
-	scale := l.PerDay / total
+	scale, _ := l.shape()
 	perPage := l.Pages * (1 - p.CDN)
 	atsMS := c.ServerMS*(1-anchoring) + l.MiB*c.MiBMS + perPage*c.PageMS
 	databaseMS := c.DatabaseMS
@@ -183,6 +191,7 @@ func simulate(c Costs, l Load, p Plant, seed uint64) Day {
 			if second < 86400 {
 				if n := arrivals(random, l.rate(second)*scale*q.share); n > 0 {
 					q.waiting, q.waits = append(q.waiting, cohort{second, n}), q.waits+n
+					d.Arrived += n
 				}
 			}
 			room := min(float64(p.ATS)*1000/atsMS, p.Database*1000/databaseMS, p.Commits/c.Commits, float64(p.Workers)*p.ShareOfWorker*1000/(c.ServerMS*anchoring))
@@ -224,7 +233,7 @@ func simulate(c Costs, l Load, p Plant, seed uint64) Day {
 		}
 	}
 	d.P50, d.P99, d.Longest = quantile(waits, d.Final, 0.5), quantile(waits, d.Final, 0.99), longest
-	if d.Final < l.PerDay*0.99 && math.IsInf(longest, 1) {
+	if d.Final < d.Arrived*0.99 && math.IsInf(longest, 1) {
 		d.P99 = math.Inf(1)
 	}
 	d.WAL, d.Database = l.PerDay*(c.WAL+c.CertificateWAL), l.PerDay*c.Stored
