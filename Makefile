@@ -29,6 +29,7 @@ test: deps ## Run all tests: Go, TypeScript, browser, both databases
 	TIMBRE_TEST_ALL=1 $(GO) test -timeout 30m ./...
 	TIMBRE_TEST_ALL=1 $(GO) -C proof test -timeout 10m ./...
 	$(GO) -C tools/release test -timeout 10m ./...
+	$(GO) -C tools/deploy test -timeout 10m ./...
 
 # The packages whose tests need no browser and finish soon. internal/e2e runs the finished program, internal/bench
 # measures, internal/media reads thousands of damaged recordings, and verify/build runs a browser's script on thousands
@@ -56,6 +57,7 @@ lint: ## Run golangci-lint on each module; the first run builds it
 	cd proof && ../bin/golangci-lint run ./...
 	cd tools && ../bin/golangci-lint run ./words/... ./operations/...
 	cd tools/release && ../../bin/golangci-lint run ./...
+	cd tools/deploy && ../../bin/golangci-lint run ./...
 
 .PHONY: check
 check: ## Check the format, run vet, and check that generated files are current
@@ -70,6 +72,8 @@ check: ## Check the format, run vet, and check that generated files are current
 	$(GO) -C tools/release mod tidy -diff
 	$(GO) -C tools/lint mod tidy -diff
 	$(GO) -C tools/release vet ./...
+	$(GO) -C tools/deploy mod tidy -diff
+	$(GO) -C tools/deploy vet ./...
 	$(GO) -C tools run ./operations ..
 	$(GO) run ./internal/fault/gen -check -root .
 	$(GO) run ./internal/store/lock -check
@@ -109,6 +113,11 @@ generate: ## Regenerate all generated files: codes, migration lock, queries, wid
 .PHONY: bench
 bench: ## Measure, and compare with the minimum cost; print a table and write bench.json
 	$(GO) run ./internal/bench -json bench.json
+
+.PHONY: capacity
+capacity: ## Measure the cost of a registration, and write docs/capacity.md
+	$(GO) run ./internal/bench -only cost -json internal/bench/capacity/measured.json
+	$(GO) run ./internal/bench/capacity -write docs/capacity.md
 
 .PHONY: fuzz
 fuzz: ## Fuzz each decoder for FUZZTIME (default 30s)

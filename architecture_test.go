@@ -155,14 +155,15 @@ var rooms = map[string]struct {
 
 	"internal/compressed": {nil, "bodies in fewer bytes; what they say is not its business"},
 
-	"docs":         {nil, "the documents, embedded"},
-	"widget":       {nil, "the built bundle, embedded"},
-	"widget/build": {[]string{"internal/compressed", "web/i18n"}, "builds it, as it is and compressed"},
-	"widget/lock":  {[]string{"widget"}, "keeps the hash of each released version"},
-	"verify":       {nil, "the page that verifies in a browser, embedded: what it checks never comes here"},
-	"verify/build": {[]string{"internal/compressed", "web/i18n"}, "builds it, and weighs it as it is served"},
-	"web/ui":       {nil, "writes the tokens of design into the sheets; nothing in a server"},
-	"web/i18n":     {nil, "the texts of the widget and of /verify, for their builds; nothing in a server"},
+	"docs":                    {nil, "the documents, embedded"},
+	"widget":                  {nil, "the built bundle, embedded"},
+	"widget/build":            {[]string{"internal/compressed", "web/i18n"}, "builds it, as it is and compressed"},
+	"widget/lock":             {[]string{"widget"}, "keeps the hash of each released version"},
+	"verify":                  {nil, "the page that verifies in a browser, embedded: what it checks never comes here"},
+	"verify/build":            {[]string{"internal/compressed", "web/i18n"}, "builds it, and weighs it as it is served"},
+	"internal/bench/capacity": {nil, "computes a page from a measured file; it measures and starts nothing"},
+	"web/ui":                  {nil, "writes the tokens of design into the sheets; nothing in a server"},
+	"web/i18n":                {nil, "the texts of the widget and of /verify, for their builds; nothing in a server"},
 
 	"cmd/timbre": {[]string{"*"}, "wires everything"},
 }

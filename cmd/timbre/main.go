@@ -40,6 +40,7 @@ type cli struct {
 	Demo     demoCmd     `cmd:"" help:"Run everything in one process, with a ready organization and an example page at /demo/."`
 	Serve    serveCmd    `cmd:"" help:"Run the server."`
 	Migrate  migrateCmd  `cmd:"" help:"Update the database's schema to this release."`
+	Health   healthCmd   `cmd:"" help:"Ask the server of this machine whether it answers: for the health check of a container."`
 	Doctor   doctorCmd   `cmd:"" help:"Check the configuration, the database, the object store, the networks and the clock, and say how to correct errors."`
 	Org      orgCmd      `cmd:"" help:"Manage organizations and their settings."`
 	People   peopleCmd   `cmd:"" help:"Invite people to organizations, and make links for new passwords."`

@@ -76,8 +76,12 @@ type server struct {
 	stopMu sync.Once
 }
 
-// run serves until ctx ends. Then running requests have 20 s to finish, and the worker
-// finishes its current step.
+// drain is the time that running requests have to finish when the server stops. The stop
+// timeouts of deploy/ are longer.
+const drain = 20 * time.Second
+
+// run serves until ctx ends. Then running requests have the time drain to finish, and the
+// worker finishes its current step.
 func (s *server) run(ctx context.Context) error {
 	begun := time.Now()
 	defer s.close()
@@ -93,7 +97,7 @@ func (s *server) run(ctx context.Context) error {
 	case <-ctx.Done():
 		s.log.Info("stopping")
 		s.stopMu.Do(func() { close(s.stop) })
-		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 		if err = s.http.Shutdown(limit); err != nil {
 			s.http.Close() // closes the remaining connections
 		}

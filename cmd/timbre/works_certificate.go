@@ -12,6 +12,7 @@ import (
 type worksCmd struct {
 	Certificate worksCertificate `cmd:"" help:"Write the PDF certificate of a registered work."`
 	Redact      worksRedact      `cmd:"" help:"Erase the personal data of a registered work. This cannot be undone."`
+	Files       worksFiles       `cmd:"" help:"Compare the store with the database, after a restore: list recordings and certificates that are missing."`
 	Evidence    worksEvidence    `cmd:"" help:"Write the evidence of a registered work, which proves it without this server."`
 }
 

@@ -49,6 +49,7 @@ var benches = []measurement{
 	{"sockets", benchSockets},
 	{"webhooks", benchWebhooks},
 	{"console", benchConsole},
+	{"cost", benchCost},
 }
 
 func main() {

@@ -114,14 +114,16 @@ func creators(refuse func(field, rule, message string), in []Creator) []commitme
 	return out
 }
 
-// present checks that a trimmed text is not empty, is not too long, and has a visible
-// character.
+// present checks that a trimmed text is not empty, is not too long, is valid UTF-8, and has
+// a visible character.
 func present(refuse func(field, rule, message string), field, value string, most int) bool {
 	switch {
 	case value == "":
 		refuse(field, "required", "This is required.")
 	case utf8.RuneCountInString(value) > most:
 		refuse(field, "max_length", fmt.Sprintf("At most %d characters.", most))
+	case !utf8.ValidString(value): // no JSON brings it here, but the commitment covers bytes
+		refuse(field, string(legible.Control), "Must be valid UTF-8.")
 	case legible.Blank(value):
 		refuse(field, "blank", "This text is invisible. Use letters, digits or signs.")
 	default:

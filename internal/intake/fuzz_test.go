@@ -53,6 +53,7 @@ func FuzzDescribe(f *testing.F) {
 	f.Add("A song", "Zoë Åström", "zoe@songs.example", "00123456789", "000000012146438X", "C:\\songs\\take 3.wav")
 	f.Add(" \u00a0x ", "e\u0301", "a@b", "1", "", "a/b\u202e/c")
 	f.Add("\u200bx", "\xff", "@", "x", "0", "..")
+	f.Add("0", "\x81", "a@b", "1", "", "take.wav")
 	f.Fuzz(func(t *testing.T, title, name, email, ipi, isni, filename string) {
 		in := Description{Title: title, Filename: filename, Creators: []Creator{{FullName: name, Email: email, Roles: []commitment.Role{commitment.Composer}, IPI: ipi, ISNI: isni}}}
 		kept, err := describe(in, network.Testnet)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -60,6 +61,11 @@ func (r *release) image(all []built) error {
 			Env:          []string{"TIMBRE_LISTEN=0.0.0.0:8080", "TMPDIR=/tmp"},
 			ExposedPorts: map[string]struct{}{"8080/tcp": {}},
 			Volumes:      map[string]struct{}{"/data": {}},
+			// As in the Dockerfile. The specification of OCI has no health check; Docker and
+			// Podman read this one.
+			Healthcheck: &v1.HealthConfig{
+				Test: []string{"CMD", "/usr/bin/timbre", "health"}, Interval: 10 * time.Second, Timeout: 6 * time.Second, StartPeriod: time.Minute, Retries: 3,
+			},
 			Labels: map[string]string{
 				"org.opencontainers.image.title": "Timbre", "org.opencontainers.image.version": r.version,
 				"org.opencontainers.image.licenses": "Apache-2.0",

@@ -222,6 +222,7 @@ func TestRelease(t *testing.T) {
 		if config.Config.User != "65532:65532" || config.Architecture != "amd64" {
 			t.Errorf("user %q, architecture %q", config.Config.User, config.Architecture)
 		}
+		runs(t, unpack(t, image), config.Config)
 	})
 
 	r := release{root: "../..", out: first, version: "1.2.3-rc.1"}

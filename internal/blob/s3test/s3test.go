@@ -69,16 +69,25 @@ type Server struct {
 	log    bytes.Buffer // read only after cmd has ended
 }
 
-// Start runs a server until the end of the test. If the server cannot be built, it skips
+// Program returns the path of the server's program. If it cannot be built, Program skips
 // the test, or fails it if TIMBRE_TEST_ALL is set.
-func Start(t testing.TB) *Server {
+func Program(t testing.TB) string {
 	t.Helper()
-	if _, err := program(); err != nil {
+	path, err := program()
+	if err != nil {
 		if os.Getenv("TIMBRE_TEST_ALL") != "" {
 			t.Fatal(err)
 		}
 		t.Skipf("skipped without an S3 server: %v", err)
 	}
+	return path
+}
+
+// Start runs a server until the end of the test. It skips or fails the test as Program
+// does.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	Program(t)
 	s := &Server{t: t, addr: freeAddress(t), dir: t.TempDir()}
 	s.URL = "http://" + s.addr
 	for _, d := range []string{"objects", "meta", "users"} {

@@ -29,3 +29,57 @@ func (q *Queries) EndSessions(ctx context.Context, arg EndSessionsParams) (int64
 	}
 	return result.RowsAffected()
 }
+
+const versionFiles = `-- name: VersionFiles :many
+SELECT v.work_id, v.version, w.network, w.ats_id, v.asset_key, v.media, v.certificate_key FROM versions v JOIN works w ON w.id = v.work_id
+WHERE v.work_id >= $1 AND (v.work_id > $1 OR v.version > $2)
+ORDER BY v.work_id, v.version LIMIT $3
+`
+
+type VersionFilesParams struct {
+	WorkID  string
+	Version int64
+	Lim     int32
+}
+
+type VersionFilesRow struct {
+	WorkID         string
+	Version        int64
+	Network        string
+	AtsID          int64
+	AssetKey       string
+	Media          string
+	CertificateKey string
+}
+
+// The files that versions name, in pages: those after this version.
+func (q *Queries) VersionFiles(ctx context.Context, arg VersionFilesParams) ([]VersionFilesRow, error) {
+	rows, err := q.db.QueryContext(ctx, versionFiles, arg.WorkID, arg.Version, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []VersionFilesRow
+	for rows.Next() {
+		var i VersionFilesRow
+		if err := rows.Scan(
+			&i.WorkID,
+			&i.Version,
+			&i.Network,
+			&i.AtsID,
+			&i.AssetKey,
+			&i.Media,
+			&i.CertificateKey,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
