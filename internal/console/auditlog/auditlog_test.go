@@ -47,7 +47,7 @@ func TestAuditLog(t *testing.T) {
 	}
 	_, next, _ := strings.Cut(page.Body, `rel="next" href="`)
 	next, _, _ = strings.Cut(next, `"`)
-	if page := admin.Get(next); strings.Count(page.Body, "<tr><td>") != 21 || strings.Contains(page.Body, `rel="next"`) || !strings.Contains(page.Body, "Back to the newest") {
+	if page := admin.Get(next); strings.Count(page.Body, "<tr><td>") != 31 || strings.Contains(page.Body, `rel="next"`) || !strings.Contains(page.Body, "Back to the newest") {
 		t.Errorf("%d lines on the last page", strings.Count(page.Body, "<tr><td>"))
 	}
 	today := time.Now().UTC().Format(day)
