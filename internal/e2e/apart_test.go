@@ -297,13 +297,14 @@ type follower struct {
 	seen chan string // the steps, "error", and "" at the end of the stream
 }
 
-func (x *apart) followers(id string) []follower {
-	x.t.Helper()
-	ctx, stop := context.WithTimeout(x.t.Context(), 2*harness.Timeout)
-	x.t.Cleanup(stop)
-	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(x.ats.URL, "http")+"/v1/ws/transactions/"+id, nil)
+// followers follows a transaction at a server in both ways.
+func followers(t *testing.T, url, id string) []follower {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), 2*harness.Timeout)
+	t.Cleanup(stop)
+	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(url, "http")+"/v1/ws/transactions/"+id, nil)
 	if err != nil {
-		x.t.Fatal(err)
+		t.Fatal(err)
 	}
 	socket, events := follower{"socket", make(chan string, 64)}, follower{"events", make(chan string, 64)}
 	go func() {
@@ -320,13 +321,13 @@ func (x *apart) followers(id string) []follower {
 			}
 		}
 	}()
-	req, err := http.NewRequestWithContext(ctx, "GET", x.ats.URL+"/v1/transactions/"+id+"/events", nil)
+	req, err := http.NewRequestWithContext(ctx, "GET", url+"/v1/transactions/"+id+"/events", nil)
 	if err != nil {
-		x.t.Fatal(err)
+		t.Fatal(err)
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil || res.StatusCode != http.StatusOK {
-		x.t.Fatal(res, err)
+		t.Fatal(res, err)
 	}
 	go func() {
 		defer close(events.seen)
@@ -502,7 +503,7 @@ func TestApart(t *testing.T) {
 		x.worker.Kill()
 		x.until("common.service_unavailable", asked.Prepare)
 		x.do(accepted.Confirm) // nothing is lost by accepting it
-		all := x.followers(accepted.TransactionID)
+		all := followers(t, x.ats.URL, accepted.TransactionID)
 		for _, f := range all {
 			f.first(t)
 		}
@@ -538,7 +539,7 @@ func TestApart(t *testing.T) {
 			x.do(followed.Mint, followed.Init, followed.Put, followed.Prepare, prepared.Mint, prepared.Init, prepared.Put, prepared.Prepare)
 			way.leave(x.back) // the worker first, so that something is still to come
 			x.do(followed.Confirm)
-			all := x.followers(followed.TransactionID)
+			all := followers(t, x.ats.URL, followed.TransactionID)
 			for _, f := range all {
 				f.first(t)
 			}
