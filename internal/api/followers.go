@@ -121,7 +121,7 @@ func (f *followers) enter(ctx context.Context, id string) (_ *audience, _ works.
 	return a, a.view, nil
 }
 
-// forget makes the next stream read anew: the access code of an ended transaction is shown for
+// forget makes the next stream read the transaction again: the access code of an ended transaction is shown for
 // a while only.
 func (f *followers) forget(a *audience) {
 	f.mu.Lock()
@@ -183,7 +183,7 @@ func (f *followers) read() {
 func (a *audience) look() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.known || a.view.Done != nil { // the first stream reads it, or everything is told
+	if !a.known || a.view.Done != nil { // the first stream reads it, or all frames are sent
 		return
 	}
 	v, err := a.all.works.Followed(context.Background(), a.id)

@@ -2,12 +2,31 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
+	"time"
 
 	"timbre.example/internal/fault"
-	"timbre.example/internal/operation"
 	"timbre.example/internal/web"
 	"timbre.example/internal/works"
 )
+
+// Registered says where a version is registered. Its name is exported because huma ignores
+// unexported embedded types.
+type Registered struct {
+	TxHash      string    `json:"tx_hash"`
+	BlockNumber int64     `json:"block_number"`
+	BlockHash   string    `json:"block_hash"`
+	At          time.Time `json:"registered_at" doc:"When the network accepted it: the time on certificate and evidence"`
+	AtsID       int64     `json:"ats_id"`
+	WorkID      string    `json:"work_id"`
+	ExplorerURL string    `json:"explorer_url"`
+	WorkURL     string    `json:"work_url" doc:"The work's public page"`
+	AccessCode  string    `json:"access_code,omitempty"`
+}
+
+func details(o *works.Outcome) *Registered {
+	return &Registered{TxHash: o.TxHash, BlockNumber: o.BlockNumber, BlockHash: o.BlockHash, At: o.At, AtsID: o.AtsID, WorkID: o.WorkID, ExplorerURL: o.ExplorerURL, WorkURL: o.WorkURL, AccessCode: o.AccessCode}
+}
 
 // The frames of a progress stream. A failure is an error frame, never an update. The
 // completed step always has its details.
@@ -73,11 +92,10 @@ type event struct {
 
 // encode encodes frames.
 func encode(all ...frame) (out news, err error) {
-	defer operation.Wrap(&err, "encode %d frames", len(all))
 	for _, f := range all {
 		data, err := json.Marshal(f.body)
 		if err != nil {
-			return news{}, err
+			return news{}, fmt.Errorf("encode a frame: %w", err)
 		}
 		out.events = append(out.events, event{f.number, f.event, data, f.last})
 		out.wire = web.AppendMessage(out.wire, data)

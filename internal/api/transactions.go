@@ -10,25 +10,10 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/record"
 	"timbre.example/internal/web"
-	"timbre.example/internal/works"
 )
 
 type transactionInput struct {
 	ID string `path:"id" format:"uuid" doc:"The id is the capability: any client that knows it may follow"`
-}
-
-// Registered says where a version is registered. Its name is exported because huma ignores
-// unexported embedded types.
-type Registered struct {
-	TxHash      string    `json:"tx_hash"`
-	BlockNumber int64     `json:"block_number"`
-	BlockHash   string    `json:"block_hash"`
-	At          time.Time `json:"registered_at" doc:"When the network accepted it: the time on certificate and evidence"`
-	AtsID       int64     `json:"ats_id"`
-	WorkID      string    `json:"work_id"`
-	ExplorerURL string    `json:"explorer_url"`
-	WorkURL     string    `json:"work_url" doc:"The work's public page"`
-	AccessCode  string    `json:"access_code,omitempty"`
 }
 
 // wireResult is the result of a transaction: that of a success or of a failure.
@@ -74,10 +59,6 @@ type transactionOutput struct {
 		CreatedAt   time.Time       `json:"created_at"`
 		UpdatedAt   time.Time       `json:"updated_at"`
 	}
-}
-
-func details(o *works.Outcome) *Registered {
-	return &Registered{TxHash: o.TxHash, BlockNumber: o.BlockNumber, BlockHash: o.BlockHash, At: o.At, AtsID: o.AtsID, WorkID: o.WorkID, ExplorerURL: o.ExplorerURL, WorkURL: o.WorkURL, AccessCode: o.AccessCode}
 }
 
 // An invalid id is transaction.not_found, without a query: the database may fail on it.

@@ -196,8 +196,8 @@ func (l *load) stop() {
 	l.clients.Wait()
 }
 
-// A server that is asked to end costs no request, and no stream silently, while clients
-// register songs through a proxy that notices nothing but refused connections.
+// A server that is asked to end costs no request, and no stream ends silently. Meanwhile clients
+// register songs through a proxy that notices only refused connections.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	x := newInstances(t, append(generous(), "TIMBRE_DRAIN_TIME=2s")...)

@@ -81,7 +81,7 @@ func (l *Listener) Finish(ctx context.Context) {
 	if d, ok := l.Listener.(interface{ SetDeadline(time.Time) error }); ok && d.SetDeadline(time.Now().Add(lastAccept)) == nil {
 		select {
 		case <-l.accepted:
-		case <-time.After(20 * lastAccept): // nobody accepts
+		case <-time.After(20 * lastAccept): // no server accepts
 		}
 	}
 	_ = l.Close() // it was open

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// atOnce is how long a write may wait for a client before another goroutine goes on with it.
+	// atOnce is how long a write may wait for a client before another goroutine continues it.
 	// Frames are smaller than the buffer of a connection, so a write waits only for a client that
 	// does not read.
 	atOnce = 2 * time.Millisecond

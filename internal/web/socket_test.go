@@ -63,7 +63,7 @@ func (s *sockets) open(early string) (*Socket, net.Conn, *bufio.Reader) {
 	return <-s.accepted, conn, in
 }
 
-// masked is a client's frame: the first byte, the length as it is said, and the payload.
+// masked is a client's frame: the first byte, the length that it states, and the payload.
 func masked(first byte, said int, payload string) string {
 	head := []byte{first}
 	switch {
@@ -86,9 +86,8 @@ func whole(first byte, payload string) string { return masked(first, len(payload
 
 func closing(code int) string { return string(binary.BigEndian.AppendUint16(nil, uint16(code))) }
 
-// Bytes of a client that break the protocol end the socket with the close frame of their kind,
-// whether they come early, at once, or byte by byte. Everything else is discarded, and each
-// ping is answered.
+// Bytes that break the protocol end the socket with the close frame of their kind: early, at
+// once, or byte by byte. Everything else is discarded, and each ping is answered.
 func TestFramesOfClients(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 125)
@@ -165,7 +164,7 @@ func TestFramesOfClients(t *testing.T) {
 	}
 }
 
-// A request that is no handshake is refused in the form of all refusals, and stays usable.
+// A request without a valid handshake is refused in the form of all refusals.
 func TestHandshakes(t *testing.T) {
 	t.Parallel()
 	s := newSockets(t)
@@ -242,7 +241,7 @@ func TestIndependentClient(t *testing.T) {
 }
 
 // A client that does not read is disconnected, and a write to it returns at once: it delays
-// nobody.
+// no other client.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	s := newSockets(t)
@@ -264,7 +263,7 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// What a slow client has not taken arrives in order when it reads again.
+// A slow client receives all frames in order when it reads again.
 func TestReaderCatchesUp(t *testing.T) {
 	t.Parallel()
 	s := newSockets(t)
