@@ -208,7 +208,7 @@ func (x *apart) routes(confirmed, prepared *harness.Song) []route {
 		{"status", x.ats, get(x.ats, "/v1/transactions/"+id), store},
 		{"events", x.ats, func(ctx context.Context) error { return events(ctx, x.ats.URL, x.finished) }, store},
 		{"socket", x.ats, func(ctx context.Context) error { return socket(ctx, x.ats.URL, x.finished) }, store},
-		// What others follow already is known.
+		// A transaction that is followed already is known.
 		{"more events", x.ats, func(ctx context.Context) error { return events(ctx, x.ats.URL, id) }, ""},
 		{"another socket", x.ats, func(ctx context.Context) error { return socket(ctx, x.ats.URL, id) }, ""},
 	}
