@@ -21,8 +21,10 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// cluster is several instances with all roles, on one Postgres and one folder of files.
+// cluster is several instances on one Postgres and one folder of files. All have all roles; with
+// oneWorker only the first one makes blocks.
 type cluster struct {
+	oneWorker bool
 	b         *bench
 	dir       string
 	database  string
@@ -33,11 +35,11 @@ type cluster struct {
 const clusterURL = "http://bench.example"
 
 // startCluster starts n instances, and makes an organization.
-func (b *bench) startCluster(ctx context.Context, name string, n int, blockTime time.Duration) (c *cluster, err error) {
+func (b *bench) startCluster(ctx context.Context, name string, n int, blockTime time.Duration, oneWorker bool) (c *cluster, err error) {
 	if err := os.Setenv("TIMBRE_TEST_FSYNC", "1"); err != nil {
 		return nil, err
 	}
-	c = &cluster{b: b, dir: filepath.Join(b.dir, name), blockTime: blockTime}
+	c = &cluster{oneWorker: oneWorker, b: b, dir: filepath.Join(b.dir, name), blockTime: blockTime}
 	if c.database, err = storetest.NewPostgres(); err != nil {
 		return nil, err
 	}
@@ -79,6 +81,9 @@ func (c *cluster) instance(ctx context.Context, i int) (*server, error) {
 	s.cmd = exec.CommandContext(ctx, c.b.binary, "serve", "--listen", addr, "--public-url", clusterURL, "--database-url", c.database, "--blob-url", "file:"+filepath.Join(c.dir, "blobs"),
 		"--secret-file", filepath.Join(c.dir, "secret"), "--network-block-time", c.blockTime.String(), "--drain-time", "0s", "--limits-connections", "0",
 		"--limits-mint", "off", "--limits-session", "off", "--limits-key", "off", "--limits-address", "off", "--limits-organization", "off")
+	if c.oneWorker && i > 0 {
+		s.cmd.Args = append(s.cmd.Args, "--roles", "organizations,ats")
+	}
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
 	s.cmd.WaitDelay = 30 * time.Second
 	s.cmd.Stderr = said
@@ -157,7 +162,7 @@ func (c *cluster) stop() (err error) {
 
 // benchInstances measures two instances on one Postgres.
 func benchInstances(ctx context.Context, b *bench) error {
-	c, err := b.startCluster(ctx, "instances", 2, blockTime)
+	c, err := b.startCluster(ctx, "instances", 2, blockTime, false)
 	if err != nil {
 		b.skip("two instances", err.Error())
 		return nil
@@ -312,7 +317,7 @@ func benchSocketsApart(ctx context.Context, b *bench) error {
 		return nil
 	}
 	block := sized(b, 90*time.Second, 8*time.Second)
-	c, err := b.startCluster(ctx, "apart", 2, block)
+	c, err := b.startCluster(ctx, "apart", 2, block, true)
 	if err != nil {
 		b.skip(what, err.Error())
 		return nil
