@@ -45,7 +45,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		}
 	}
 	told := f.openTelling(log)
-	s := &server{opened: opened{closers: closers{told}}, log: log, events: told.events, stop: make(chan struct{}), connections: f.LimitsConnections, proxies: f.TrustedProxies}
+	s := &server{opened: opened{closers: closers{told}}, log: log, events: told.events, stop: make(chan struct{}), drain: f.DrainTime, connections: f.LimitsConnections, proxies: f.TrustedProxies}
 	defer func() {
 		if err != nil {
 			s.close()

@@ -54,7 +54,9 @@ func (f serverFlags) openFaces(ctx context.Context, at entrance, st storage, who
 		PublicURL: at.url, Version: version, Log: told.log, Limits: who.limits, Streams: f.LimitsFollowers, TrustedProxies: f.TrustedProxies,
 		Metrics: told.metrics, Requests: requests, Tracer: told.tracer, Once: who.requests, Ping: st.db.Ping, Checks: append(api.Checks(st.space, w.registry), conditions(st.db, w.networks)...),
 	}, stop)
-	told.metrics.Read(f.sources(st, who, w, requests, out.web.OpenStreams))
+	skew := &clockSkew{db: st.db}
+	out.runs(skew.worker(told.log).Run)
+	told.metrics.Read(f.sources(st, who, w, requests, out.web.OpenStreams, skew))
 	api.New(api.Config{Web: out.web, Sessions: who.sessions, Keys: who.keys, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported()})
 	hooks := who.webhooks
 	if w.registry != nil {

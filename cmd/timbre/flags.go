@@ -234,6 +234,8 @@ type serverFlags struct {
 	TracesEndpoint string `env:"TIMBRE_TRACES_ENDPOINT,OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" example:"http://collector.internal.example:4318/v1/traces" placeholder:"URL" help:"URL of an OpenTelemetry collector that receives traces, by OTLP over HTTP. Without this flag, no trace is recorded."`
 	TracesRatio    ratio  `env:"TIMBRE_TRACES_RATIO" example:"0.1" default:"1" placeholder:"PART" help:"Part of the requests whose traces are recorded, from 0 to 1. Give all processes the same (default: ${default})."`
 
+	DrainTime time.Duration `env:"TIMBRE_DRAIN_TIME" example:"5s" default:"5s" placeholder:"TIME" help:"How long a server that was asked to end still accepts connections, while /readyz is 503 and load balancers turn to other instances. Then running requests have 20 seconds (default: ${default})."`
+
 	RequestLog int `name:"request-log" env:"TIMBRE_REQUEST_LOG" example:"14" default:"14" placeholder:"DAYS" help:"Days for which the calls of each organization are kept, for its console; 0 keeps none (default: ${default})."`
 
 	LogLevel slog.Level `env:"TIMBRE_LOG_LEVEL" example:"INFO" default:"INFO" placeholder:"LEVEL" help:"DEBUG logs every request, INFO refused requests, WARN and ERROR only problems (default: ${default})."`
@@ -324,6 +326,9 @@ func (f authorityFlag) authority() (*timestamp.Client, error) {
 	return c, nil
 }
 
+// mostDrain is the longest time to drain: no service manager waits longer.
+const mostDrain = 10 * time.Minute
+
 // validate finds what the types of the flags cannot.
 func (f serverFlags) validate() error {
 	for _, x := range []struct {
@@ -346,6 +351,9 @@ func (f serverFlags) validate() error {
 		if _, err := credits.ParsePrices(x.value, credits.Prices{}); err != nil {
 			return wrongf(x.flag, "%s", strings.TrimPrefix(err.Error(), "prices: "))
 		}
+	}
+	if f.DrainTime < 0 || f.DrainTime > mostDrain {
+		return wrongf("drain-time", "must be from 0 to %s", mostDrain)
 	}
 	if f.ReserveSpace < 0 {
 		return wrongf("reserve-space", "must not be negative; 0 means the default")

@@ -17,10 +17,11 @@ import (
 
 // sources returns what a scrape reads. Counts over the whole database are read by workers
 // alone, so that every process more does not mean more queries.
-func (f serverFlags) sources(st storage, who identity, w works, requests *requestlog.Log, streams func() int) metrics.Sources {
+func (f serverFlags) sources(st storage, who identity, w works, requests *requestlog.Log, streams func() int, skew *clockSkew) metrics.Sources {
 	out := metrics.Sources{
 		Now:       st.db.Now,
 		Followers: streams,
+		ClockSkew: skew.last,
 		Limits:    who.limits.Alone,
 		Requests:  requests.Counts,
 		Database: func() metrics.Database {

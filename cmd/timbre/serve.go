@@ -65,6 +65,8 @@ type server struct {
 	// packed has the compressed files of web.
 	packed   *compressed.Cache
 	listener net.Listener
+	// drain is how long it still accepts connections when it is asked to end.
+	drain time.Duration
 	// connections is the largest number of connections of one address, except for those of
 	// the trusted proxies.
 	connections int
@@ -76,12 +78,17 @@ type server struct {
 	stopMu sync.Once
 }
 
-// drain is the time that running requests have to finish when the server stops. The stop
-// timeouts of deploy/ are longer.
-const drain = 20 * time.Second
+// requestTime is how long running requests may take when the server stops.
+const requestTime = 20 * time.Second
 
-// run serves until ctx ends. Then running requests have the time drain to finish, and the
-// worker finishes its current step.
+// run serves until ctx ends. Then no client notices, if others serve as well:
+//
+//  1. /readyz is 503, and each answer closes its connection. Everything is still served for the
+//     time to drain, so load balancers can notice.
+//  2. Progress streams receive what makes their clients poll or connect again.
+//  3. The server accepts no further connection. Running requests have requestTime to end. The
+//     remaining connections are idle, and are closed.
+//  4. The workers end their current step, and give back what they have leased.
 func (s *server) run(ctx context.Context) error {
 	begun := time.Now()
 	defer s.close()
@@ -91,13 +98,18 @@ func (s *server) run(ctx context.Context) error {
 		wg.Go(func() { w(working) })
 	}
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(web.LimitConnections(s.listener, s.connections, s.proxies)) }()
+	listener := web.NewListener(s.listener)
+	s.http.ConnState = listener.State
+	go func() { served <- s.http.Serve(web.LimitConnections(listener, s.connections, s.proxies)) }()
 	var err error
 	select {
 	case <-ctx.Done():
-		s.log.Info("stopping")
+		s.log.Info("stopping", "drain", s.drain)
+		s.web.Leave()
+		time.Sleep(s.drain)
 		s.stopMu.Do(func() { close(s.stop) })
-		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTime)
+		listener.Finish(limit)
 		if err = s.http.Shutdown(limit); err != nil {
 			s.http.Close() // closes the remaining connections
 		}

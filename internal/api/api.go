@@ -32,7 +32,8 @@ type Config struct {
 // API has the handlers of all routes.
 type API struct {
 	Config
-	counts counts
+	counts    counts
+	followers *followers
 }
 
 func (a *API) mints() bool { return a.Sessions.Tokens != nil }

@@ -27,6 +27,7 @@ func New(c Config) *API {
 	}
 	if a.works() {
 		a.Web.Handle(refusingStore, http.HandlerFunc(a.storeThatRefuses))
+		a.followers = newFollowers(a.Registry.Works, a.Web.Stopping())
 		a.Web.Stream(routeSocket, a.socket)
 		a.Web.Stream(routeEvents, a.events)
 	}

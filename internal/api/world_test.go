@@ -416,7 +416,13 @@ func (w *world) registered(title string) (transaction string) {
 // done waits for the end of a transaction.
 func (w *world) done(id string) works.View {
 	w.t.Helper()
-	changed, stop := w.registry.Works.Progress.Follow(id)
+	changed := make(chan struct{}, 1)
+	stop := w.registry.Works.Progress.Follow(id, func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	})
 	defer stop()
 	limit := time.NewTimer(30 * time.Second)
 	defer limit.Stop()

@@ -94,6 +94,9 @@ func (c *client) init(ctx context.Context, token string) (s slot, err error) {
 		work["external_user_ref"] = c.user
 	}
 	err = c.call(ctx, "/v1/works/init", token, work, &s)
+	if rest, ok := strings.CutPrefix(s.URL, c.public); ok && c.public != "" { // what a load balancer would do
+		s.URL = c.URL + rest
+	}
 	return s, err
 }
 

@@ -242,6 +242,7 @@ func commitsAlone(ctx context.Context, c *client, floor *commits, size int) (flo
 // load is 16 clients that register without pause.
 type load struct {
 	c         *client
+	spread    []*client // if there are any, the clients register at these in turn
 	files     [clients][]byte
 	mu        sync.Mutex
 	latencies []float64 // milliseconds from confirm to final
@@ -270,9 +271,13 @@ func (l *load) run(ctx context.Context, d time.Duration) (perSecond float64, n i
 		var waiting sync.WaitGroup
 		var mu sync.Mutex
 		var failed error
+		c := l.c
+		if len(l.spread) > 0 {
+			c = l.spread[i%len(l.spread)]
+		}
 		for time.Since(start) < d {
 			unique(l.files[i])
-			id, err := l.c.register(ctx, l.files[i])
+			id, err := c.register(ctx, l.files[i])
 			if err != nil {
 				failed = err
 				break
@@ -281,7 +286,7 @@ func (l *load) run(ctx context.Context, d time.Duration) (perSecond float64, n i
 			slots <- struct{}{}
 			waiting.Go(func() {
 				defer func() { <-slots }()
-				err := l.c.final(ctx, id)
+				err := c.final(ctx, id)
 				if err != nil {
 					mu.Lock()
 					defer mu.Unlock()

@@ -47,6 +47,7 @@ var benches = []measurement{
 	{"fair", benchFair},
 	{"registrations", benchRegistrations},
 	{"sockets", benchSockets},
+	{"instances", benchInstances},
 	{"webhooks", benchWebhooks},
 	{"console", benchConsole},
 	{"cost", benchCost},

@@ -27,6 +27,7 @@ type server struct {
 	exited chan error
 	dir    string
 	ready  time.Duration // from exec to the first 200 of /healthz
+	public string        // the public URL of several instances; "" for a demo
 
 	URL         string `json:"url"`
 	SiteKey     string `json:"site_key"`

@@ -35,6 +35,8 @@ type apart struct {
 	organizations, ats, worker *harness.Server
 	// front is what organizations and ats go through, back the worker alone.
 	front, back *faultproxy.Proxy
+	// finished is a transaction that has ended, and that nothing follows.
+	finished string
 }
 
 // Short enough for a test to see the end of it, and far longer than anything takes
@@ -169,7 +171,7 @@ func (x *apart) check(works int) {
 }
 
 // route is one call of each kind, and what it is refused with while the database
-// is away.
+// is away; "": it succeeds.
 type route struct {
 	name string
 	at   *harness.Server
@@ -204,8 +206,11 @@ func (x *apart) routes(confirmed, prepared *harness.Song) []route {
 		{"prepare", x.ats, prepared.Prepare, session},
 		{"confirm", x.ats, prepared.Confirm, session},
 		{"status", x.ats, get(x.ats, "/v1/transactions/"+id), store},
-		{"events", x.ats, func(ctx context.Context) error { return events(ctx, x.ats.URL, id) }, store},
-		{"socket", x.ats, func(ctx context.Context) error { return socket(ctx, x.ats.URL, id) }, store},
+		{"events", x.ats, func(ctx context.Context) error { return events(ctx, x.ats.URL, x.finished) }, store},
+		{"socket", x.ats, func(ctx context.Context) error { return socket(ctx, x.ats.URL, x.finished) }, store},
+		// A transaction that is followed already is known.
+		{"more events", x.ats, func(ctx context.Context) error { return events(ctx, x.ats.URL, id) }, ""},
+		{"another socket", x.ats, func(ctx context.Context) error { return socket(ctx, x.ats.URL, id) }, ""},
 	}
 }
 
@@ -297,13 +302,14 @@ type follower struct {
 	seen chan string // the steps, "error", and "" at the end of the stream
 }
 
-func (x *apart) followers(id string) []follower {
-	x.t.Helper()
-	ctx, stop := context.WithTimeout(x.t.Context(), 2*harness.Timeout)
-	x.t.Cleanup(stop)
-	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(x.ats.URL, "http")+"/v1/ws/transactions/"+id, nil)
+// followers follows a transaction at a server in both ways.
+func followers(t *testing.T, url, id string) []follower {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), 2*harness.Timeout)
+	t.Cleanup(stop)
+	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(url, "http")+"/v1/ws/transactions/"+id, nil)
 	if err != nil {
-		x.t.Fatal(err)
+		t.Fatal(err)
 	}
 	socket, events := follower{"socket", make(chan string, 64)}, follower{"events", make(chan string, 64)}
 	go func() {
@@ -320,13 +326,13 @@ func (x *apart) followers(id string) []follower {
 			}
 		}
 	}()
-	req, err := http.NewRequestWithContext(ctx, "GET", x.ats.URL+"/v1/transactions/"+id+"/events", nil)
+	req, err := http.NewRequestWithContext(ctx, "GET", url+"/v1/transactions/"+id+"/events", nil)
 	if err != nil {
-		x.t.Fatal(err)
+		t.Fatal(err)
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil || res.StatusCode != http.StatusOK {
-		x.t.Fatal(res, err)
+		t.Fatal(res, err)
 	}
 	go func() {
 		defer close(events.seen)
@@ -473,6 +479,7 @@ func TestApart(t *testing.T) {
 		if works++; s.Result == nil || !s.Result.Success {
 			t.Fatalf("%+v", s.Result)
 		}
+		x.finished = s.TransactionID
 	})
 
 	t.Run("issuer", func(t *testing.T) {
@@ -502,7 +509,7 @@ func TestApart(t *testing.T) {
 		x.worker.Kill()
 		x.until("common.service_unavailable", asked.Prepare)
 		x.do(accepted.Confirm) // nothing is lost by accepting it
-		all := x.followers(accepted.TransactionID)
+		all := followers(t, x.ats.URL, accepted.TransactionID)
 		for _, f := range all {
 			f.first(t)
 		}
@@ -538,7 +545,7 @@ func TestApart(t *testing.T) {
 			x.do(followed.Mint, followed.Init, followed.Put, followed.Prepare, prepared.Mint, prepared.Init, prepared.Put, prepared.Prepare)
 			way.leave(x.back) // the worker first, so that something is still to come
 			x.do(followed.Confirm)
-			all := x.followers(followed.TransactionID)
+			all := followers(t, x.ats.URL, followed.TransactionID)
 			for _, f := range all {
 				f.first(t)
 			}
@@ -551,7 +558,7 @@ func TestApart(t *testing.T) {
 					if r.name == "stats" && err == nil { // counts that were read before the fault are served for a second
 						harness.Eventually(func() bool { err = r.call(t.Context()); return err != nil })
 					}
-					if took := time.Since(begun); !refused(err, r.code) || took > way.patience {
+					if took := time.Since(begun); (r.code == "") != (err == nil) || err != nil && !refused(err, r.code) || took > way.patience {
 						t.Errorf("%s at %s: %v after %s, want %s", r.name, r.at.URL, err, took, r.code)
 					}
 				})

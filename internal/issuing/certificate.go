@@ -107,8 +107,10 @@ func (s *Service) certifyTurn(ctx context.Context, d outbox.Delivery) (took time
 		took, failed, err = s.certifyOne(ctx, d, v)
 	}
 	switch {
-	case err == nil && failed == nil || ctx.Err() != nil:
-		return took, err
+	case err == nil && failed == nil:
+		return took, nil
+	case ctx.Err() != nil: // the server stops: another one makes it at once
+		return took, errors.Join(err, s.certificates.Return(context.WithoutCancel(ctx), d))
 	case failed != nil:
 		wait, err := s.certificates.Retry(ctx, d, failed)
 		s.Events.CertificateFailed()

@@ -67,8 +67,10 @@ func (s *Service) stampTurn(ctx context.Context, row query.NextUnstampedRow) err
 	begun := time.Now()
 	token, err := s.Stamp(ctx, [32]byte(row.Commitment))
 	if err != nil {
-		if ctx.Err() != nil {
-			return errors.Join(err, ctx.Err())
+		if ctx.Err() != nil { // the server stops: another one asks at once
+			return errors.Join(err, s.DB.Tx(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+				return tx.RetryTimestamp(ctx, query.RetryTimestampParams{WorkID: row.WorkID, Version: row.Version, AgainAt: row.TimestampAt, Tries: row.TimestampTries})
+			}))
 		}
 		now := s.DB.Now()
 		s.authority.wait = min(max(2*s.authority.wait, turns.FirstPause), LastTimestampPause)

@@ -34,6 +34,8 @@ type Sources struct {
 	Rows func(context.Context) (Rows, error)
 	// Log reads the state of the log of a network.
 	Log func(ctx context.Context, network string) (Log, error)
+	// ClockSkew is how far the database's clock is ahead of this machine's.
+	ClockSkew func() time.Duration
 	// Now is the clock; nil: the system's.
 	Now func() time.Time
 }
@@ -129,6 +131,9 @@ func (m *Metrics) Read(s Sources) {
 	}
 	if s.Followers != nil {
 		gauge("timbre_followers", "Open progress streams.", func() float64 { return float64(s.Followers()) })
+	}
+	if s.ClockSkew != nil {
+		gauge("timbre_clock_skew_seconds", "How far the database's clock is ahead of the clock of this machine.", func() float64 { return s.ClockSkew().Seconds() })
 	}
 	if s.Uploads != nil {
 		gauge("timbre_uploads_running", "Uploads that this process is receiving.", func() float64 { n, _ := s.Uploads(); return float64(n) })

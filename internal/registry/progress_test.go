@@ -11,6 +11,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/internal/work"
 )
 
 // A follower whose read failed is woken again when the database is back, although nothing
@@ -31,7 +32,8 @@ func TestWokenWhenTheDatabaseIsBack(t *testing.T) {
 	}
 	t.Cleanup(func() { db.Close() })
 	r := New(Config{DB: db, Log: slog.New(slog.DiscardHandler)})
-	changed, stop := r.Works.Progress.Follow("nobody's")
+	changed := work.NewSignal()
+	stop := r.Works.Progress.Follow("nobody's", changed.Ring)
 	defer stop()
 	go r.Works.Progress.Worker().Run(ctx)
 

@@ -30,6 +30,7 @@ import (
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/internal/work"
 	"timbre.example/internal/works"
 )
 
@@ -1129,7 +1130,8 @@ func TestTwoInstances(t *testing.T) {
 	for i := range 12 {
 		clients.Go(func() {
 			s := w.quoted("Both "+string(rune('A'+i)), i)
-			changed, stop := other.Works.Progress.Follow(s.slot.JobID)
+			changed := work.NewSignal()
+			stop := other.Works.Progress.Follow(s.slot.JobID, changed.Ring)
 			defer stop()
 			r := []*Registry{w.reg, other}[i%2]
 			if _, err := r.Intake.Confirm(t.Context(), s.by(), s.slot.JobID, "req"); err != nil {
@@ -1154,7 +1156,8 @@ func TestRunTellsFollowers(t *testing.T) {
 		defer func() { cancel(); <-done }()
 		w.net.Hold()
 		s := w.quoted("Live", 1)
-		changed, stop := w.reg.Works.Progress.Follow(s.slot.JobID)
+		changed := work.NewSignal()
+		stop := w.reg.Works.Progress.Follow(s.slot.JobID, changed.Ring)
 		defer stop()
 		if n := w.reg.Works.Progress.Followers(); n != 1 {
 			t.Fatalf("%d followers", n)

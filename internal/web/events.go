@@ -33,10 +33,16 @@ func (e *Events) Send(number int, event string, body any) (err error) {
 	if err != nil {
 		return err
 	}
+	return e.SendData(number, event, b)
+}
+
+// SendData is Send of JSON that is already encoded.
+func (e *Events) SendData(number int, event string, data []byte) (err error) {
+	defer operation.Wrap(&err, "send event %d", number)
 	if number > 0 {
-		return e.write("id: %d\nevent: %s\ndata: %s\n\n", number, event, b)
+		return e.write("id: %d\nevent: %s\ndata: %s\n\n", number, event, data)
 	}
-	return e.write("event: %s\ndata: %s\n\n", event, b)
+	return e.write("event: %s\ndata: %s\n\n", event, data)
 }
 
 // Beat sends a comment. Send one after each [Heartbeat].

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -30,6 +31,7 @@ type health struct {
 	version string
 	ping    func(context.Context) error
 	checks  []Check
+	leaving func() bool
 	running singleflight.Group
 }
 
@@ -52,10 +54,15 @@ func (h *health) healthy(w http.ResponseWriter, r *http.Request) {
 	w.Write([]byte(`{"status":"ok","version":"` + h.version + `"}` + "\n"))
 }
 
-// ready runs the checks that the query does not exclude, and then checks health. For example,
+// ready fails while the server leaves. Otherwise it runs the checks that the query does not
+// exclude, and then checks health. For example,
 // below the reserve of disk space everything except new uploads still works. So a load
 // balancer can exclude the check of the storage, and keep sending requests here.
 func (h *health) ready(w http.ResponseWriter, r *http.Request) {
+	if h.leaving() {
+		RenderError(w, r, fault.CommonServiceUnavailable(2*time.Second).With("reason", "stopping").Because(errors.New("the server stops")))
+		return
+	}
 	excluded := r.URL.Query()["exclude"]
 	for _, c := range h.checks {
 		if slices.Contains(excluded, c.Name) {

@@ -22,6 +22,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -76,6 +77,8 @@ type Router struct {
 	bounds   map[string]int64 // the largest body in bytes, by route
 	// description collects the operations of all faces: see describe.go.
 	description *description
+	// leaving is set when the server will soon accept no further connection.
+	leaving atomic.Bool
 	// stopping ends progress streams when the server shuts down.
 	stopping <-chan struct{}
 }
@@ -88,14 +91,14 @@ func New(c Config, stopping <-chan struct{}) *Router {
 	}
 	r := &Router{Config: c, chi: chi.NewRouter(), metrics: newMeasures(c.Metrics), streams: newStreams(c.Streams), bodies: newBodies(c.Bodies), bounds: map[string]int64{}, stopping: stopping, description: newDescription(c.Version, c.PublicURL)}
 	r.observer = observer{publicURL: c.PublicURL, proxies: c.TrustedProxies, bodyTimeout: c.BodyTimeout, metrics: r.metrics, requests: c.Requests, tracer: c.Tracer, log: c.Log}
-	r.chi.Use(r.observer.observe, r.observer.recover, unstored, cors, limitHead, limitAddress(c.Limits))
+	r.chi.Use(r.observer.observe, r.observer.recover, r.dismiss, unstored, cors, limitHead, limitAddress(c.Limits))
 	r.chi.NotFound(func(w http.ResponseWriter, q *http.Request) {
 		RenderError(w, q, fault.CommonNotFound().With("reason", "route"))
 	})
 	r.chi.MethodNotAllowed(func(w http.ResponseWriter, q *http.Request) {
 		RenderError(w, q, fault.CommonNotFound().With("reason", "method"))
 	})
-	h := &health{version: c.Version, ping: c.Ping, checks: c.Checks}
+	h := &health{version: c.Version, ping: c.Ping, checks: c.Checks, leaving: r.leaving.Load}
 	for path, handler := range map[string]http.HandlerFunc{"/healthz": h.healthy, "/readyz": h.ready} {
 		r.chi.Get(path, handler)
 		r.chi.Head(path, handler)
@@ -199,6 +202,21 @@ func (r *Router) EnterStream(organization, id string) (leave func(), err error) 
 
 // OpenStreams returns how many progress streams are open.
 func (r *Router) OpenStreams() int { return r.streams.open() }
+
+// Leave tells load balancers and clients to go elsewhere, before the server stops: /readyz is
+// 503, and each answer closes its connection. All requests are still served.
+func (r *Router) Leave() { r.leaving.Store(true) }
+
+// dismiss closes the connection of each answer while the server leaves. An idle connection
+// stays open: a proxy may be about to send a request on it, and would receive no answer.
+func (r *Router) dismiss(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if r.leaving.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, q)
+	})
+}
 
 // Stopping is closed when the server shuts down: streams end.
 func (r *Router) Stopping() <-chan struct{} { return r.stopping }

@@ -29,8 +29,8 @@ type Progress struct {
 // following is the set of followers of one transaction. Between two changes they share one
 // read of it: thousands may wake at once.
 type following struct {
-	channels map[chan struct{}]struct{}
-	changes  atomic.Int64
+	wakes   map[*func()]struct{}
+	changes atomic.Int64
 
 	mu   sync.Mutex // held while one follower reads for all
 	view View
@@ -41,23 +41,22 @@ func newProgress(db *store.DB, log *slog.Logger) *Progress {
 	return &Progress{db: db, log: log, followers: map[string]*following{}}
 }
 
-// Follow returns a channel that receives after the transaction's row has
-// changed, until stop is called.
-func (p *Progress) Follow(id string) (changed <-chan struct{}, stop func()) {
-	c := make(chan struct{}, 1)
+// Follow calls wake after each change of the transaction's row, until stop is called. wake
+// returns at once, and calls nothing of Progress.
+func (p *Progress) Follow(id string, wake func()) (stop func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f := p.followers[id]
 	if f == nil {
-		f = &following{channels: map[chan struct{}]struct{}{}, at: -1}
+		f = &following{wakes: map[*func()]struct{}{}, at: -1}
 		p.followers[id] = f
 	}
-	f.channels[c] = struct{}{}
-	return c, func() {
+	f.wakes[&wake] = struct{}{}
+	return func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		delete(f.channels, c)
-		if len(f.channels) == 0 {
+		delete(f.wakes, &wake)
+		if len(f.wakes) == 0 && p.followers[id] == f {
 			delete(p.followers, id)
 		}
 	}
@@ -68,7 +67,7 @@ func (p *Progress) Followers() (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, f := range p.followers {
-		n += len(f.channels)
+		n += len(f.wakes)
 	}
 	return n
 }
@@ -93,11 +92,8 @@ func (p *Progress) wakeAll() {
 // wake is called with the mutex of Progress held.
 func (f *following) wake() {
 	f.changes.Add(1) // before the followers read
-	for c := range f.channels {
-		select {
-		case c <- struct{}{}:
-		default:
-		}
+	for w := range f.wakes {
+		(*w)()
 	}
 }
 

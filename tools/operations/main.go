@@ -57,7 +57,7 @@ func main() {
 // prescribed are methods whose errors the standard library or another module compares.
 var prescribed = []string{
 	"Close", "Error", "Unwrap", "Read", "ReadAt", "ReadFrom", "Seek", "Write", "WriteTo", "Scan", "Value",
-	"MarshalText", "UnmarshalText", "MarshalJSON", "UnmarshalJSON", "Shutdown", "ExportSpans",
+	"Accept", "MarshalText", "UnmarshalText", "MarshalJSON", "UnmarshalJSON", "Shutdown", "ExportSpans",
 }
 
 // exempt are functions whose errors are their callers' own.

@@ -226,6 +226,9 @@ func (s *Server) Restart(env ...string) {
 	s.run(env)
 }
 
+// Addr is where it listens.
+func (s *Server) Addr() string { return s.addr }
+
 // Replace gives the next start, and the commands, the program of another release.
 func (s *Server) Replace(binary string) { s.binary = binary }
 
@@ -247,7 +250,7 @@ func (s *Server) run(env []string) {
 		args = append(args, "--no-seed") // the tests count what is there
 	}
 	cmd := exec.Command(s.binary, append(args, s.options.Args...)...)
-	cmd.Env = slices.Concat(os.Environ(), s.options.Settings, env)
+	cmd.Env = slices.Concat(os.Environ(), []string{"TIMBRE_DRAIN_TIME=0s"}, s.options.Settings, env) // no load balancer has to notice
 	said, out := io.Pipe()
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
@@ -336,12 +339,25 @@ func (s *Server) Kill() {
 	<-s.exited
 }
 
-// Stop asks the server to end, waits, and fails the test if it did not end well.
-func (s *Server) Stop() {
+// Terminate asks the server to end, and does not wait.
+func (s *Server) Terminate() {
 	s.t.Helper()
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+// Stop asks the server to end, waits, and fails the test if it did not end well.
+func (s *Server) Stop() {
+	s.t.Helper()
+	s.Terminate()
+	s.Ended()
+}
+
+// Ended waits for the end of a server that was asked to end, and fails the test if it did not
+// end well.
+func (s *Server) Ended() {
+	s.t.Helper()
 	select {
 	case <-s.exited:
 	case <-time.After(Timeout):
