@@ -254,8 +254,8 @@ func (d *Document) refusal(method string, status int, entries []fault.Entry, hea
 		return known
 	}
 	name := fmt.Sprintf("Refusal%d", status)
-	for i := 2; d.Components.Responses[name] != nil; i++ {
-		name = fmt.Sprintf("Refusal%d_%d", status, i)
+	for i := 'B'; d.Components.Responses[name] != nil; i++ {
+		name = fmt.Sprintf("Refusal%d%c", status, i)
 	}
 	d.refusals[key] = name
 	r := &huma.Response{Description: "The call is refused with " + strings.Join(names, " or ") + ".", Headers: refer(nil, append(slices.Clone(heads), "Link"))}
