@@ -15,12 +15,12 @@ import (
 func (f *Face) settings() {
 	do(f, operation{method: "GET", path: "/settings", id: "settings", summary: "The settings", needs: permission.SettingsRead}, f.readSettings)
 	submit(f, operation{method: "PATCH", path: "/settings", id: "change-settings", summary: "Change some of the settings", needs: permission.SettingsManage}, f.changeSettings)
-	submit(f, operation{method: "PUT", path: "/settings/logo", id: "set-logo", summary: "Replace the logo", needs: permission.SettingsManage, body: maxLogoBody}, f.setLogo)
+	submit(f, operation{method: "PUT", path: "/settings/logo", id: "set-logo", summary: "Replace the logo", needs: permission.SettingsManage, body: MaxLogoBody}, f.setLogo)
 	do(f, operation{method: "DELETE", path: "/settings/logo", id: "remove-logo", summary: "Remove the logo", needs: permission.SettingsManage}, f.removeLogo)
 }
 
-// maxLogoBody bounds the body with a logo, in bytes: the largest logo in base64, and the other members.
-const maxLogoBody = account.MaxLogoBytes * 3 / 2
+// MaxLogoBody bounds the body with a logo, in bytes: the largest logo in base64, and the other members.
+const MaxLogoBody = account.MaxLogoBytes * 3 / 2
 
 type wireSettings struct {
 	OrganizationID  string    `json:"organization_id" format:"uuid"`
