@@ -38,7 +38,7 @@ var wholeReads = map[string]string{
 	"ListedWorksAfter":         "it sorts one page, which an index chose",
 	"ListedWorksBefore":        "it sorts one page, which an index chose",
 	"LockOperators":            "the index has only operators",
-	"OrganizationWorks":        "it sorts one page, which an index chose",
+	"OrganizationWorks":        "it sorts what one page reads, which an index chose",
 	"TransfersOfTransaction":   "one transaction has three transfers",
 	"UncountedEnds":            "the index has only ends that are not counted, and the worker counts them",
 	"VersionsWithoutWords":     "the index has only versions without words, and the worker adds them",
