@@ -11,7 +11,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -149,6 +151,57 @@ func registerOn(t *testing.T, network, url, site, secretKey, origin, title strin
 	return token, code, transaction
 }
 
+// seeds are how many of the things that a demo makes are there.
+type seeds struct{ works, webhooks, members int }
+
+// count asks with the API key of the demo.
+func (d demoFile) count(t *testing.T) seeds {
+	t.Helper()
+	ask := func(path string) map[string]any {
+		return send(t, "GET", d.URL+path, map[string]string{"Authorization": "Bearer " + d.APIKey}, nil)
+	}
+	many := func(path, list string) int { return len(ask(path + "?first=100")[list].([]any)) }
+	return seeds{int(ask("/v1/works")["total_count"].(float64)), many("/v1/webhooks", "webhooks"), many("/v1/members", "members")}
+}
+
+// signIn opens the console with the address and the password of demo.json, as a browser does.
+func (d demoFile) signIn(t *testing.T) {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	page := func(r *http.Request, err error) (at, text string) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Origin", d.URL)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		res, err := browser.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		b, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d %s, %v", r.URL, res.StatusCode, b, err)
+		}
+		return res.Request.URL.Path, string(b)
+	}
+	_, form := page(http.NewRequestWithContext(t.Context(), "GET", d.Console.URL+"sign-in", nil))
+	csrf := regexp.MustCompile(`name="csrf" value="([^"]+)"`).FindStringSubmatch(form)
+	if csrf == nil {
+		t.Fatalf("the form has no token: %s", form)
+	}
+	fields := url.Values{"csrf": {csrf[1]}, "email": {d.Console.Email}, "password": {d.Console.Password}}
+	at, home := page(http.NewRequestWithContext(t.Context(), "POST", d.Console.URL+"sign-in", strings.NewReader(fields.Encode())))
+	if strings.Contains(at, "sign-in") || !strings.Contains(home, "Demo Records") {
+		t.Errorf("the sign-in leads to %s: %.300s", at, home)
+	}
+}
+
 // The demo starts, serves, stops, and starts again with the same data.
 func TestDemo(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demo")
@@ -198,6 +251,10 @@ func TestDemo(t *testing.T) {
 			t.Fatalf("the demo was not seeded: %s", first.said)
 		}
 	}
+	before := first.demo.count(t)
+	if before.works < 2 || before.webhooks < 4 || before.members < 2 {
+		t.Errorf("the demo has %+v", before)
+	}
 	first.stop()
 	if conn, err := net.Dial("tcp", strings.TrimPrefix(d.URL, "http://")); err == nil {
 		conn.Close()
@@ -208,12 +265,18 @@ func TestDemo(t *testing.T) {
 		t.Error("the second start made new keys")
 	}
 	_, _, _ = register(t, second.demo.URL, d.SiteKey, d.SecretKey, second.demo.URL, "Song 2")
+	// The second start makes nothing twice; the key and the sign-in of demo.json still work.
+	before.works++
+	if after := second.demo.count(t); after != before {
+		t.Errorf("after the second start the demo has %+v, want %+v", after, before)
+	}
+	second.demo.signIn(t)
 	// The command line works on the database of a running server.
-	var before, balance map[string]int64
-	timbre(t, "credits", "balance", d.OrganizationID, "--json", "--database-url", second.demo.DatabaseURL).ok(&before)
+	var had, balance map[string]int64
+	timbre(t, "credits", "balance", d.OrganizationID, "--json", "--database-url", second.demo.DatabaseURL).ok(&had)
 	timbre(t, "credits", "grant", d.OrganizationID, "5", "--json", "--database-url", second.demo.DatabaseURL).ok(&balance)
-	if balance["available"] != before["available"]+5 {
-		t.Errorf("%v, then %v", before, balance)
+	if balance["available"] != had["available"]+5 {
+		t.Errorf("%v, then %v", had, balance)
 	}
 	second.stop()
 	// After the database is removed, the demo starts with new keys.
@@ -325,7 +388,7 @@ func TestCostsAreDocumented(t *testing.T) {
 			costs[path] = cost{row[2], row[3]}
 		}
 	}
-	bounds := map[int64]string{api.MaxSmallBody: "8,192", api.MaxWorkBody: "216,064", manage.MaxBody: "16,384"}
+	bounds := map[int64]string{api.MaxSmallBody: "8,192", api.MaxWorkBody: "216,064", manage.MaxBody: "16,384", manage.MaxLogoBody: "1,572,864"}
 	found := map[string]bool{}
 	err = chi.Walk(s.web.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		c, ok := costs[route]

@@ -28,7 +28,7 @@ type slotOutput struct {
 	Body struct {
 		JobID     string     `json:"job_id" format:"uuid"`
 		Upload    string     `json:"upload,omitempty" enum:"none" doc:"none: nothing is uploaded, and prepare needs the file's hash and size unless init had them; left out with an upload_url"`
-		UploadURL string     `json:"upload_url,omitempty"`
+		UploadURL string     `json:"upload_url,omitempty" doc:"The client sends the file here with PUT: the bytes alone as the body, with Content-Length, without a token. The URL is the permission. A success is 200. Repeated PUTs are accepted until prepare, and the last complete one counts. The URL belongs to this server, which refuses with the envelope of every refusal, or to the object store of its operator"`
 		ExpiresAt *time.Time `json:"upload_expires_at,omitempty"`
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/internal/works"
 	"timbre.example/proof/evidence"
 )
 
@@ -266,4 +267,53 @@ func proved(t *testing.T, a answer, w *world, work string, version int64) {
 	if a.status != 200 || a.header.Get("Content-Type") != "application/json" || !bytes.Equal(a.body, want) {
 		t.Errorf("%d %s: %s", a.status, a.header, a.body)
 	}
+}
+
+// A search reads a bounded number of works. Its cursor goes on, so each work is found once, on every network.
+func TestSearchIsBounded(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, options{})
+		w.work()
+		b := w.backend(w.org, nil)
+		want := []string{"A needle of the main network", "A needle of the test network"}
+		b.registered(want[1], nil)
+		b.registered(want[0], map[string]any{"network": "mainnet"})
+		later := store.Micros(time.Now().Add(time.Hour))
+		w.must(db.Tx(t.Context(), func(tx *store.Tx) error {
+			for i := range works.MaxRead + 1 {
+				if err := tx.InsertWork(t.Context(), query.InsertWorkParams{
+					ID: fmt.Sprintf("01890000-0000-7000-9000-%012x", i), OrganizationID: w.org, Network: "testnet", AtsID: int64(1000 + i), Title: "Hay", TitleKey: "hay", Now: later + int64(i),
+				}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		var got []string
+		var pages []int
+		for after, more := "", true; more; {
+			var p struct {
+				Works []struct{ Title string }
+				Info  struct {
+					Next bool   `json:"has_next_page"`
+					End  string `json:"end_cursor"`
+				} `json:"page_info"`
+				Total int64 `json:"total_count"`
+			}
+			b.get("/v1/works?search=EEDLE&first=1&after=" + after).into(&p)
+			for _, one := range p.Works {
+				got = append(got, one.Title)
+			}
+			pages = append(pages, len(p.Works))
+			if p.Total != 1 { // on the main network: the test network has more works that changed later
+				t.Errorf("total_count is %d", p.Total)
+			}
+			if after, more = p.Info.End, p.Info.Next; len(pages) > 5 || more && after == "" {
+				t.Fatalf("%v %+v", pages, p)
+			}
+		}
+		if !slices.Equal(got, want) || !slices.Equal(pages, []int{0, 1, 1}) {
+			t.Errorf("found %q on pages of %v", got, pages)
+		}
+	})
 }

@@ -354,3 +354,44 @@ func TestNoRoomForFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusedMint takes the page and the backend of the quick start, for an organization without
+// credits. The widget shows the refusal of the mint at once; when there are credits, a retry goes on.
+func TestRefusedMint(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{
+		Roles: "organizations,ats,worker", Args: []string{"--prices-testnet", "network=2000,base=0,storage=1:0/:0"},
+	})
+	s.NewOrganization()
+	markup := listings(t, "quick-start.md", "html")
+	b := startBackend(t, "quick-start.md", "mjs", s.URL, s.SecretKey, strings.NewReplacer("cpk_…", s.SiteKey, "https://ats.example", s.URL).Replace(markup[0]))
+	s.CLI(nil, "origins", "add", s.OrganizationID, b.url)
+	p := browser.Open(t)
+	p.Goto(b.url + "/")
+	p.Wait(browser.Hook("file"))
+	fill(p, 0, noise(t, "unpaid.wav", 20_000), "Unpaid")
+	p.Wait(onScreen(0, "FAILED"))
+	const code = "registration.insufficient_credits"
+	failed := named(p.Events(), "failed")
+	if len(failed) != 1 || member[string](t, failed[0], "code") != code || !strings.HasPrefix(member[string](t, failed[0], "requestId"), "req_") {
+		t.Errorf("failed: %v", failed)
+	}
+	if shown := browser.Eval[string](p, "e2e.text('code')"); shown != code {
+		t.Errorf("the screen shows %q", shown)
+	}
+	// Still no credits: the retry asks the backend again.
+	p.Click(browser.Hook("retry"))
+	p.Wait("e2e.events.filter((e) => e.name === 'failed').length === 2")
+	p.Wait(browser.Hook("retry"))
+
+	s.CLI(nil, "credits", "grant", s.OrganizationID, "5000")
+	p.Click(browser.Hook("retry"))
+	p.Wait(browser.Hook("confirm"))
+	confirm(p, 0)
+	if n := len(p.Requests("POST", "/my-backend/session")); n != 4 {
+		t.Errorf("the page asked its backend %d times for a token, want 4", n)
+	}
+	if title := browser.Eval[string](p, "e2e.widget().shadowRoot.textContent"); !strings.Contains(title, "Unpaid") {
+		t.Errorf("the screen says %q", title)
+	}
+}

@@ -24,6 +24,7 @@ const (
 	exampleDeliveryMembers = `"id":"` + exampleID + `","webhook_id":"` + exampleID + `","event":"work_registered","transaction_id":"` + exampleID + `","state":"delivered","attempt_count":1,"last_status":200,"created_at":"` + exampleTime + `","ended_at":"` + exampleTime + `"`
 	exampleDelivery        = `{` + exampleDeliveryMembers + `}`
 	exampleHookMade        = `{` + exampleHookMembers + `,"secret":"whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","secret_base64":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`
+	exampleLogo            = "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQAQAAAAA3iMLMAAAADklEQVR42mPg/8BACgIAd7cP8V8mgawAAAAASUVORK5CYII="
 	exampleOrigin          = `{"origin":"https://www.your-domain.example"}`
 )
 
@@ -53,6 +54,14 @@ var described = map[string]openapi.Description{
 	"change-settings": {
 		Tag: openapi.Organization, Text: "Changes the settings that the body names. With `If-Match` or `revision`, an edit in between refuses the call with `common.conflict`.", Headers: []string{"ETag"},
 		Codes: []fault.Code{fault.CodeCommonBadRequest, fault.CodeCommonConflict}, Parameters: map[string]any{"If-Match": `"4"`}, Request: `{"name":"Songs","low_credits":100}`, Response: exampleSettings,
+	},
+	"set-logo": {
+		Tag: openapi.Organization, Text: "Replaces the logo of certificates that are made from now on. Only the pixels are stored: a transparent picture gets a white ground, and a large one is made smaller. SVG is refused.", Headers: []string{"ETag"},
+		Codes: []fault.Code{fault.CodeCommonBadRequest, fault.CodeCommonConflict}, Parameters: map[string]any{"If-Match": `"4"`}, Request: `{"logo":"` + exampleLogo + `"}`, Response: exampleSettings,
+	},
+	"remove-logo": {
+		Tag: openapi.Organization, Text: "Removes the logo. Certificates that are made from now on have none. A repeated call changes nothing.", Headers: []string{"ETag"},
+		Codes: []fault.Code{fault.CodeCommonBadRequest, fault.CodeCommonConflict}, Parameters: map[string]any{"If-Match": `"4"`}, Response: exampleSettings,
 	},
 
 	"test-origin": {Tag: openapi.Organization, Text: "Tests whether a page may embed the widget, and says which pattern allows it, or why each refuses it.", Parameters: map[string]any{"origin": "https://www.your-domain.example"}, Response: `{"origin":"https://www.your-domain.example","shown":"https://www.your-domain.example","allowed":true,"pattern":"https://www.your-domain.example","refused":[],"looks_like":[]}`},

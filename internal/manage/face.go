@@ -47,7 +47,7 @@ type Route struct {
 // inOrganization is the beginning of the paths that name an organization.
 const inOrganization = "/v1/organizations/{org}"
 
-// MaxBody bounds every body of the face, in bytes: a few short members.
+// MaxBody bounds every body of the face but a logo, in bytes: a few short members.
 const MaxBody = 16 << 10
 
 // Routes returns the table of the face.
@@ -59,6 +59,8 @@ type operation struct {
 	needs                     permission.Permission
 	// status is that of a success; 0 is 200.
 	status int
+	// body is the largest body in bytes; 0 is MaxBody.
+	body int64
 	// test says that a test key may make the change: the handler keeps it within test data.
 	test bool
 }

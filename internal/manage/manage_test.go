@@ -1,7 +1,11 @@
 package manage_test
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"image"
+	"image/png"
 	"net/url"
 	"strings"
 	"testing"
@@ -143,6 +147,68 @@ func TestSettings(t *testing.T) {
 				t.Errorf("%s: %s", name, text)
 			}
 		}
+	})
+}
+
+// pictureOf is a PNG, in base64.
+func pictureOf(t *testing.T, side int) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := png.Encode(&out, image.NewGray(image.Rect(0, 0, side, side))); err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(out.Bytes())
+}
+
+func TestLogo(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		key := w.all()
+		const path = "/v1/settings/logo"
+		for _, form := range []struct {
+			by   caller
+			path string
+		}{{key, path}, {w.member(w.org, permission.Admin), "/v1/organizations/" + w.org + "/settings/logo"}} {
+			read := w.call(key, "GET", "/v1/settings", nil).ok(200)
+			by := form.by.with("If-Match", read.header.Get("ETag"))
+			set := w.call(by, "PUT", form.path, map[string]any{"logo": pictureOf(t, 64)}).ok(200)
+			stored, err := account.GetLogo(t.Context(), db, w.org)
+			w.must(err)
+			if got := into[map[string]any](set); got["logo_sha256"] != stored.SHA256 || stored.Width != 64 || set.header.Get("ETag") == read.header.Get("ETag") {
+				t.Errorf("%v, %s", got, set.header.Get("ETag"))
+			}
+			// The second of two edits at once changes nothing.
+			w.call(by, "PUT", form.path, map[string]any{"logo": pictureOf(t, 32)}).refused(409, fault.CodeCommonConflict)
+			w.call(by, "DELETE", form.path, nil).refused(409, fault.CodeCommonConflict)
+			for range 2 {
+				removed := into[map[string]any](w.call(form.by, "DELETE", form.path, nil).ok(200))
+				if removed["logo_sha256"] != "" {
+					t.Errorf("%v", removed)
+				}
+			}
+			if _, err := account.GetLogo(t.Context(), db, w.org); err == nil {
+				t.Error("the logo is still there")
+			}
+		}
+		entries := into[struct {
+			Entries []struct{ Action string }
+		}](w.call(key, "GET", "/v1/audit?action=organization.changed", nil).ok(200)).Entries
+		if len(entries) != 4 {
+			t.Errorf("the audit log has %v, want 4 changes", entries)
+		}
+		largest := base64.StdEncoding.EncodeToString(make([]byte, account.MaxLogoBytes+1))
+		for name, bad := range map[string]any{
+			"SVG": base64.StdEncoding.EncodeToString([]byte("<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>")), "no base64": "not base64", "empty": "", "null": nil,
+			"small": pictureOf(t, 8), "too large": largest, "number": 1,
+		} {
+			a := w.call(key, "PUT", path, map[string]any{"logo": bad}).refused(422, fault.CodeCommonValidationFailed)
+			if text, _ := json.Marshal(a.err.Details); !strings.Contains(string(text), `"logo"`) {
+				t.Errorf("%s: %s", name, text)
+			}
+		}
+		w.call(key, "PUT", path, map[string]any{"logo": strings.Repeat("A", 2*account.MaxLogoBytes)}).refused(422, fault.CodeCommonValidationFailed)
+		w.call(key, "PUT", path, map[string]any{"logo": pictureOf(t, 64), "revision": 1}).refused(409, fault.CodeCommonConflict)
+		w.call(key.with("If-Match", "many"), "DELETE", path, nil).refused(400, fault.CodeCommonBadRequest)
 	})
 }
 

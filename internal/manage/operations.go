@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -33,7 +34,7 @@ func do[I, O any](f *Face, o operation, handler func(*Call, *I) (*O, error)) {
 // submit adds an operation with a JSON body. A POST makes something, so
 // it takes an Idempotency-Key.
 func submit[I, O any](f *Face, o operation, handler func(*Call, *I) (*O, error)) {
-	body := web.Body[Caller, I]{Most: MaxBody, Strict: true}
+	body := web.Body[Caller, I]{Most: cmp.Or(o.body, MaxBody), Strict: true}
 	if o.method == http.MethodPost {
 		body.Once = Caller.once
 	}

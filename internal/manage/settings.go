@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"encoding/base64"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +15,12 @@ import (
 func (f *Face) settings() {
 	do(f, operation{method: "GET", path: "/settings", id: "settings", summary: "The settings", needs: permission.SettingsRead}, f.readSettings)
 	submit(f, operation{method: "PATCH", path: "/settings", id: "change-settings", summary: "Change some of the settings", needs: permission.SettingsManage}, f.changeSettings)
+	submit(f, operation{method: "PUT", path: "/settings/logo", id: "set-logo", summary: "Replace the logo", needs: permission.SettingsManage, body: MaxLogoBody}, f.setLogo)
+	do(f, operation{method: "DELETE", path: "/settings/logo", id: "remove-logo", summary: "Remove the logo", needs: permission.SettingsManage}, f.removeLogo)
 }
+
+// MaxLogoBody bounds the body with a logo, in bytes: the largest logo in base64, and the other members.
+const MaxLogoBody = account.MaxLogoBytes * 3 / 2
 
 type wireSettings struct {
 	OrganizationID  string    `json:"organization_id" format:"uuid"`
@@ -72,28 +78,28 @@ type changeSettingsInput struct {
 	}
 }
 
-// revision returns the revision that the caller has read; 0 accepts any.
-func (in *changeSettingsInput) revision() (int64, error) {
+// revision returns the revision that the caller has read, from If-Match or the member of the body; 0 accepts any.
+func revision(ifMatch string, member *int64) (int64, error) {
 	var read int64
-	if text := strings.TrimSpace(in.IfMatch); text != "" && text != "*" {
+	if text := strings.TrimSpace(ifMatch); text != "" && text != "*" {
 		n, err := strconv.ParseInt(strings.Trim(strings.TrimPrefix(text, "W/"), `"`), 10, 64)
 		if err != nil || n < 1 {
 			return 0, fault.CommonBadRequest("if_match")
 		}
 		read = n
 	}
-	switch r := in.Body.Revision; {
-	case r == nil:
+	switch {
+	case member == nil:
 		return read, nil
-	case *r < 1 || read != 0 && read != *r:
+	case *member < 1 || read != 0 && read != *member:
 		return 0, fault.CommonValidationFailed([]fault.Field{{Field: "revision", Rule: "range", Message: "Must be the revision of the settings, as in If-Match."}})
 	default:
-		return *r, nil
+		return *member, nil
 	}
 }
 
 func (f *Face) changeSettings(c *Call, in *changeSettingsInput) (*settingsOutput, error) {
-	revision, err := in.revision()
+	read, err := revision(in.IfMatch, in.Body.Revision)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +108,7 @@ func (f *Face) changeSettings(c *Call, in *changeSettingsInput) (*settingsOutput
 	if b.AccessCodeTTL != nil && (*b.AccessCodeTTL < 0 || *b.AccessCodeTTL > most) {
 		return nil, fault.CommonValidationFailed([]fault.Field{{Field: "access_code_ttl_seconds", Rule: "range", Message: "Must be 0 for no end, or one minute to 100 years."}})
 	}
-	o, err := account.ChangeOrganization(c, f.DB, c.Actor, c.Organization, revision, func(o *account.Organization) {
+	o, err := account.ChangeOrganization(c, f.DB, c.Actor, c.Organization, read, func(o *account.Organization) {
 		set(&o.Name, b.Name)
 		set(&o.WidgetEnabled, b.WidgetEnabled)
 		set(&o.MaxFileSize, b.MaxFileSize)
@@ -116,6 +122,46 @@ func (f *Face) changeSettings(c *Call, in *changeSettingsInput) (*settingsOutput
 			o.AccessCodeTTL = time.Duration(*b.AccessCodeTTL) * time.Second
 		}
 	})
+	if err != nil {
+		return nil, err
+	}
+	return settingsOf(o), nil
+}
+
+type setLogoInput struct {
+	IfMatch string `header:"If-Match" required:"false" doc:"The ETag that the caller has read, or *"`
+	Body    struct {
+		Revision *int64 `json:"revision" required:"false" nullable:"true" doc:"The revision that the caller has read, instead of If-Match"`
+		Logo     string `json:"logo" format:"base64" doc:"A PNG or JPEG of at most 1 MiB, in base64: 16 to 4096 pixels on each side, at most 4,194,304 in all"`
+	}
+}
+
+func (f *Face) setLogo(c *Call, in *setLogoInput) (*settingsOutput, error) {
+	read, err := revision(in.IfMatch, in.Body.Revision)
+	if err != nil {
+		return nil, err
+	}
+	upload, err := base64.StdEncoding.DecodeString(in.Body.Logo)
+	if err != nil {
+		return nil, fault.CommonValidationFailed([]fault.Field{{Field: "logo", Rule: "base64", Message: "Must be a picture in base64, with padding."}})
+	}
+	o, err := account.SetLogo(c, f.DB, c.Actor, c.Organization, read, upload)
+	if err != nil {
+		return nil, err
+	}
+	return settingsOf(o), nil
+}
+
+type removeLogoInput struct {
+	IfMatch string `header:"If-Match" required:"false" doc:"The ETag that the caller has read, or *"`
+}
+
+func (f *Face) removeLogo(c *Call, in *removeLogoInput) (*settingsOutput, error) {
+	read, err := revision(in.IfMatch, nil)
+	if err != nil {
+		return nil, err
+	}
+	o, err := account.SetLogo(c, f.DB, c.Actor, c.Organization, read, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -254,8 +254,8 @@ func (d *Document) refusal(method string, status int, entries []fault.Entry, hea
 		return known
 	}
 	name := fmt.Sprintf("Refusal%d", status)
-	for i := 'B'; d.Components.Responses[name] != nil; i++ {
-		name = fmt.Sprintf("Refusal%d%c", status, i)
+	for i := 1; d.Components.Responses[name] != nil; i++ {
+		name = fmt.Sprintf("Refusal%d%s", status, letters(i))
 	}
 	d.refusals[key] = name
 	r := &huma.Response{Description: "The call is refused with " + strings.Join(names, " or ") + ".", Headers: refer(nil, append(slices.Clone(heads), "Link"))}
@@ -273,6 +273,14 @@ func (d *Document) refusal(method string, status int, entries []fault.Entry, hea
 	}
 	d.Components.Responses[name] = r
 	return name
+}
+
+// letters counts B to Z, then AA, AB and so on: a component's name has letters and digits only.
+func letters(i int) string {
+	if i < 26 {
+		return string(rune('A' + i))
+	}
+	return letters(i/26-1) + string(rune('A'+i%26))
 }
 
 // envelope returns the schema of a refusal with one of these codes.

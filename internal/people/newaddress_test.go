@@ -3,6 +3,7 @@ package people_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -254,6 +255,61 @@ func TestDeleteAtOnce(t *testing.T) {
 		left, err := db.Read().ListMembers(t.Context(), query.ListMembersParams{OrganizationID: org, Pattern: "%", Lim: 10})
 		if err != nil || len(left) == 0 {
 			t.Errorf("no owner is left: %v", err)
+		}
+	})
+}
+
+// Of several people who take one address at the same moment, by a link or by a new account, one has it. The
+// others receive the refusal of an address that is taken.
+func TestOneAddressAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		ctx := t.Context()
+		mine, org := w.first()
+		me := w.session(mine.Session)
+		for i := range 4 {
+			shared := fmt.Sprintf("shared%d@label.example", i)
+			var takers []func() error
+			for j := range 2 {
+				old := fmt.Sprintf("old%d-%d@label.example", i, j)
+				w.add(me, org, old, permission.Viewer)
+				token, err := w.AskEmail(ctx, people.CommandLine(), old, shared, from)
+				if err != nil {
+					t.Fatal(err)
+				}
+				takers = append(takers, func() error { return w.ConfirmEmail(ctx, token, from) })
+			}
+			_, token, err := w.Invite(ctx, people.By{Session: me}, org, shared, permission.Viewer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			takers = append(takers, func() error {
+				_, _, err := w.AcceptNew(ctx, token, "", password, "de", from)
+				return err
+			})
+			start, errs := make(chan struct{}), make(chan error, len(takers))
+			for _, take := range takers {
+				go func() {
+					<-start
+					errs <- take()
+				}()
+			}
+			close(start)
+			won := 0
+			for range takers {
+				switch err := <-errs; {
+				case err == nil:
+					won++
+				case !errors.Is(err, people.ErrLink) && !errors.Is(err, fault.CodeCommonConflict):
+					t.Errorf("%s: %v", shared, err)
+				}
+			}
+			if won != 1 {
+				t.Errorf("%d accounts have taken %s", won, shared)
+			}
+			if row, err := db.Read().PersonByEmail(ctx, shared); err != nil || row.Email != shared {
+				t.Errorf("%+v %v", row, err)
+			}
 		}
 	})
 }

@@ -133,8 +133,9 @@ func (db *DB) Ping(ctx context.Context) (err error) {
 func (db *DB) Read() *query.Queries { return query.New(named{db.engine.reader()}) }
 
 // Tx runs f in one transaction, and commits it if f returns nil. If the database asks for
-// a retry (a deadlock, a serialization failure), Tx runs f again from the start. So f
-// must change nothing outside of the database.
+// a retry (a deadlock, a serialization failure), Tx runs f again from the start. It does so
+// as well after a violated unique index: f then reads the row that another transaction has
+// committed meanwhile. So f must change nothing outside of the database.
 func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 	for try := 1; ; try++ {
 		err := db.engine.tx(ctx, func(q query.DBTX) error {
@@ -175,12 +176,12 @@ func FirstID(t time.Time) string {
 // LastID is larger than every UUID, in every collation of the databases.
 const LastID = "g"
 
-// again reports whether the transaction must run again: Postgres asks for it, or the
-// connection was lost before the commit was sent. After a later loss it is unknown
+// again reports whether the transaction must run again: Postgres asks for it, two transactions
+// have added the same row at once, or the connection was lost before the commit was sent. After a later loss it is unknown
 // whether the transaction was committed, and the caller decides.
 func again(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01") || errors.Is(err, errLostBeforeCommit)
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "23505") || errors.Is(err, errLostBeforeCommit)
 }
 
 // Scrub removes deleted rows from the database's files. SQLite overwrites deleted pages

@@ -79,8 +79,10 @@ func ownWork(w query.Work) OwnWork {
 func (w OwnWork) Latest() OwnVersion { return w.Versions[len(w.Versions)-1] }
 
 // Cursor returns the place of the work in the list.
-func (w OwnWork) Cursor() string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(store.Micros(w.UpdatedAt), 10) + " " + w.ID))
+func (w OwnWork) Cursor() string { return cursor(store.Micros(w.UpdatedAt), w.ID) }
+
+func cursor(at int64, id string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(at, 10) + " " + id))
 }
 
 // parseCursor reads what Cursor wrote: the id of the work, and the time of its last change
@@ -107,7 +109,11 @@ type OwnWorksRequest struct {
 type OwnWorksPage struct {
 	Works []OwnWork
 	More  bool
-	Total int64 // on all pages
+	// End is the cursor of the next page; "" for an empty page that is the last one.
+	End string
+	// Total counts all pages. A search in a whole organization counts among the works that were
+	// changed last, [MaxRead] on each network.
+	Total int64
 }
 
 // maxSearch is how many characters of a title can be searched for; a title is no longer.
@@ -117,6 +123,9 @@ const maxSearch = 200
 const (
 	DefaultPage = 20
 	MaxPage     = 100
+	// MaxRead is how many works of an organization a page reads on each network. A page that has
+	// read so many is short, and the next page goes on behind them.
+	MaxRead = 10_000
 )
 
 var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
@@ -124,7 +133,8 @@ var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 // OwnWorks lists the works of the caller's end-user, or of the organization of an API key. A
 // session that is for one work lists that work only. A page costs two queries for each
 // network, however many works and versions are on it. A work that is registered during the
-// listing comes before the cursor, so no page repeats or skips a work.
+// listing comes before the cursor, so no page repeats or skips a work. A page of an
+// organization's works reads at most [MaxRead] works: it can be short, or empty, before the last page.
 func (s *Service) OwnWorks(ctx context.Context, l access.Lister, in OwnWorksRequest) (page OwnWorksPage, err error) {
 	defer operation.Wrap(&err, "list works")
 	networks, err := l.Networks(in.Network)
@@ -135,16 +145,40 @@ func (s *Service) OwnWorks(ctx context.Context, l access.Lister, in OwnWorksRequ
 	if err != nil {
 		return page, err
 	}
+	read := &reading{}
 	for _, n := range networks {
-		if err := s.listOn(ctx, l, n, in, at, &page); err != nil {
+		if err := s.listOn(ctx, l, n, in, at, read); err != nil {
 			return page, err
 		}
 	}
-	slices.SortStableFunc(page.Works, func(a, b OwnWork) int { return cmp.Or(b.UpdatedAt.Compare(a.UpdatedAt), strings.Compare(b.ID, a.ID)) })
-	if page.More = len(page.Works) > in.First; page.More {
-		page.Works = page.Works[:in.First]
+	slices.SortStableFunc(read.works, func(a, b OwnWork) int { return cmp.Or(b.UpdatedAt.Compare(a.UpdatedAt), strings.Compare(b.ID, a.ID)) })
+	page = OwnWorksPage{Works: read.works, Total: read.total}
+	if e := read.end; e != nil { // what follows is not known of every network
+		page.Works = slices.DeleteFunc(page.Works, func(w OwnWork) bool { return e.after(store.Micros(w.UpdatedAt), w.ID) })
+		page.More, page.End = true, cursor(e.before, e.beforeID)
+	}
+	if len(page.Works) > in.First {
+		page.More, page.Works = true, page.Works[:in.First]
+		page.End = page.Works[in.First-1].Cursor()
+	} else if n := len(page.Works); n > 0 && !page.More {
+		page.End = page.Works[n-1].Cursor()
 	}
 	return page, nil
+}
+
+// reading is what the networks add to a page.
+type reading struct {
+	works []OwnWork
+	total int64
+	// end is the first place at which a network stopped to read; nil if each has read enough.
+	end *place
+}
+
+// stop remembers that a network has read no further than to this work.
+func (r *reading) stop(at int64, id string) {
+	if stopped := (place{before: at, beforeID: id}); r.end == nil || stopped.after(r.end.before, r.end.beforeID) {
+		r.end = &stopped
+	}
 }
 
 // place is where a page begins, and which titles it has.
@@ -152,6 +186,11 @@ type place struct {
 	before   int64
 	beforeID string
 	pattern  string // for LIKE
+}
+
+// after reports whether a work follows this place in a list.
+func (p place) after(at int64, id string) bool {
+	return at < p.before || at == p.before && id < p.beforeID
 }
 
 func (in OwnWorksRequest) check() (at place, err error) {
@@ -178,7 +217,7 @@ func (in OwnWorksRequest) check() (at place, err error) {
 
 // listOn adds the works of one network to a page: one more than the page has, to know whether
 // there is another page.
-func (s *Service) listOn(ctx context.Context, l access.Lister, n network.Name, in OwnWorksRequest, at place, page *OwnWorksPage) error {
+func (s *Service) listOn(ctx context.Context, l access.Lister, n network.Name, in OwnWorksRequest, at place, page *reading) error {
 	c, q := l.Caller(), s.DB.Read()
 	ref := c.ExternalUserRef
 	if c.APIKeyID != "" {
@@ -194,13 +233,25 @@ func (s *Service) listOn(ctx context.Context, l access.Lister, n network.Name, i
 			return err
 		}
 		all, err := q.OrganizationWorks(ctx, query.OrganizationWorksParams{
-			OrganizationID: c.Organization, Network: string(n), Test: c.Test, Pattern: at.pattern, Before: at.before, BeforeID: at.beforeID, Lim: int32(in.First) + 1,
+			OrganizationID: c.Organization, Network: string(n), Test: c.Test, Pattern: at.pattern, Before: at.before, BeforeID: at.beforeID, Read: MaxRead, Lim: int32(in.First) + 1,
 		})
 		if err != nil {
 			return err
 		}
+		found := map[string]bool{}
 		for _, row := range all {
 			rows = append(rows, query.OwnWorksRow(row))
+			found[row.Work.ID] = true
+		}
+		if len(found) <= in.First {
+			last, err := q.LastReadOfOrganization(ctx, query.LastReadOfOrganizationParams{
+				OrganizationID: c.Organization, Network: string(n), Test: c.Test, Before: at.before, BeforeID: at.beforeID, Skip: MaxRead - 1,
+			})
+			if err == nil {
+				page.stop(last.UpdatedAt, last.ID)
+			} else if !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
 		}
 	} else {
 		total, err = q.CountOwnWorks(ctx, query.CountOwnWorksParams{
@@ -217,16 +268,16 @@ func (s *Service) listOn(ctx context.Context, l access.Lister, n network.Name, i
 			return err
 		}
 	}
-	page.Total += total
+	page.total += total
 	for _, row := range rows {
-		if k := len(page.Works); k == 0 || page.Works[k-1].ID != row.Work.ID {
-			page.Works = append(page.Works, ownWork(row.Work))
+		if k := len(page.works); k == 0 || page.works[k-1].ID != row.Work.ID {
+			page.works = append(page.works, ownWork(row.Work))
 		}
 		v, err := ownVersion(row.Version)
 		if err != nil {
 			return err
 		}
-		last := &page.Works[len(page.Works)-1]
+		last := &page.works[len(page.works)-1]
 		last.Versions = append(last.Versions, v)
 	}
 	return nil
@@ -240,7 +291,7 @@ const exact = 10_000
 func (s *Service) countAll(ctx context.Context, c access.Caller, n network.Name, pattern string) (int64, error) {
 	q := s.DB.Read()
 	if pattern != everyTitle {
-		return q.CountOrganizationWorks(ctx, query.CountOrganizationWorksParams{OrganizationID: c.Organization, Network: string(n), Test: c.Test, Pattern: pattern})
+		return q.CountOrganizationWorks(ctx, query.CountOrganizationWorksParams{OrganizationID: c.Organization, Network: string(n), Test: c.Test, Read: MaxRead, Pattern: pattern})
 	}
 	some, err := q.CountSomeOrganizationWorks(ctx, query.CountSomeOrganizationWorksParams{OrganizationID: c.Organization, Network: string(n), Test: c.Test, Lim: exact + 1})
 	if err != nil || some <= exact {

@@ -9,9 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,14 +23,13 @@ import (
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
 )
 
-// Checker compares exchanges with one description, and counts what it has seen.
+// Checker compares exchanges with one description.
 type Checker struct {
 	requests, answers validator.Validator
 	model             *v3.Document
 	options           *config.ValidationOptions
 
-	mu   sync.Mutex
-	seen map[string]map[string]bool // codes, or statuses of successes, by operation
+	mu sync.Mutex
 	// rehearsed are the codes that sessions rehearse, by their tokens. They may answer any call.
 	rehearsed map[string]string
 	ignored   map[string]bool // paths that a test adds
@@ -59,7 +56,7 @@ func New(description []byte) (*Checker, error) {
 	if valid, faults := answers.ValidateDocument(); !valid {
 		return nil, errors.New(strings.Join(sentences(faults), "\n"))
 	}
-	return &Checker{requests: requests, answers: answers, model: &model.Model, options: config.NewValidationOptions(), seen: map[string]map[string]bool{}, rehearsed: map[string]string{}, ignored: map[string]bool{}}, nil
+	return &Checker{requests: requests, answers: answers, model: &model.Model, options: config.NewValidationOptions(), rehearsed: map[string]string{}, ignored: map[string]bool{}}, nil
 }
 
 func sentences(faults []*validationerrors.ValidationError) (out []string) {
@@ -184,7 +181,6 @@ func (c *Checker) Check(req *http.Request, sent []byte, res *http.Response, body
 	if operation == nil {
 		return []string{fmt.Sprintf("%d for an undocumented operation", res.StatusCode)}
 	}
-	c.note(operation.OperationId, res.StatusCode, refused.Error.Code)
 	stream := res.StatusCode == http.StatusSwitchingProtocols || strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") // reports refusals inside
 	if res.StatusCode < 300 && !stream {
 		var body any
@@ -247,44 +243,6 @@ func prefixed(what string, faults []*validationerrors.ValidationError) []string 
 	out := sentences(faults)
 	for i := range out {
 		out[i] = what + ": " + out[i]
-	}
-	return out
-}
-
-func (c *Checker) note(operation string, status int, code string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.seen[operation] == nil {
-		c.seen[operation] = map[string]bool{}
-	}
-	if code == "" {
-		code = fmt.Sprint(status)
-	}
-	c.seen[operation][code] = true
-}
-
-// Unseen returns the codes that the description declares and that no checked exchange had, by
-// operation.
-func (c *Checker) Unseen() map[string][]string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	out := map[string][]string{}
-	for _, item := range c.model.Paths.PathItems.FromOldest() {
-		for _, o := range item.GetOperations().FromOldest() {
-			codes := map[string]bool{}
-			for _, r := range o.Responses.Codes.FromOldest() {
-				for _, m := range r.Content.FromOldest() {
-					for code := range m.Examples.FromOldest() {
-						codes[code] = !c.seen[o.OperationId][code]
-					}
-				}
-			}
-			for _, code := range slices.Sorted(maps.Keys(codes)) {
-				if codes[code] {
-					out[o.OperationId] = append(out[o.OperationId], code)
-				}
-			}
-		}
 	}
 	return out
 }

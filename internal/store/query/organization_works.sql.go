@@ -31,22 +31,27 @@ func (q *Queries) CountManyOrganizationWorks(ctx context.Context, arg CountManyO
 }
 
 const countOrganizationWorks = `-- name: CountOrganizationWorks :one
-SELECT COUNT(*) FROM works WHERE organization_id = $1 AND network = $2 AND test = $3 AND redacted_at IS NULL
-  AND title_key LIKE CAST($4 AS TEXT) ESCAPE '!'
+SELECT COUNT(*) FROM (SELECT r.title_key, r.redacted_at FROM works r
+  WHERE r.organization_id = $1 AND r.network = $2 AND r.test = $3
+  ORDER BY r.updated_at DESC, r.id DESC LIMIT $4) p
+WHERE p.redacted_at IS NULL AND p.title_key LIKE CAST($5 AS TEXT) ESCAPE '!'
 `
 
 type CountOrganizationWorksParams struct {
 	OrganizationID string
 	Network        string
 	Test           bool
+	Read           int32
 	Pattern        string
 }
 
+// The works with a title, among a number of works that were changed last.
 func (q *Queries) CountOrganizationWorks(ctx context.Context, arg CountOrganizationWorksParams) (int64, error) {
 	row := q.db.QueryRowContext(ctx, countOrganizationWorks,
 		arg.OrganizationID,
 		arg.Network,
 		arg.Test,
+		arg.Read,
 		arg.Pattern,
 	)
 	var count int64
@@ -79,14 +84,52 @@ func (q *Queries) CountSomeOrganizationWorks(ctx context.Context, arg CountSomeO
 	return count, err
 }
 
+const lastReadOfOrganization = `-- name: LastReadOfOrganization :one
+SELECT r.updated_at, r.id FROM works r
+WHERE r.organization_id = $1 AND r.network = $2 AND r.test = $3
+  AND r.updated_at <= $4 AND (r.updated_at < $4 OR r.id < $5)
+ORDER BY r.updated_at DESC, r.id DESC LIMIT 1 OFFSET $6
+`
+
+type LastReadOfOrganizationParams struct {
+	OrganizationID string
+	Network        string
+	Test           bool
+	Before         int64
+	BeforeID       string
+	Skip           int32
+}
+
+type LastReadOfOrganizationRow struct {
+	UpdatedAt int64
+	ID        string
+}
+
+// The last work that OrganizationWorks reads, if it does not read all of them: skip is one less than what it reads.
+func (q *Queries) LastReadOfOrganization(ctx context.Context, arg LastReadOfOrganizationParams) (LastReadOfOrganizationRow, error) {
+	row := q.db.QueryRowContext(ctx, lastReadOfOrganization,
+		arg.OrganizationID,
+		arg.Network,
+		arg.Test,
+		arg.Before,
+		arg.BeforeID,
+		arg.Skip,
+	)
+	var i LastReadOfOrganizationRow
+	err := row.Scan(&i.UpdatedAt, &i.ID)
+	return i, err
+}
+
 const organizationWorks = `-- name: OrganizationWorks :many
 SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, w.test, v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key, v.timestamp_until, v.language, v.issued_at, v.organization_id, v.certificate_at, v.certificate_tries, v.timestamp_at, v.timestamp_tries, v.words FROM works w JOIN versions v ON v.work_id = w.id
 WHERE w.id IN (
-  SELECT p.id FROM works p
-  WHERE p.organization_id = $1 AND p.network = $2 AND p.test = $3 AND p.redacted_at IS NULL
-    AND p.title_key LIKE CAST($4 AS TEXT) ESCAPE '!'
-    AND p.updated_at <= $5 AND (p.updated_at < $5 OR p.id < $6)
-  ORDER BY p.updated_at DESC, p.id DESC LIMIT $7)
+  SELECT p.id FROM (
+    SELECT r.id, r.updated_at, r.title_key, r.redacted_at FROM works r
+    WHERE r.organization_id = $1 AND r.network = $2 AND r.test = $3
+      AND r.updated_at <= $4 AND (r.updated_at < $4 OR r.id < $5)
+    ORDER BY r.updated_at DESC, r.id DESC LIMIT $6) p
+  WHERE p.redacted_at IS NULL AND p.title_key LIKE CAST($7 AS TEXT) ESCAPE '!'
+  ORDER BY p.updated_at DESC, p.id DESC LIMIT $8)
 ORDER BY w.updated_at DESC, w.id DESC, v.version
 `
 
@@ -94,9 +137,10 @@ type OrganizationWorksParams struct {
 	OrganizationID string
 	Network        string
 	Test           bool
-	Pattern        string
 	Before         int64
 	BeforeID       string
+	Read           int32
+	Pattern        string
 	Lim            int32
 }
 
@@ -105,15 +149,17 @@ type OrganizationWorksRow struct {
 	Version Version
 }
 
-// The works of an organization on one network, without the erased ones, the last changed first.
+// The works of an organization on one network, without the erased ones, the last changed first. It reads a
+// limited number of works, whatever their titles.
 func (q *Queries) OrganizationWorks(ctx context.Context, arg OrganizationWorksParams) ([]OrganizationWorksRow, error) {
 	rows, err := q.db.QueryContext(ctx, organizationWorks,
 		arg.OrganizationID,
 		arg.Network,
 		arg.Test,
-		arg.Pattern,
 		arg.Before,
 		arg.BeforeID,
+		arg.Read,
+		arg.Pattern,
 		arg.Lim,
 	)
 	if err != nil {
