@@ -55,7 +55,7 @@ func (f serverFlags) openFaces(ctx context.Context, at entrance, st storage, who
 		Metrics: told.metrics, Requests: requests, Tracer: told.tracer, Once: who.requests, Ping: st.db.Ping, Checks: append(api.Checks(st.space, w.registry), conditions(st.db, w.networks)...),
 	}, stop)
 	told.metrics.Read(f.sources(st, who, w, requests, out.web.OpenStreams))
-	api.New(api.Config{Web: out.web, Sessions: who.sessions, Keys: who.keys, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported()})
+	api.New(api.Config{Web: out.web, Sessions: who.sessions, Keys: who.keys, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported(), PartsFrom: f.UploadPartsFrom})
 	hooks := who.webhooks
 	if w.registry != nil {
 		hooks = w.registry.Webhooks // its worker is woken

@@ -5,6 +5,7 @@ package erasing
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"timbre.example/internal/blob"
@@ -36,6 +37,9 @@ type Config struct {
 type Service struct {
 	Config
 	strays time.Time // when the stored uploads were last checked
+
+	unfinished         atomic.Pointer[Unfinished]
+	aborted, temporary atomic.Int64
 }
 
 // New makes a Service. Its Worker sweeps.

@@ -46,6 +46,7 @@ var more = []struct {
 	{"works", weight{9_000, 8_000}},
 	{"file", weight{3_000, 2_700}},
 	{"hash", weight{4_200, 3_800}},
+	{"large", weight{3_600, 3_200}},
 }
 
 // types are the types of the element, and those for the templates of each framework.

@@ -4,6 +4,7 @@ import type { Fetching } from './ats/download.js';
 import type { Problem } from './ats/problem.js';
 import type { Result, Step } from './ats/tracking.js';
 import type { Work } from './ats/work.js';
+import type { Pace } from './parts/contract.js';
 import type { Mode } from './events.js';
 import { newCreator, type Draft, type FieldProblems, type SavedDraft } from './form/draft.js';
 import type { Key } from './i18n/texts.js';
@@ -57,6 +58,10 @@ export interface State extends Draft {
   /** Seconds of a wait that the server asked for: the remaining and the whole wait. */
   readonly wait: readonly [left: number, of: number];
   readonly loaded: number;
+  /** Of an upload in parts, once it is known. */
+  readonly pace?: Pace | undefined;
+  /** The chosen file is partly uploaded: sending it continues. */
+  readonly partly: boolean;
   /** The file is read here and not sent. */
   readonly stays: boolean;
   readonly jobId?: string;
@@ -94,6 +99,7 @@ export const initial = (mode: Purpose = 'register', own = false, id = 0): State 
   notice: '',
   wait: [0, 0],
   loaded: 0,
+  partly: false,
   stays: false,
   quoteOver: false,
   doubt: false,

@@ -50,6 +50,13 @@ func Exercise(t *testing.T, newStore func(t *testing.T) blob.Store, known map[st
 		{"ConcurrentPuts", concurrentPuts},
 		{"CopyDuringPuts", copyDuringPuts},
 		{"BrokenUploadIsInvisible", brokenUploadIsInvisible},
+		{"PartsInAnyOrder", partsInAnyOrder},
+		{"PartsSentAgain", partsSentAgain},
+		{"PartsOfAnotherSize", partsOfAnotherSize},
+		{"PartURLs", partURLs},
+		{"PartsAborted", partsAborted},
+		{"PartsOfTwoUploads", partsOfTwoUploads},
+		{"PartsOpened", partsOpened},
 		{"CORS", cors},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -197,7 +204,7 @@ func list(t *testing.T, s blob.Store) {
 	for range s.List(t.Context(), "up") { // a caller can stop early
 		break
 	}
-	if err := s.Sweep(t.Context()); err != nil {
+	if _, err := s.Sweep(t.Context()); err != nil {
 		t.Errorf("Sweep: %v", err)
 	}
 }
