@@ -181,6 +181,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 		server.Close()
 		stopWork()
 		wg.Wait()
+		w.registry.Intake.Close()
 		disk.Close()
 	})
 

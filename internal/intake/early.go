@@ -32,10 +32,13 @@ const earlyPerPrepare = 4
 // across processes.
 type earlyReads struct {
 	open func(context.Context, blob.Multipart, int) (io.ReadCloser, blob.Part, error)
+	list func(context.Context, blob.Multipart) ([]blob.Part, error)
 	most int // readings at the same time; one organization may have half of them
 
-	mu  sync.Mutex
-	all map[string]*earlyRead // by job
+	mu      sync.Mutex
+	closed  bool
+	all     map[string]*earlyRead // by job
+	running sync.WaitGroup
 }
 
 type earlyRead struct {
@@ -70,13 +73,13 @@ func (e *earlyReads) landed(job query.Job, of blob.Multipart) {
 				own++
 			}
 		}
-		if len(e.all) >= e.most || 2*own >= e.most {
+		if e.closed || len(e.all) >= e.most || 2*own >= e.most {
 			return
 		}
 		r = &earlyRead{of: of, organization: job.OrganizationID, landed: make(chan struct{}, 1), open: e.open, done: make(chan struct{})}
 		r.ctx, r.cancel = context.WithCancel(context.Background())
 		e.all[job.ID] = r
-		go e.run(job.ID, r)
+		e.running.Go(func() { e.run(job.ID, r) })
 	}
 	select {
 	case r.landed <- struct{}{}:
@@ -156,10 +159,8 @@ func (e *earlyReads) settle(ctx context.Context, jobID string, of blob.Multipart
 	if r == nil || r.of != of {
 		return
 	}
-	if last, _, err := e.open(ctx, of, of.Count()); err != nil {
+	if parts, err := e.list(ctx, of); err != nil || len(parts) < of.Count() {
 		return
-	} else {
-		last.Close()
 	}
 	select { // another process may have received the last parts
 	case r.landed <- struct{}{}:
@@ -202,4 +203,15 @@ func (e *earlyReads) drop(jobID string) {
 	if r := e.all[jobID]; r != nil {
 		r.cancel()
 	}
+}
+
+// close ends all readings, and waits.
+func (e *earlyReads) close() {
+	e.mu.Lock()
+	e.closed = true
+	for _, r := range e.all {
+		r.cancel()
+	}
+	e.mu.Unlock()
+	e.running.Wait()
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"timbre.example/internal/access"
@@ -108,6 +109,8 @@ func (s *Service) Parts(ctx context.Context, m access.Maker, jobID string, in Pa
 				return PartSlots{}, err
 			}
 		}
+		// A store may keep what came of a part that broke off. It does not count as stored.
+		out.Stored = slices.DeleteFunc(out.Stored, func(p blob.Part) bool { return p.Size != of.SizeOf(p.Number) })
 		if len(in.Numbers) == 0 {
 			return out, nil
 		}
@@ -260,9 +263,9 @@ func (s *Service) complete(ctx context.Context, job query.Job, up query.PartUplo
 	var known *fault.Error
 	switch {
 	case errors.As(err, &bad) && len(bad.Missing) > 0:
-		return fault.RegistrationUploadMissing().With("reason", "parts_missing").With("parts", bad.Missing[:min(len(bad.Missing), MaxPartURLs)])
+		return fault.RegistrationUploadMissing().With("reason", "parts_missing")
 	case errors.As(err, &bad):
-		return fault.RegistrationUploadMissing().With("reason", "parts_wrong").With("parts", bad.Wrong[:min(len(bad.Wrong), MaxPartURLs)])
+		return fault.RegistrationUploadMissing().With("reason", "parts_wrong")
 	case errors.Is(err, blob.ErrNotFound):
 		return fault.RegistrationUploadMissing().With("reason", "not_begun")
 	case errors.As(err, &known):

@@ -85,7 +85,14 @@ type Service struct {
 // New makes a Service.
 func New(c Config) *Service {
 	return &Service{Config: c, slots: share.New(c.Prepares), shared: sharedPrepares{joined: func() { c.Reached("prepare.joined") }, jobs: map[string]*sharedPrepare{}},
-		early: earlyReads{open: c.Blobs.OpenPart, most: earlyPerPrepare * c.Prepares, all: map[string]*earlyRead{}}}
+		early: earlyReads{open: c.Blobs.OpenPart, list: c.Blobs.ListParts, most: earlyPerPrepare * c.Prepares, all: map[string]*earlyRead{}}}
+}
+
+// Close ends the reading of uploads in parts that are not complete, before the store is
+// closed. Prepare reads such an upload instead.
+func (s *Service) Close() error {
+	s.early.close()
+	return nil
 }
 
 // StagedBytes returns how many bytes the store holds for unpaid jobs.

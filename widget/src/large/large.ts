@@ -136,11 +136,10 @@ export async function send(o: LargeUpload): Promise<void> {
         report();
         return;
       } catch (e) {
-        const missing = missingParts(e);
-        if (!missing || lost++ >= losses) throw e;
-        const again = missing.length ? missing : plan.parts.map((part) => part.number);
-        if (!missing.length) await patiently(o, () => o.parts({ size_bytes: file.size }));
-        tell({ type: 'lost', numbers: again });
+        if (!(e instanceof ProblemError && e.problem.code === 'registration.upload_missing') || lost++ >= losses) throw e;
+        // The store lost parts, or the whole upload. The size begins it again.
+        const { stored } = await patiently(o, () => o.parts({ size_bytes: file.size }));
+        tell({ type: 'lost', numbers: plan.parts.map((part) => part.number).filter((n) => !stored.includes(n)) });
         continue;
       }
     }
@@ -196,14 +195,6 @@ async function patiently<T>(o: LargeUpload, call: () => Promise<T>): Promise<T> 
       o.api.notice('');
     }
   }
-}
-
-/** The parts that the server says are missing, none for all of them; undefined for another problem. */
-function missingParts(e: unknown): number[] | undefined {
-  if (!(e instanceof ProblemError) || e.problem.code !== 'registration.upload_missing') return undefined;
-  const { reason, parts } = e.problem.details ?? {};
-  if (reason === 'not_begun') return [];
-  return Array.isArray(parts) && parts.length ? parts.map(Number) : undefined;
 }
 
 async function readable(piece: Blob): Promise<boolean> {
