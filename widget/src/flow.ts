@@ -8,7 +8,7 @@ import type { FieldProblem, SavedDraft } from './form/draft.js';
 import type { Env } from './env.js';
 import type { AtsProblemDetail, Emit } from './events.js';
 import { ordered, reduce, type Action } from './machine.js';
-import type { Purpose, Quote, Resume, Stage, State } from './state.js';
+import type { Pace, Purpose, Quote, Resume, Stage, State } from './state.js';
 import { initial } from './state.js';
 import { download, type Fetching } from './ats/download.js';
 import type { Key } from './i18n/texts.js';
@@ -16,7 +16,7 @@ import { limitsFrom, unknown, type Limits } from './ats/limits.js';
 import type { BrowserErrorCode } from './gen/errors.js';
 import { ProblemError, classOf, englishMessage, problemOf, type Problem } from './ats/problem.js';
 import { Tokens } from './ats/token.js';
-import type { Fetch, Look, Pace, Page, PartsAnswer, WorksPart, Library } from './parts/contract.js';
+import type { Fetch, Look, Page, PartsAnswer, WorksPart, Library } from './parts/contract.js';
 import { TransactionFailed, track } from './ats/tracking.js';
 import { upload, type Slot } from './ats/upload.js';
 import { isCode, tidyCode, workFrom } from './ats/work.js';
@@ -489,13 +489,14 @@ export class Flow {
     const { name: filename, size } = file;
     this.#hooks.emit('allfeat:upload-start', { filename, size });
     if (this.#inParts(file)) await this.#sendParts(file, slot, signal);
-    else await upload(this.#api, {
-      file,
-      slot,
-      renew: () => this.#renewSlot(signal),
-      onProgress: (loaded) => this.#progress(Math.min(loaded, size), size),
-      signal,
-    });
+    else
+      await upload(this.#api, {
+        file,
+        slot,
+        renew: () => this.#renewSlot(signal),
+        onProgress: (loaded) => this.#progress(Math.min(loaded, size), size),
+        signal,
+      });
     this.#progress(size, size);
     this.#hooks.emit('allfeat:upload-complete', { filename });
   }
@@ -521,7 +522,9 @@ export class Flow {
         file,
         signal,
         parts: async (body) => partsFrom(await this.#call('parts', partsShape, signal, { job_id: this.state.jobId, ...body })),
-        complete: async () => void (await this.#call('parts/complete', { job_id: 'string' }, signal)),
+        complete: async () => {
+          await this.#call('parts/complete', { job_id: 'string' }, signal);
+        },
         onProgress: (loaded, pace) => {
           this.#progress(loaded, file.size, pace);
           // Between two percent of a very large file, the time left changes.

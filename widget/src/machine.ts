@@ -7,9 +7,8 @@ import { errorTable } from './gen/errors.js';
 import type { Key } from './i18n/texts.js';
 import type { Flaw } from '../../web/i18n/legible.js';
 import { classOf, type Problem } from './ats/problem.js';
-import { initial, type Purpose, type Quote, type Resume, type Stage, type State } from './state.js';
+import { initial, type Pace, type Purpose, type Quote, type Resume, type Stage, type State } from './state.js';
 import type { Result, Step } from './ats/tracking.js';
-import type { Pace } from './parts/contract.js';
 import { tidyCode, unchanged, type Work } from './ats/work.js';
 
 export type Action =

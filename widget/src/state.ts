@@ -4,7 +4,6 @@ import type { Fetching } from './ats/download.js';
 import type { Problem } from './ats/problem.js';
 import type { Result, Step } from './ats/tracking.js';
 import type { Work } from './ats/work.js';
-import type { Pace } from './parts/contract.js';
 import type { Mode } from './events.js';
 import { newCreator, type Draft, type FieldProblems, type SavedDraft } from './form/draft.js';
 import type { Key } from './i18n/texts.js';
@@ -28,6 +27,12 @@ export interface Quote {
   readonly cut?: boolean;
   /** Milliseconds since 1970, by this machine's clock. */
   readonly expiresAt: number;
+}
+
+/** The speed of an upload in bytes per second, and the time left in seconds. */
+export interface Pace {
+  readonly speed: number;
+  readonly left: number;
 }
 
 export interface State extends Draft {

@@ -35,7 +35,10 @@ export async function send(o: LargeUpload): Promise<void> {
   const pace = paceOf(file.size);
 
   const first = await patiently(o, () => o.parts({ size_bytes: file.size }));
-  if (first.complete) return o.onProgress(file.size);
+  if (first.complete) {
+    o.onProgress(file.size);
+    return;
+  }
   let plan: Plan = planOf(file.size, first.part_size_bytes);
   const tell = (h: Happening) => {
     plan = after(plan, h);
@@ -145,10 +148,12 @@ export async function send(o: LargeUpload): Promise<void> {
     }
     const changed = new Promise<void>((resolve) => (wake = resolve));
     if (!plan.online) {
+      const since = env.now();
       api.notice('offline');
       await until(o, offlineDoubt, changed);
+      // What was on its way has ended. If nothing happens for long, perhaps the browser only says so.
+      if (!env.online() && env.now() - since < offlineDoubt) continue;
       api.notice('');
-      // Perhaps it is online although the browser does not say so.
       plan = after(plan, { type: 'online' });
     }
     const now = pause ? undefined : todo(plan, env.now());
@@ -181,7 +186,7 @@ function retryable(e: unknown, failures: number): number | undefined {
 
 /** Repeats a call by the same rules as a part. */
 async function patiently<T>(o: LargeUpload, call: () => Promise<T>): Promise<T> {
-  for (let failures = 0; ; ) {
+  for (let failures = 0; ;) {
     try {
       return await call();
     } catch (e) {

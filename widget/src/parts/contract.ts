@@ -8,6 +8,7 @@ import type { Work } from '../ats/work.js';
 import type { Env } from '../env.js';
 import type { Texts } from '../i18n/texts.js';
 import type { View } from '../screens/view.js';
+import type { Pace } from '../state.js';
 import type { Reading } from '../steps.js';
 
 /** The operations that the works may perform on their element. */
@@ -58,12 +59,6 @@ export interface PartsAnswer {
   readonly urls: readonly { readonly number: number; readonly url: string }[];
   /** When the URLs expire, in milliseconds since 1970; NaN when unknown. */
   readonly expiresAt: number;
-}
-
-/** The speed of an upload in bytes per second, and the time left in seconds. */
-export interface Pace {
-  readonly speed: number;
-  readonly left: number;
 }
 
 export interface LargeUpload {

@@ -3,7 +3,7 @@ import { html, nothing } from 'lit/html.js';
 import { wireCreators } from '../form/checks.js';
 import { roles, type Creator } from '../form/draft.js';
 import type { Key, Texts } from '../i18n/texts.js';
-import type { Pace } from '../parts/contract.js';
+import type { Pace } from '../state.js';
 import { before, changes, unchanged, type Change } from '../ats/work.js';
 import { dot, noticeOf, tick, turning } from './controls.js';
 import { list, time } from '../../../web/i18n/formats.js';
