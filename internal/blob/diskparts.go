@@ -2,7 +2,6 @@ package blob
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -32,30 +31,9 @@ import (
 const (
 	dataName = "data"
 	lockName = "lock"
-	// timeDigits is how many characters at the start of an ID are the time of its begin:
-	// seconds since 1970, in base 36.
-	timeDigits = 7
 )
 
 func partsPath(key, id string) string { return partsDir + "/" + key + "." + id }
-
-// validID reports whether an ID can be one of newID.
-func validID(id string) bool {
-	return len(id) > timeDigits && len(id) <= 64 && !strings.ContainsFunc(id, func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') })
-}
-
-func newID(now time.Time) string {
-	at := strconv.FormatInt(now.Unix(), 36)
-	return strings.Repeat("0", max(0, timeDigits-len(at))) + at + strings.ToLower(rand.Text())
-}
-
-func begunAt(id string) time.Time {
-	seconds, err := strconv.ParseInt(id[:timeDigits], 36, 64)
-	if err != nil {
-		return time.Time{}
-	}
-	return time.Unix(seconds, 0)
-}
 
 // BeginParts implements Store.
 func (d *Disk) BeginParts(ctx context.Context, key string) (id string, err error) {
@@ -215,7 +193,7 @@ func (d *Disk) CompleteParts(ctx context.Context, m Multipart) (_ []Part, err er
 	return parts, nil
 }
 
-// ownData opens the file of an upload for nobody else. Running PUTs of its parts end first:
+// ownData opens the file of an upload alone. Running PUTs of its parts end first:
 // they are late copies of parts that are stored.
 func (d *Disk) ownData(dir string) (*os.File, error) {
 	for try := 0; ; try++ {

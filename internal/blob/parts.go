@@ -30,7 +30,7 @@ type Multipart struct {
 // Count returns the number of parts. The last one is never empty.
 func (m Multipart) Count() int { return int((m.Size + m.PartSize - 1) / m.PartSize) }
 
-// SizeOf returns the size of a part in bytes, 0 for a number that is no part.
+// SizeOf returns the size of a part in bytes, 0 for any other number.
 func (m Multipart) SizeOf(number int) int64 {
 	if number < 1 || number > m.Count() {
 		return 0
@@ -63,7 +63,7 @@ type Part struct {
 // BadParts is returned for an upload that cannot be completed with the parts that the store
 // has.
 type BadParts struct {
-	// Missing are the parts that the store has not, Wrong those with another size than the
+	// Missing are the parts that the store lacks, Wrong those with another size than the
 	// upload's.
 	Missing, Wrong []int
 }

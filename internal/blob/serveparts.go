@@ -1,7 +1,6 @@
 package blob
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -11,16 +10,9 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"timbre.example/internal/fault"
 )
-
-// errSuperseded ends a PUT of a part when another PUT of the part begins, or when the upload
-// ends.
-var errSuperseded = errors.New("blob: another upload of this part has begun")
 
 // servePart receives a part.
 func (d *Disk) servePart(w http.ResponseWriter, r *http.Request, g grant) {
@@ -53,8 +45,8 @@ func tooLargePart(size int64, g grant) error {
 func (d *Disk) storePart(w http.ResponseWriter, r *http.Request, g grant, p *put) error {
 	dir, number := partsPath(g.key, g.upload), int(g.part)
 	me, err := d.writers.enter(r.Context(), dir, number, http.NewResponseController(w))
-	if err != nil {
-		return err
+	if err != nil { // the client has gone
+		return brokenBody{err}
 	}
 	defer d.writers.leave(dir, number, me)
 	data, lock, err := d.openPart(dir, number)
@@ -177,72 +169,4 @@ func (d *Disk) unmark(dir string, number int) error {
 		return nil
 	}
 	return d.syncDir(dir)
-}
-
-// writers are the running PUTs of parts of this process. One part has one: a newer PUT ends
-// the older one, whose client has lost the connection.
-type writers struct {
-	mu  sync.Mutex
-	all map[string]map[int]*writer // by the upload's folder and the part's number
-}
-
-type writer struct {
-	stopped atomic.Bool
-	conn    *http.ResponseController
-	done    chan struct{}
-}
-
-func (w *writer) end() {
-	w.stopped.Store(true)
-	w.conn.SetReadDeadline(time.Now())
-	<-w.done
-}
-
-func (ws *writers) enter(ctx context.Context, dir string, number int, conn *http.ResponseController) (*writer, error) {
-	me := &writer{conn: conn, done: make(chan struct{})}
-	for {
-		ws.mu.Lock()
-		before := ws.all[dir][number]
-		if before == nil {
-			if ws.all == nil {
-				ws.all = map[string]map[int]*writer{}
-			}
-			if ws.all[dir] == nil {
-				ws.all[dir] = map[int]*writer{}
-			}
-			ws.all[dir][number] = me
-			ws.mu.Unlock()
-			return me, nil
-		}
-		ws.mu.Unlock()
-		before.end()
-		if err := ctx.Err(); err != nil {
-			return nil, brokenBody{err}
-		}
-	}
-}
-
-func (ws *writers) leave(dir string, number int, me *writer) {
-	ws.mu.Lock()
-	if ws.all[dir][number] == me {
-		delete(ws.all[dir], number)
-		if len(ws.all[dir]) == 0 {
-			delete(ws.all, dir)
-		}
-	}
-	ws.mu.Unlock()
-	close(me.done)
-}
-
-// endAll ends the running PUTs of an upload.
-func (ws *writers) endAll(dir string) {
-	ws.mu.Lock()
-	var all []*writer
-	for _, w := range ws.all[dir] {
-		all = append(all, w)
-	}
-	ws.mu.Unlock()
-	for _, w := range all {
-		w.end()
-	}
 }

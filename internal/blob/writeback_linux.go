@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// writeBackEvery is how many bytes are written before the kernel is told to write them to
-// the disk.
+// writeBackEvery is how many bytes are written before the kernel begins to write them
+// to the disk.
 const writeBackEvery = 1 << 20
 
 // writeBack lets the kernel write the bytes of a file to the disk while more bytes arrive. So the sync at

@@ -2,6 +2,8 @@ package e2e_test
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -11,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -47,8 +50,24 @@ func largeWAV(t *testing.T, size int64) (path, hash string) {
 	sum := sha256.New()
 	buffered := bufio.NewWriterSize(f, 1<<20)
 	w := io.MultiWriter(buffered, sum)
-	data := uint32(size-44) &^ 1
+	head := largeHead(size)
+	src := rand.NewChaCha8(sha256.Sum256([]byte(t.Name())))
+	if _, err := w.Write(head); err == nil {
+		_, err = io.CopyN(w, src, size-int64(len(head)))
+	}
+	if err == nil {
+		err = buffered.Flush()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, hex.EncodeToString(sum.Sum(nil))
+}
+
+// largeHead is the header of a WAV file of so many bytes.
+func largeHead(size int64) []byte {
 	head := []byte("RIFF")
+	data := uint32(size - 44)
 	head = binary.LittleEndian.AppendUint32(head, 36+data)
 	head = append(head, "WAVEfmt "...)
 	head = binary.LittleEndian.AppendUint32(head, 16)
@@ -61,21 +80,10 @@ func largeWAV(t *testing.T, size int64) (path, hash string) {
 		head = binary.LittleEndian.AppendUint16(head, v)
 	}
 	head = append(head, "data"...)
-	head = binary.LittleEndian.AppendUint32(head, data)
-	src := rand.NewChaCha8(sha256.Sum256([]byte(t.Name())))
-	if _, err := w.Write(head); err == nil {
-		_, err = io.CopyN(w, src, int64(data))
-	}
-	if err == nil {
-		err = buffered.Flush()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path, hex.EncodeToString(sum.Sum(nil))
+	return binary.LittleEndian.AppendUint32(head, data)
 }
 
-// reached waits until so many parts have left, as the page is told.
+// reached waits until so many parts have left, in the events of the page.
 func reached(p *browser.Page, parts int) {
 	p.Wait(fmt.Sprintf("e2e.events.some((e) => e.name === 'upload-progress' && e.detail.loaded >= %d)", parts*8<<20))
 }
@@ -126,7 +134,7 @@ func onDisk(t *testing.T, x *site) func(string) io.ReadCloser {
 }
 
 // TestLargeFile sends a file in parts through an expired URL, a reload of the page, a time
-// without a network, and a killed server. What was stored is not sent again.
+// without a network, and a killed server. Stored parts are not sent again.
 func TestLargeFile(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))
@@ -196,4 +204,87 @@ func survive(t *testing.T, p *browser.Page, page, file string, hold *browser.Hol
 	p.Offline(false)
 	hold.Await()
 	p.ForgetProblems() // the console tells of the refused and the lost requests
+}
+
+// TestLargeFileInBucket sends the parts to a bucket, through the same, and a store that stops
+// and starts again.
+func TestLargeFileInBucket(t *testing.T) {
+	t.Parallel()
+	x, store, bucket := onBucket(t)
+	file, hash := largeWAV(t, largeSize(t))
+	p := browser.Open(t)
+	page := x.plain()
+	p.Goto(page)
+	hold := p.Hold("PUT", "partNumber=")
+	fill(p, 0, file, "Large in a bucket")
+	survive(t, p, page, file, hold)
+
+	store.Stop()
+	hold.Release()
+	p.Wait(browser.Hook("notice"))
+	store.Restart()
+	registersLarge(t, p, hash, func(job string) io.ReadCloser {
+		s := settled(t, x, store, bucket)
+		r, _, err := s.Open(t.Context(), "uploads/"+job)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for u, err := range s.UnfinishedParts(t.Context(), "uploads") {
+			t.Errorf("left is %+v, %v", u, err)
+		}
+		return r
+	})
+}
+
+// TestMemoryOfParts uploads a large file in parts and prepares it: the server's memory does
+// not grow with the file. TIMBRE_TEST_LARGE=5368709120 sends 5 GiB.
+func TestMemoryOfParts(t *testing.T) {
+	t.Parallel()
+	size := max(largeSize(t), 256<<20)
+	if runtime.GOOS != "linux" {
+		t.Skip("the memory of a process is read as Linux shows it")
+	}
+	s := harness.Start(t, harness.Options{Args: []string{"--max-file-size", strconv.FormatInt(size, 10)}})
+	// A WAV whose header is its first bytes; the rest repeats.
+	head := largeHead(size)
+	block := make([]byte, 1<<20)
+	rand.NewChaCha8([32]byte{1}).Read(block)
+	piece := func(from, n int64) io.Reader {
+		r := io.LimitReader(&endless{block: block, at: from}, n)
+		if from == 0 {
+			return io.MultiReader(bytes.NewReader(head), io.LimitReader(&endless{block: block, at: int64(len(head))}, n-int64(len(head))))
+		}
+		return r
+	}
+	song := &harness.Song{Server: s, Title: "Memory", Audio: head}
+	for _, step := range []func(context.Context) error{song.Mint, song.Init} {
+		if err := step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, _ := s.Memory()
+	s.ForgetPeak()
+	if err := song.PutParts(t.Context(), size, piece); err != nil {
+		t.Fatal(err)
+	}
+	if err := song.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, peak := s.Memory(); peak-before > 48<<20 {
+		t.Errorf("%d MiB more at the peak, for a file of %d MiB", (peak-before)>>20, size>>20)
+	} else {
+		t.Logf("%d MiB more at the peak, for a file of %d MiB", (peak-before)>>20, size>>20)
+	}
+}
+
+// endless repeats a block, from an offset on.
+type endless struct {
+	block []byte
+	at    int64
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	n := copy(p, e.block[e.at%int64(len(e.block)):])
+	e.at += int64(n)
+	return n, nil
 }

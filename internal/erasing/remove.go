@@ -16,7 +16,7 @@ const rowsAtOnce = 256
 // unavailable.
 const maxStuck = 3
 
-// leftFiles are an upload and another file, and the job whose they are; "" is none.
+// leftFiles are an upload and another file, and the job whose they are; "" stands for a file that does not exist.
 type leftFiles struct{ job, upload, asset string }
 
 // removeEach removes the files of each row. One stuck row never delays others: the caller

@@ -32,6 +32,9 @@ type Config struct {
 	Log    *slog.Logger
 }
 
+// Unfinished counts the uploads in parts that the last sweep found, and their bytes.
+type Unfinished struct{ Uploads, Bytes int64 }
+
 // Service removes rows and files. Redact is safe for concurrent use; Sweep has one caller in
 // a process. Several instances may work on one database.
 type Service struct {

@@ -141,9 +141,6 @@ func (s *Service) partsOver(ctx context.Context, u blob.Unfinished) (bool, error
 	})
 }
 
-// Unfinished counts the uploads in parts that the last sweep found, and their bytes.
-type Unfinished struct{ Uploads, Bytes int64 }
-
 // Swept returns the unfinished uploads in parts as of the last sweep. aborted is how many
 // this process has aborted, temporary how many temporary files it has removed.
 func (s *Service) Swept() (left Unfinished, aborted, temporary int64) {

@@ -929,7 +929,7 @@ var table = []Entry{
 		Details: []Detail{
 			{Name: "announced", Type: "string", Optional: true, Meaning: "The file hash in `media_sha256`, when another file was uploaded.", Example: `"0x9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`},
 			{Name: "uploaded", Type: "string", Optional: true, Meaning: "The file hash (SHA-256) of the uploaded file.", Example: `"0x60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"`},
-			{Name: "reason", Type: "string", Optional: true, Meaning: "`not_uploaded`, `incomplete` (the upload was interrupted), `not_begun` (no upload in parts has begun), `parts_missing`, `parts_wrong` (parts with another size), `other_file` (its hash is not `media_sha256`), or `not_prepared` (confirm was called before prepare).", Example: `"not_uploaded"`},
+			{Name: "reason", Type: "string", Optional: true, Meaning: "`not_uploaded`, `incomplete` (the upload was interrupted), `other_file` (its hash is not `media_sha256`), or `not_prepared` (confirm was called before prepare). In parts: `not_begun`, `parts_missing`, or `parts_wrong` (of another size).", Example: `"not_uploaded"`},
 		},
 		Rehearse: "prepare",
 	},

@@ -318,7 +318,7 @@ func (s *Service) AbortParts(ctx context.Context, m access.Maker, jobID string) 
 	return s.endParts(ctx, job.ID, up.StoreID)
 }
 
-// abort removes an upload in parts that no row names. What stays is swept.
+// abort removes an upload in parts that no row names. The sweep removes what is left.
 func (s *Service) abort(ctx context.Context, job query.Job, id string) {
 	if err := s.Blobs.AbortParts(context.WithoutCancel(ctx), blob.Multipart{Key: job.UploadKey, ID: id}); err != nil {
 		s.Log.WarnContext(ctx, "parts not removed", "job", job.ID, "error", err)

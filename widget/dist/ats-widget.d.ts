@@ -194,7 +194,7 @@ export interface ErrorDetails {
     announced?: string;
     /** The file hash (SHA-256) of the uploaded file. */
     uploaded?: string;
-    /** `not_uploaded`, `incomplete` (the upload was interrupted), `not_begun` (no upload in parts has begun), `parts_missing`, `parts_wrong` (parts with another size), `other_file` (its hash is not `media_sha256`), or `not_prepared` (confirm was called before prepare). */
+    /** `not_uploaded`, `incomplete` (the upload was interrupted), `other_file` (its hash is not `media_sha256`), or `not_prepared` (confirm was called before prepare). In parts: `not_begun`, `parts_missing`, or `parts_wrong` (of another size). */
     reason?: string;
   };
   "registration.dry_run_failed": {

@@ -503,7 +503,7 @@ export class Flow {
 
   #inParts = (file: File): boolean => this.partsFrom > 0 && file.size >= this.partsFrom;
 
-  /** What the next page needs to continue this upload, without its job. */
+  /** Returns the data by which the next page recognises this upload, without its job. */
   async #printOf(file: File, body: object, signal: AbortSignal): Promise<Omit<Begun, 'jobId'>> {
     const large = await this.#hooks.fetchPart('large', this.#api.target.atsUrl);
     const { mode, work } = this.state;

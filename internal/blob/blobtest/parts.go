@@ -79,7 +79,7 @@ func stored(t *testing.T, s blob.Store, m blob.Multipart) (numbers []int) {
 	return numbers
 }
 
-// Parts may come in any order and at the same time. Nobody sees them before the end.
+// Parts may come in any order and at the same time. No reader sees them before the end.
 func partsInAnyOrder(t *testing.T, s blob.Store) {
 	song, m := pattern(1, songSize), begin(t, s, "uploads/one")
 	if got := stored(t, s, m); len(got) > 0 {

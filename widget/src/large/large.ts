@@ -151,7 +151,7 @@ export async function send(o: LargeUpload): Promise<void> {
       const since = env.now();
       api.notice('offline');
       await until(o, offlineDoubt, changed);
-      // What was on its way has ended. If nothing happens for long, perhaps the browser only says so.
+      // Parts on their way fail one by one. If nothing happens for long, perhaps the browser is wrong.
       if (!env.online() && env.now() - since < offlineDoubt) continue;
       api.notice('');
       plan = after(plan, { type: 'online' });

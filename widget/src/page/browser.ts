@@ -6,7 +6,7 @@ const logged = new Set<string>();
 
 /** An upload that moves no byte for this long is aborted and counts as a failed attempt. */
 const stalled = 60_000;
-/** The same before the first byte, when the browser may hold the upload back, and after the last, when the store writes it to its disk. */
+/** The same before the first byte, while the browser may hold the upload back, and after the last one, while the store writes. */
 const queued = 120_000;
 
 export const browserEnv: Env = {
