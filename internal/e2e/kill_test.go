@@ -214,8 +214,8 @@ func jobIDs(t *testing.T, s *harness.Server) (ids []string) {
 	return ids
 }
 
-// The server dies at each step of an upload in parts, with both stores. What the client had
-// stored stays, and in the end there is one work.
+// The server dies at each step of an upload in parts, with both stores. The stored parts
+// stay, and in the end there is one work.
 func TestPartsKilledAtEachPoint(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, databaseURL func(*testing.T) string) {

@@ -20,8 +20,6 @@ import (
 	"timbre.example/internal/blob"
 )
 
-const mib = 1 << 20
-
 // Exercise runs the contract against stores from newStore. Each store must be empty, and
 // this process must reach the URLs it signs. A skipped part has a reason that is printed.
 func Exercise(t *testing.T, newStore func(t *testing.T) blob.Store, known map[string]string) {

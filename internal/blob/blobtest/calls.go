@@ -12,6 +12,8 @@ import (
 	"timbre.example/internal/blob"
 )
 
+const mib = 1 << 20
+
 func presignPut(t *testing.T, s blob.Store, key string, expires time.Time) string {
 	t.Helper()
 	u, err := s.PresignPut(t.Context(), blob.Upload{Key: key, MaxBytes: 8 * mib, Expires: expires})
