@@ -340,6 +340,9 @@ func (f serverFlags) validate() error {
 			return wrongf(x.flag, "must be more than 0")
 		}
 	}
+	if f.UploadPartsFrom < 0 {
+		return wrongf("upload-parts-from", "must not be negative")
+	}
 	if err := f.validateNetworks(); err != nil {
 		return err
 	}
