@@ -161,7 +161,7 @@ func (c *client) putParts(ctx context.Context, token, job string, file []byte) e
 	if err := sending.Wait(); err != nil {
 		return err
 	}
-	return c.call(context.WithoutCancel(ctx), "/v1/works/parts/complete", token, map[string]any{"job_id": job}, nil)
+	return c.call(context.WithoutCancel(ctx), "/v1/works/parts/complete", token, map[string]any{"job_id": job}, &struct{}{})
 }
 
 func (c *client) prepare(ctx context.Context, token, job string) error {
