@@ -276,6 +276,7 @@ var scripts = map[string]struct {
 	"widget/src/gen":       {[]string{"widget/src/i18n"}, "generated from the catalogue of errors"},
 	"widget/src/hash":      {[]string{"@noble/hashes", "web/i18n/locales", "widget/src", "widget/src/ats", "widget/src/file", "widget/src/i18n", "widget/src/locales", "widget/src/parts"}, "hashes a chosen file, in the host's page"},
 	"widget/src/i18n":      {[]string{"web/i18n", "web/i18n/locales", "widget/src", "widget/src/ats", "widget/src/gen", "widget/src/page"}, "the sentences of the widget; it draws nothing"},
+	"widget/src/large":     {[]string{"widget/src/ats", "widget/src/parts"}, "sends a large file in parts; it has no screen"},
 	"widget/src/page":      {[]string{"widget/src", "widget/src/form"}, "the host's page and its browser; it knows no server"},
 	"widget/src/parts":     {[]string{"widget/src", "widget/src/ats", "widget/src/i18n", "widget/src/screens"}, "the interface between the separately loaded files; it has no screen"},
 	"widget/src/screens":   {[]string{"lit", "web/i18n", "widget/src", "widget/src/ats", "widget/src/form", "widget/src/i18n", "widget/src/page"}, "draws a state; it does not change it"},

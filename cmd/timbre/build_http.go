@@ -57,7 +57,7 @@ func (f serverFlags) openFaces(ctx context.Context, at entrance, st storage, who
 	skew := &clockSkew{db: st.db}
 	out.runs(skew.worker(told.log).Run)
 	told.metrics.Read(f.sources(st, who, w, requests, out.web.OpenStreams, skew))
-	api.New(api.Config{Web: out.web, Sessions: who.sessions, Keys: who.keys, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported()})
+	api.New(api.Config{Web: out.web, Sessions: who.sessions, Keys: who.keys, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported(), PartsFrom: f.UploadPartsFrom})
 	hooks := who.webhooks
 	if w.registry != nil {
 		hooks = w.registry.Webhooks // its worker is woken

@@ -65,6 +65,7 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 		// Longer than it takes to make one certificate, and shorter than people wait for a download to start.
 		AwaitCertificate: 4 * time.Second,
 	})
+	w.closes(w.registry.Intake)
 	if f.has(worker) {
 		for _, n := range networks.All() {
 			if r, ok := n.(network.Runner); ok {

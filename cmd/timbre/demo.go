@@ -38,9 +38,10 @@ type demoCmd struct {
 	DatabaseURL string        `secret:"after-scheme" example:"sqlite:demo.db" placeholder:"URL" help:"Use this database instead of one in --data."`
 	BlobURL     string        `example:"file:blobs" placeholder:"URL" help:"Store files here instead of in --data: s3://BUCKET?endpoint=URL."`
 	s3Flags
-	MaxFileSize int64  `example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file in bytes (default: ${default}, 500 MB)."`
-	WidgetDir   string `example:"widget-dev" type:"path" placeholder:"DIR" help:"For people who change the widget: serve it from this directory, as it is at each request, and reload the demo's page after each change. go run ./widget/build -watch DIR builds it."`
-	Seed        bool   `default:"true" negatable:"" help:"Fill the console with works, webhooks and members at the first start, in the background. The works are on mainnet, so testnet begins empty."`
+	UploadPartsFrom int64  `example:"33554432" default:"33554432" placeholder:"BYTES" help:"Size of a file from which the widget uploads it in parts; 0: never (default: ${default}, 32 MiB)."`
+	MaxFileSize     int64  `example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file in bytes (default: ${default}, 500 MB)."`
+	WidgetDir       string `example:"widget-dev" type:"path" placeholder:"DIR" help:"For people who change the widget: serve it from this directory, as it is at each request, and reload the demo's page after each change. go run ./widget/build -watch DIR builds it."`
+	Seed            bool   `default:"true" negatable:"" help:"Fill the console with works, webhooks and members at the first start, in the background. The works are on mainnet, so testnet begins empty."`
 	limitFlags
 	Signing signingFlags `embed:"" prefix:"certificate-"`
 	registryFlag
@@ -78,7 +79,7 @@ func (c *demoCmd) Run(o *output) error {
 	f := serverFlags{
 		RequestLog: 14, // days
 		Listen:     c.Addr, BlobURL: cmp.Or(c.BlobURL, "file:"+filepath.Join(c.Data, "blobs")), s3Flags: c.s3Flags, SecretFile: filepath.Join(c.Data, "secret"),
-		NetworkBlockTime: c.BlockTime, MaxFileSize: c.MaxFileSize,
+		NetworkBlockTime: c.BlockTime, MaxFileSize: c.MaxFileSize, UploadPartsFrom: c.UploadPartsFrom,
 		clockFlag:     clockFlag{NetworkClockTolerance: time.Minute},
 		WebhooksAllow: proxies{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}, // receivers on this machine
 		limitFlags:    c.limitFlags, Signing: c.Signing, registryFlag: c.registryFlag, authorityFlag: c.authorityFlag, LogFormat: "text", trial: true,

@@ -214,9 +214,10 @@ type serverFlags struct {
 	checkpointFlag
 	clockFlag
 
-	MaxFileSize   int64  `env:"TIMBRE_MAX_FILE_SIZE" example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file in bytes; organizations, keys and sessions can set a lower limit (default: ${default}, 500 MB)."`
-	PricesTestnet string `env:"TIMBRE_PRICES_TESTNET" example:"network=0,base=0,version=0" placeholder:"PRICES" help:"Prices on the test network, in credits (default: network=0,base=0,version=0,service-bp=0,storage=10:0/100:1/250:2/:3)."`
-	PricesMainnet string `env:"TIMBRE_PRICES_MAINNET" example:"network=12,base=50,version=20,service-bp=500" placeholder:"PRICES" help:"Prices on mainnet, in credits (default: network=12,base=50,version=20,service-bp=500 and storage as on the test network)."`
+	MaxFileSize     int64  `env:"TIMBRE_MAX_FILE_SIZE" example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file in bytes; organizations, keys and sessions can set a lower limit (default: ${default}, 500 MB)."`
+	UploadPartsFrom int64  `env:"TIMBRE_UPLOAD_PARTS_FROM" example:"33554432" default:"33554432" placeholder:"BYTES" help:"Size of a file from which the widget uploads it in parts; 0: never (default: ${default}, 32 MiB)."`
+	PricesTestnet   string `env:"TIMBRE_PRICES_TESTNET" example:"network=0,base=0,version=0" placeholder:"PRICES" help:"Prices on the test network, in credits (default: network=0,base=0,version=0,service-bp=0,storage=10:0/100:1/250:2/:3)."`
+	PricesMainnet   string `env:"TIMBRE_PRICES_MAINNET" example:"network=12,base=50,version=20,service-bp=500" placeholder:"PRICES" help:"Prices on mainnet, in credits (default: network=12,base=50,version=20,service-bp=500 and storage as on the test network)."`
 
 	limitFlags
 	peopleFlags
@@ -343,6 +344,9 @@ func (f serverFlags) validate() error {
 		if x.n <= 0 {
 			return wrongf(x.flag, "must be more than 0")
 		}
+	}
+	if f.UploadPartsFrom < 0 {
+		return wrongf("upload-parts-from", "must not be negative")
 	}
 	if err := f.validateNetworks(); err != nil {
 		return err

@@ -43,6 +43,10 @@ func (f serverFlags) sources(st storage, who identity, w works, requests *reques
 		out.Uploads = disk.Running
 	}
 	if f.has(worker) {
+		out.Parts = func() (unfinished, bytes, aborted, temporary int64) {
+			left, aborted, temporary := w.registry.Erasing.Swept()
+			return left.Uploads, left.Bytes, aborted, temporary
+		}
 		out.Workers = func() (all []metrics.Worker) {
 			for _, w := range w.registry.Workers() {
 				at := w.Status()

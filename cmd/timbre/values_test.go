@@ -48,6 +48,7 @@ var wrongValues = map[string][]string{
 	"limits-upload-bytes":              {"100GB", "0"},
 	"limits-upload-bytes-organization": {"20GB", "0"},
 	"limits-upload-rate":               {"8K", "0"},
+	"upload-parts-from":                {"32M", "-1"},
 	"reserve-space":                    {"1GB", "-1"},
 	"limits-followers":                 {"1e4", "0"},
 	"limits-connections":               {"many", "-1"},

@@ -27,6 +27,8 @@ type Config struct {
 	Limits   *limit.Limits
 	// SupportedFormats are the audio formats that /v1/stats lists.
 	SupportedFormats []string
+	// PartsFrom is the size in bytes from which the widget uploads in parts; 0: never.
+	PartsFrom int64
 }
 
 // API has the handlers of all routes.

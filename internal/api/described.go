@@ -57,6 +57,18 @@ const (
 	exampleCreators   = `{"ats_id":4201,"version":1,"creators":` + exampleCreatorsOut + `}`
 )
 
+// The calls of an upload in parts.
+const (
+	partsText        = "Begins the upload of a large file in parts, or continues it. The answer has the parts that the store has, and the URLs that `numbers` asks for. A client sends each part to its URL with PUT, in any order."
+	completeText     = "Makes one file of the parts. The server checks the size of each part. A repeated call is answered in the same way."
+	abortText        = "Removes the parts. The job can then take another file. A repeated call is answered in the same way."
+	exampleParts     = `{"job_id":"` + exampleJob + `","size_bytes":20000000,"numbers":[3]}`
+	examplePartSlots = `{"job_id":"` + exampleJob + `","size_bytes":20000000,"part_size_bytes":8388608,"part_count":3,"complete":false,"stored":[{"number":1,"size_bytes":8388608},{"number":2,"size_bytes":8388608}],"urls":[{"number":3,"size_bytes":3222784,"url":"https://timbre.example/blob/uploads/0190a0e6?expires=1772367000&part=3&sig=5f0c1e8a"}],"urls_expire_at":"2026-03-01T12:10:00Z"}`
+	exampleCompleted = `{"job_id":"` + exampleJob + `","size_bytes":20000000}`
+)
+
+var partCodes = []fault.Code{fault.CodeRegistrationUploadMissing, fault.CodeRegistrationAudioTooLarge, fault.CodeCommonRateLimited}
+
 // with joins the examples of parameters.
 func with(lists ...map[string]any) map[string]any {
 	out := map[string]any{}
@@ -90,6 +102,15 @@ func updates(name string, params map[string]any, proof []fault.Code) map[string]
 			Tag: openapi.Versions, Text: "Gives another upload URL for a job that was not confirmed.",
 			Codes: codes(proof, jobCodes), Parameters: params, Request: exampleJobBody, Response: exampleSlot,
 		},
+		"parts-" + name: {
+			Tag: openapi.Versions, Text: partsText, Codes: codes(proof, jobCodes, partCodes), Parameters: params, Request: exampleParts, Response: examplePartSlots,
+		},
+		"complete-parts-" + name: {
+			Tag: openapi.Versions, Text: completeText, Codes: codes(proof, jobCodes, partCodes), Parameters: params, Request: exampleJobBody, Response: exampleCompleted,
+		},
+		"abort-parts-" + name: {
+			Tag: openapi.Versions, Text: abortText, Codes: codes(proof, jobCodes), Parameters: params, Request: exampleJobBody, Response: exampleJobBody,
+		},
 		"prepare-" + name: {
 			Tag: openapi.Versions, Text: "Reads the uploaded file, if there is one, and quotes the price. A repeated call renews the quote.",
 			Codes: codes(proof, jobCodes, readFile), Parameters: params, Request: exampleJobBody, Response: exampleQuoteAgain,
@@ -118,7 +139,7 @@ var operations = func() map[string]openapi.Description {
 		},
 		"stats": {
 			Tag: openapi.Server, Text: "The number of works on a network, and what the server accepts. No permission is needed.",
-			Parameters: map[string]any{"network": "testnet"}, Response: `{"total_works":128,"max_audio_size_bytes":524288000,"supported_formats":["WAV","AIFF","FLAC","MP3"],"upload":"put"}`,
+			Parameters: map[string]any{"network": "testnet"}, Response: `{"total_works":128,"max_audio_size_bytes":524288000,"supported_formats":["WAV","AIFF","FLAC","MP3"],"upload":"multipart","parts_from_bytes":33554432}`,
 		},
 		"transaction": {
 			Tag: openapi.Transactions, Text: "Reads the steps of a transaction, and its result after its end. The id is the permission.",
@@ -146,6 +167,9 @@ var operations = func() map[string]openapi.Description {
 		"renew-upload": {
 			Tag: openapi.Works, Text: "Gives another upload URL for a job that was not confirmed.", Codes: jobCodes, Request: exampleJobBody, Response: exampleSlot,
 		},
+		"parts":          {Tag: openapi.Works, Text: partsText, Codes: codes(jobCodes, partCodes), Request: exampleParts, Response: examplePartSlots},
+		"complete-parts": {Tag: openapi.Works, Text: completeText, Codes: codes(jobCodes, partCodes), Request: exampleJobBody, Response: exampleCompleted},
+		"abort-parts":    {Tag: openapi.Works, Text: abortText, Codes: jobCodes, Request: exampleJobBody, Response: exampleJobBody},
 		"prepare-work": {
 			Tag: openapi.Works, Text: "Reads the uploaded file and quotes the price. A repeated call renews the quote.", Codes: codes(jobCodes, readFile), Request: exampleJobBody, Response: exampleQuote,
 		},

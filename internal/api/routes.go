@@ -79,6 +79,9 @@ func (a *API) routes() {
 	web.RegisterBody(o, op("POST", "/v1/access/{code}/versions/init", "init-version", "Begin a version that keeps the recording"), a.updatingByCode(atInit), versionBody, a.initVersion)
 	web.RegisterBody(o, op("POST", "/v1/access/{code}/versions/init-upload", "init-version-upload", "Begin a version with a new recording, and get an upload URL"), a.updatingByCode(atInit), versionUploadBody, a.initVersionUpload)
 	web.RegisterBody(o, op("POST", "/v1/access/{code}/versions/upload", "renew-version-upload", "Get another upload URL for a job"), making(a.updatingByCode(atUpload)), jobBody, a.renewUpload)
+	web.RegisterBody(o, op("POST", "/v1/access/{code}/versions/parts", "parts-version", "Upload in parts: the stored parts, and URLs for more"), making(a.updatingByCode(atUpload)), partsBody, a.parts)
+	web.RegisterBody(o, op("POST", "/v1/access/{code}/versions/parts/complete", "complete-parts-version", "Upload in parts: all parts are sent"), making(a.updatingByCode(atUpload)), jobBody, a.completeParts)
+	web.RegisterBody(o, op("POST", "/v1/access/{code}/versions/parts/abort", "abort-parts-version", "Upload in parts: remove the parts"), making(a.updatingByCode(atUpload)), jobBody, a.abortParts)
 	web.RegisterBody(o, op("POST", "/v1/access/{code}/versions/prepare", "prepare-version", "Read the upload, if there is one, and quote"), making(a.updatingByCode(atPrepare)), jobBody, a.prepareVersion)
 	web.RegisterBody(o, accepted(op("POST", "/v1/access/{code}/versions/confirm", "confirm-version", "Accept the quote")), making(a.updatingByCode(atConfirm)), jobBody, a.confirm)
 	web.Register(o, op("POST", "/v1/access/{code}/rotate", "rotate-code", "Replace an access code"), a.caller(updating(atCode), atCode), a.rotateCode)
@@ -102,6 +105,9 @@ func (a *API) worksAt(o *web.Operations, root, suffix string) {
 	// A new work.
 	web.RegisterBody(o, at("POST", "/init", "init-work", "Begin a registration and get an upload URL"), a.registering(atInit), workBody, a.initWork)
 	web.RegisterBody(o, at("POST", "/upload", "renew-upload", "Get another upload URL for a job"), making(a.registering(atUpload)), jobBody, a.renewUpload)
+	web.RegisterBody(o, at("POST", "/parts", "parts", "Upload in parts: the stored parts, and URLs for more"), making(a.registering(atUpload)), partsBody, a.parts)
+	web.RegisterBody(o, at("POST", "/parts/complete", "complete-parts", "Upload in parts: all parts are sent"), making(a.registering(atUpload)), jobBody, a.completeParts)
+	web.RegisterBody(o, at("POST", "/parts/abort", "abort-parts", "Upload in parts: remove the parts"), making(a.registering(atUpload)), jobBody, a.abortParts)
 	web.RegisterBody(o, at("POST", "/prepare", "prepare-work", "Read the upload and quote"), making(a.registering(atPrepare)), jobBody, a.prepare)
 	web.RegisterBody(o, accepted(at("POST", "/confirm", "confirm-work", "Accept the quote")), making(a.registering(atConfirm)), jobBody, a.confirm)
 
@@ -117,6 +123,9 @@ func (a *API) worksAt(o *web.Operations, root, suffix string) {
 	web.RegisterBody(o, at("POST", "/{id}/versions/init", "init-own-version", "Begin a version that keeps the recording"), a.updatingOwn(atInit), ownVersionBody, named(a.initVersion))
 	web.RegisterBody(o, at("POST", "/{id}/versions/init-upload", "init-own-version-upload", "Begin a version with a new recording, and get an upload URL"), a.updatingOwn(atInit), ownVersionUploadBody, named(a.initVersionUpload))
 	web.RegisterBody(o, at("POST", "/{id}/versions/upload", "renew-own-version-upload", "Get another upload URL for a job"), a.updatingOwn(atUpload), versionJobBody, named(continued(a.renewUpload)))
+	web.RegisterBody(o, at("POST", "/{id}/versions/parts", "parts-own-version", "Upload in parts: the stored parts, and URLs for more"), a.updatingOwn(atUpload), versionPartsBody, named(continued(a.parts)))
+	web.RegisterBody(o, at("POST", "/{id}/versions/parts/complete", "complete-parts-own-version", "Upload in parts: all parts are sent"), a.updatingOwn(atUpload), versionJobBody, named(continued(a.completeParts)))
+	web.RegisterBody(o, at("POST", "/{id}/versions/parts/abort", "abort-parts-own-version", "Upload in parts: remove the parts"), a.updatingOwn(atUpload), versionJobBody, named(continued(a.abortParts)))
 	web.RegisterBody(o, at("POST", "/{id}/versions/prepare", "prepare-own-version", "Read the upload, if there is one, and quote"), a.updatingOwn(atPrepare), versionJobBody, named(continued(a.prepareVersion)))
 	web.RegisterBody(o, accepted(at("POST", "/{id}/versions/confirm", "confirm-own-version", "Accept the quote")), a.updatingOwn(atConfirm), versionJobBody, named(continued(a.confirm)))
 }

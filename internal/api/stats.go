@@ -17,7 +17,8 @@ type statsOutput struct {
 		TotalWorks       int64    `json:"total_works"`
 		MaxAudioSize     int64    `json:"max_audio_size_bytes"`
 		SupportedFormats []string `json:"supported_formats"`
-		Upload           string   `json:"upload" doc:"How files are uploaded: put or multipart"`
+		Upload           string   `json:"upload" enum:"put,multipart" doc:"put: with one PUT. multipart: in parts too, as the calls below parts describe"`
+		PartsFrom        int64    `json:"parts_from_bytes,omitempty" doc:"The size from which the widget uploads in parts; left out with put"`
 	}
 }
 
@@ -37,5 +38,8 @@ func (a *API) stats(ctx context.Context, _ web.Anyone, in *statsInput) (*statsOu
 	out := &statsOutput{}
 	out.Body.TotalWorks, out.Body.MaxAudioSize = s.TotalWorks, a.Sessions.MaxFileSize
 	out.Body.SupportedFormats, out.Body.Upload = a.SupportedFormats, "put"
+	if a.PartsFrom > 0 {
+		out.Body.Upload, out.Body.PartsFrom = "multipart", a.PartsFrom
+	}
 	return out, nil
 }

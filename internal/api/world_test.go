@@ -69,6 +69,7 @@ type world struct {
 	logs     []*netlog.Log
 	work     func() // starts the workers
 	requests *requestlog.Log
+	blobs    blob.Store
 }
 
 // options change a world before it is made.
@@ -83,6 +84,7 @@ type options struct {
 	proxies     []netip.Prefix
 	bodies      web.Bodies
 	bodyTimeout time.Duration
+	partBytes   int64
 }
 
 func newWorld(t *testing.T, db *store.DB, o options) *world {
@@ -117,12 +119,16 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 		Land: func(ctx context.Context, key string, size int64) error {
 			return w.registry.Intake.Uploaded(ctx, key, size)
 		},
+		LandPart: func(ctx context.Context, key string, number int, bytes int64) error {
+			return w.registry.Intake.UploadedPart(ctx, key, number, bytes)
+		},
 	})
 	w.must(err)
 	var blobs blob.Store = disk
 	if o.blobs != nil {
 		blobs = o.blobs(disk)
 	}
+	w.blobs = blobs
 	networks := map[network.Name]network.Network{}
 	for i, name := range []network.Name{network.Testnet, network.Mainnet} {
 		l, err := netlog.Open(t.Context(), db, netlog.Config{Network: name, Origin: "songs.example/log/" + string(name), Key: key(byte(2 + i)), BlockTime: time.Millisecond, Silence: 24 * time.Hour, Logger: log, Monotonic: func() time.Duration { return time.Duration(db.Now().UnixNano()) }}) // the tests move the clock
@@ -135,7 +141,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	}
 	prices := map[network.Name]credits.Prices{network.Testnet: credits.TestnetPrices(), network.Mainnet: credits.MainnetPrices()}
 	w.registry = registry.New(registry.Config{
-		DB: db, Blobs: blobs, Networks: networks, Prices: prices, AccessSecret: key(4), Times: registry.DefaultTimes(), Prepares: o.prepares, Space: o.space, Log: log,
+		DB: db, Blobs: blobs, Networks: networks, Prices: prices, AccessSecret: key(4), Times: registry.DefaultTimes(), Prepares: o.prepares, PartBytes: o.partBytes, Space: o.space, Log: log,
 		WorkURL:     func(n network.Name, atsID int64) string { return fmt.Sprintf("%s/w/%s/%d", w.url, n, atsID) },
 		ExplorerURL: func(n network.Name, hash string) string { return w.url + "/explorer/" + string(n) + "/tx/" + hash },
 		Certify: func(_ context.Context, c issuing.Issue) ([]byte, error) {
@@ -175,6 +181,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 		server.Close()
 		stopWork()
 		wg.Wait()
+		w.registry.Intake.Close()
 		disk.Close()
 	})
 

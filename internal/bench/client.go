@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"timbre.example/internal/apikey"
 )
 
@@ -109,6 +111,60 @@ func (c *client) put(ctx context.Context, url string, body io.Reader, size int64
 	req.Header.Set("Content-Type", "audio/wav")
 	var out struct{}
 	return c.do(req, &out)
+}
+
+// putParts uploads a file in parts, four at a time.
+func (c *client) putParts(ctx context.Context, token, job string, file []byte) error {
+	type part struct {
+		Number int
+		Size   int64 `json:"size_bytes"`
+		URL    string
+	}
+	var at struct {
+		PartBytes int64 `json:"part_size_bytes"`
+		Count     int   `json:"part_count"`
+		URLs      []part
+	}
+	if err := c.call(ctx, "/v1/works/parts", token, map[string]any{"job_id": job, "size_bytes": len(file)}, &at); err != nil {
+		return err
+	}
+	next := make(chan part)
+	sending, ctx := errgroup.WithContext(ctx)
+	for range 4 {
+		sending.Go(func() error {
+			for p := range next {
+				from := int64(p.Number-1) * at.PartBytes
+				if err := c.put(ctx, p.URL, bytes.NewReader(file[from:from+p.Size]), p.Size); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	sending.Go(func() error {
+		defer close(next)
+		for n := 1; n <= at.Count; n += 8 {
+			var numbers []int
+			for i := n; i <= min(n+7, at.Count); i++ {
+				numbers = append(numbers, i)
+			}
+			if err := c.call(ctx, "/v1/works/parts", token, map[string]any{"job_id": job, "numbers": numbers}, &at); err != nil {
+				return err
+			}
+			for _, p := range at.URLs {
+				select {
+				case next <- p:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+		}
+		return nil
+	})
+	if err := sending.Wait(); err != nil {
+		return err
+	}
+	return c.call(context.WithoutCancel(ctx), "/v1/works/parts/complete", token, map[string]any{"job_id": job}, &struct{}{})
 }
 
 func (c *client) prepare(ctx context.Context, token, job string) error {

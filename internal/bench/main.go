@@ -41,6 +41,7 @@ var benches = []measurement{
 	{"start", benchStart},
 	{"prepare", benchPrepare},
 	{"put", benchPut},
+	{"parts", benchParts},
 	{"mint", benchMint},
 	{"keys", benchKeys},
 	{"flood", benchFlood},

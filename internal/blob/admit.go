@@ -45,7 +45,7 @@ type Limits struct {
 type running struct {
 	mu     sync.Mutex
 	all    tally
-	keys   map[string]int
+	places map[string]int
 	groups map[string]tally
 }
 
@@ -88,8 +88,8 @@ func Full(err error) error {
 }
 
 // admit accepts or refuses a PUT of length bytes, of which at most most are stored. An
-// unknown length (-1) counts as most.
-func (d *Disk) admit(ctx context.Context, key string, length, most int64) (*put, error) {
+// unknown length (-1) counts as most. place is the same for all PUTs of one URL.
+func (d *Disk) admit(ctx context.Context, key, place string, length, most int64) (*put, error) {
 	n := length
 	switch {
 	case length < 0:
@@ -99,7 +99,7 @@ func (d *Disk) admit(ctx context.Context, key string, length, most int64) (*put,
 	}
 	r, limits := &d.running, d.opts.Limits
 	r.mu.Lock()
-	if r.keys[key] >= putsPerURL {
+	if r.places[place] >= putsPerURL {
 		r.mu.Unlock()
 		return nil, busy("uploads_in_flight")
 	}
@@ -107,15 +107,15 @@ func (d *Disk) admit(ctx context.Context, key string, length, most int64) (*put,
 		r.mu.Unlock()
 		return nil, busy("server_uploads")
 	}
-	r.keys[key]++
+	r.places[place]++
 	r.all.puts++
 	r.mu.Unlock()
 	leave := func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.all.puts--
-		if r.keys[key]--; r.keys[key] == 0 {
-			delete(r.keys, key)
+		if r.places[place]--; r.places[place] == 0 {
+			delete(r.places, place)
 		}
 	}
 

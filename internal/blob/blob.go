@@ -99,6 +99,30 @@ type Store interface {
 	// order. It ends with the first error. It skips names that are not valid keys,
 	// because other programs created them.
 	List(ctx context.Context, under string) iter.Seq2[Object, error]
-	// Sweep removes incomplete uploads.
-	Sweep(ctx context.Context) error
+	// Sweep removes incomplete uploads of killed processes, and of other programs. It keeps
+	// those of BeginParts. It returns how many it removed.
+	Sweep(ctx context.Context) (removed int, err error)
+
+	// BeginParts begins an upload of key in parts, and returns its ID.
+	BeginParts(ctx context.Context, key string) (id string, err error)
+	// PresignPart returns a URL that accepts PUTs of one part until it expires. It takes
+	// exactly the bytes of that part; the disk store refuses more with
+	// registration.audio_too_large.
+	PresignPart(ctx context.Context, m Multipart, number int, expires time.Time) (string, error)
+	// ListParts returns the parts that are stored completely, by number. It returns
+	// ErrNotFound for an upload that is complete, was aborted, or never began.
+	ListParts(ctx context.Context, m Multipart) ([]Part, error)
+	// OpenPart returns the bytes of a stored part, before the upload is complete. It returns
+	// ErrNotFound for a part that is not stored, and always in a store that shows no part.
+	OpenPart(ctx context.Context, m Multipart, number int) (io.ReadCloser, Part, error)
+	// CompleteParts makes the object of all parts, atomically, and returns them. It returns
+	// BadParts when parts are missing. After a success it may be called again: it then
+	// returns no parts and no error while the object is there. It returns ErrNotFound for an
+	// upload that was aborted or never began.
+	CompleteParts(ctx context.Context, m Multipart) ([]Part, error)
+	// AbortParts removes the parts of an upload; an unknown upload is not an error.
+	AbortParts(ctx context.Context, m Multipart) error
+	// UnfinishedParts yields the uploads in parts whose keys begin with under and a slash.
+	// It ends with the first error.
+	UnfinishedParts(ctx context.Context, under string) iter.Seq2[Unfinished, error]
 }

@@ -24,6 +24,7 @@ import (
 const (
 	objectsDir = "objects"
 	tempDir    = "tmp"
+	partsDir   = "parts"
 	// suffix ends every object's file name. A key segment cannot contain a dot, so the
 	// object "a" and the folder of "a/b" never have the same name.
 	suffix = ".blob"
@@ -61,9 +62,12 @@ type Options struct {
 	Space *space.Guard
 	// Admit returns the owner of the upload under a key, before a byte of a PUT is read;
 	// its error refuses the PUT. Land is called with the number of bytes when all have
-	// arrived, before the object is visible; its error deletes the upload. nil allows everything.
-	Admit func(ctx context.Context, key string) (Owner, error)
-	Land  func(ctx context.Context, key string, size int64) error
+	// arrived, before the object is visible; its error deletes the upload. LandPart is called
+	// when a part is stored, with its number and the number of bytes in all stored parts of the upload; its error
+	// deletes the part. nil allows everything.
+	Admit    func(ctx context.Context, key string) (Owner, error)
+	Land     func(ctx context.Context, key string, size int64) error
+	LandPart func(ctx context.Context, key string, number int, bytes int64) error
 }
 
 // Disk is a Store in a folder of a local file system, and the HTTP handler of the URLs it
@@ -82,6 +86,7 @@ type Disk struct {
 	// live has the temporary files of this process.
 	live    sync.Map
 	running running
+	writers writers
 }
 
 // Receiver decides about the uploads that a Disk receives.
@@ -89,13 +94,15 @@ type Receiver interface {
 	// Uploading is Options.Admit, and Uploaded is Options.Land.
 	Uploading(ctx context.Context, key string) (Owner, error)
 	Uploaded(ctx context.Context, key string, size int64) error
+	// UploadedPart is Options.LandPart.
+	UploadedPart(ctx context.Context, key string, number int, bytes int64) error
 }
 
 // Handler returns the handler of the URLs that d signs. It replaces Options.RenderError,
-// Admit and Land: in a server, all three are made after the store. Call it once, before the
-// first request.
+// Admit, Land and LandPart: in a server, all of them are made after the store. Call it once,
+// before the first request.
 func (d *Disk) Handler(receiver Receiver, render func(http.ResponseWriter, *http.Request, error)) http.Handler {
-	d.opts.RenderError, d.opts.Admit, d.opts.Land = render, receiver.Uploading, receiver.Uploaded
+	d.opts.RenderError, d.opts.Admit, d.opts.Land, d.opts.LandPart = render, receiver.Uploading, receiver.Uploaded, receiver.UploadedPart
 	return d
 }
 
@@ -129,12 +136,13 @@ func NewDisk(dir, baseURL string, key []byte, opts Options) (_ *Disk, err error)
 	if err != nil {
 		return nil, fmt.Errorf("blob: %w", err)
 	}
-	d := &Disk{signer: s, root: root, opts: opts, running: running{keys: map[string]int{}, groups: map[string]tally{}}}
-	err = errors.Join(d.makeDir(objectsDir), d.makeDir(tempDir))
+	d := &Disk{signer: s, root: root, opts: opts, running: running{places: map[string]int{}, groups: map[string]tally{}}}
+	err = errors.Join(d.makeDir(objectsDir), d.makeDir(tempDir), d.makeDir(partsDir))
 	if err == nil {
 		d.shut(objectsDir)
 		d.shut(tempDir)
-		err = d.Sweep(context.Background())
+		d.shut(partsDir)
+		_, err = d.Sweep(context.Background())
 	}
 	if err != nil {
 		root.Close()
@@ -484,21 +492,21 @@ func (d *Disk) syncDir(dir string) error {
 }
 
 // Sweep implements Store: it removes unfinished files of killed processes.
-func (d *Disk) Sweep(ctx context.Context) (err error) {
+func (d *Disk) Sweep(ctx context.Context) (removed int, err error) {
 	defer operation.Wrap(&err, "blob: sweep the store")
 	f, err := d.root.Open(tempDir)
 	if err != nil {
-		return err
+		return removed, err
 	}
 	defer f.Close()
 	entries, err := f.ReadDir(-1)
 	if err != nil {
-		return err
+		return removed, err
 	}
 	before := d.opts.Now().Add(-staleAfter)
 	for _, e := range entries {
 		if err := ctx.Err(); err != nil {
-			return err
+			return removed, err
 		}
 		temp := tempDir + "/" + e.Name()
 		if _, own := d.live.Load(temp); own {
@@ -506,13 +514,15 @@ func (d *Disk) Sweep(ctx context.Context) (err error) {
 		}
 		left, err := d.left(temp, before)
 		if err == nil && left {
-			err = d.root.Remove(temp)
+			if err = d.root.Remove(temp); err == nil {
+				removed++
+			}
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // or a running process finished it
-			return err
+			return removed, err
 		}
 	}
-	return nil
+	return removed, nil
 }
 
 // errHeld is an error of hold.

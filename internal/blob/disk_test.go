@@ -171,8 +171,8 @@ func TestSweepRemovesWhatNobodyWrites(t *testing.T) {
 	}
 	defer other.Close()
 	for name, sweep := range map[string]func() error{
-		"at the start": func() error { return nil }, "by another": func() error { again(); return other.Sweep(t.Context()) },
-		"by its own": func() error { again(); return s.Sweep(t.Context()) },
+		"at the start": func() error { return nil }, "by another": func() error { again(); _, err := other.Sweep(t.Context()); return err },
+		"by its own": func() error { again(); _, err := s.Sweep(t.Context()); return err },
 	} {
 		if err := sweep(); err != nil {
 			t.Fatalf("%s: %v", name, err)

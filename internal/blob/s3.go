@@ -348,29 +348,9 @@ func (s *S3) List(ctx context.Context, under string) iter.Seq2[Object, error] {
 	}
 }
 
-// multipartAfter is far longer than any upload.
-const multipartAfter = 24 * time.Hour
-
-// Sweep implements Store: it aborts multipart uploads. Timbre never starts one, but their
-// parts would stay in the bucket without a visible object.
-func (s *S3) Sweep(ctx context.Context) (err error) {
-	defer operation.Wrap(&err, "blob: sweep the store")
-	ctx, cancel := context.WithTimeout(ctx, s.copying)
-	defer cancel()
-	for u := range s.client.Client.ListIncompleteUploads(ctx, s.bucket, s.prefix+"uploads/", true) {
-		if code := minio.ToErrorResponse(u.Err).Code; code == minio.AccessDenied || code == minio.NotImplemented {
-			return nil // the keys are not allowed to list them, or the server does not support it
-		} else if u.Err != nil {
-			return failed("sweep", u.Err)
-		}
-		if time.Since(u.Initiated) > multipartAfter {
-			if err := s.client.Client.RemoveIncompleteUpload(ctx, s.bucket, u.Key); err != nil {
-				return failed("sweep", err)
-			}
-		}
-	}
-	return nil
-}
+// Sweep implements Store: a bucket has no temporary files, and it keeps multipart uploads for
+// UnfinishedParts.
+func (s *S3) Sweep(context.Context) (int, error) { return 0, nil }
 
 // Delete implements Store.
 func (s *S3) Delete(ctx context.Context, key string) (err error) {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"timbre.example/internal/fault"
@@ -21,56 +22,6 @@ const retryAfter = 30 * time.Second
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 
-// ServeHTTP serves the URLs of PresignPut and PresignGet, and CORS preflight requests for
-// them. Mount it with its prefix at the path of the base URL, outside of layers that add
-// CORS headers or limit bodies.
-//
-// Errors:
-//   - common.not_found for a method other than PUT, GET, HEAD and OPTIONS, and for a
-//     missing object
-//   - common.forbidden for a URL with a wrong signature
-//   - transaction.expired for an expired URL
-//   - registration.audio_too_large for a body far over the limit (Options.DiscardBytes)
-//   - registration.upload_missing for a body that broke off, stopped or came too slowly
-//   - common.rate_limited above Options.Limits
-//   - the errors of Options.Admit and Options.Land
-//   - common.service_unavailable if the disk fails or is full
-func (d *Disk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	// The signed URL is the permission and cookies do not matter, so any origin may use
-	// it.
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "Link, Retry-After, X-Request-Id")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "sandbox")
-	h.Set("Cache-Control", "no-store") // recordings, and certificates with addresses of people
-
-	switch r.Method {
-	case http.MethodOptions:
-		h.Set("Access-Control-Allow-Methods", "PUT, GET, HEAD")
-		h.Set("Access-Control-Allow-Headers", "Content-Type")
-		h.Set("Access-Control-Max-Age", "7200")
-		w.WriteHeader(http.StatusNoContent)
-		return
-	case http.MethodPut, http.MethodGet, http.MethodHead:
-	default:
-		d.refuse(w, r, fault.CommonNotFound().With("reason", "method"))
-		return
-	}
-
-	g, ok := d.check(r.Method, r.URL)
-	switch {
-	case !ok:
-		d.refuse(w, r, fault.CommonForbidden("signature"))
-	case d.opts.Now().Unix() >= g.expires:
-		d.refuse(w, r, fault.TransactionExpired("upload_url"))
-	case r.Method == http.MethodPut:
-		d.servePut(w, r, g)
-	default:
-		d.serveGet(w, r, g)
-	}
-}
-
 func (d *Disk) servePut(w http.ResponseWriter, r *http.Request, g grant) {
 	most := max(2*g.max, d.opts.DiscardBytes)
 	if strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
@@ -80,7 +31,7 @@ func (d *Disk) servePut(w http.ResponseWriter, r *http.Request, g grant) {
 		d.refuse(w, r, fault.RegistrationAudioTooLarge(r.ContentLength, g.max))
 		return
 	}
-	p, err := d.admit(r.Context(), g.key, r.ContentLength, g.max)
+	p, err := d.admit(r.Context(), g.key, g.key, r.ContentLength, g.max)
 	if err != nil {
 		d.refuse(w, r, err)
 		return
@@ -105,12 +56,41 @@ func (d *Disk) servePut(w http.ResponseWriter, r *http.Request, g grant) {
 	fmt.Fprintf(w, "{\"size\":%d}\n", size)
 }
 
-// receive streams the body into f through a pooled buffer, and returns its size. Of a
-// body of more than max bytes it stores only the size; a reader of the object refuses it.
-// A refused PUT would make the client send the whole file again. It fails as soon as more
-// than most bytes have come.
-func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, p *put, max, most int64) (size int64, err error) {
+// receive streams the body into f, and returns its size. Of a body of more than max bytes
+// it stores only the size; a reader of the object refuses it. A refused PUT would make the
+// client send the whole file again. It fails as soon as more than most bytes have come.
+func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, p *put, max, most int64) (int64, error) {
 	over := r.ContentLength > max
+	back := writeBack{f: f}
+	size, err := d.pieces(w, r, nil, func(piece []byte, size int64) error {
+		switch {
+		case size > most:
+			return fault.RegistrationAudioTooLarge(size, max)
+		case over: // read and dropped
+			return nil
+		case size > max:
+			over = true
+			return f.Truncate(0)
+		}
+		if err := p.writing(int64(len(piece))); err != nil {
+			return err
+		}
+		if _, err := f.Write(piece); err != nil {
+			return err
+		}
+		back.wrote(size)
+		return nil
+	})
+	if err == nil && over {
+		_, err = f.WriteAt([]byte(oversize(size)), 0)
+	}
+	return size, err
+}
+
+// pieces reads the body through a pooled buffer, and returns its size. It calls each with
+// every piece and the size so far, and ends with its error. It ends with errSuperseded when
+// stopped is set.
+func (d *Disk) pieces(w http.ResponseWriter, r *http.Request, stopped *atomic.Bool, each func(piece []byte, size int64) error) (size int64, err error) {
 	pooled := buffers.Get().(*[]byte)
 	defer buffers.Put(pooled)
 	buf := *pooled
@@ -133,30 +113,16 @@ func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, p *pu
 			}
 		}
 		rc.SetReadDeadline(until)
+		if stopped != nil && stopped.Load() {
+			return size, brokenBody{errSuperseded}
+		}
 		n, readErr := r.Body.Read(buf)
 		size += int64(n)
-		switch {
-		case size > most:
-			return size, fault.RegistrationAudioTooLarge(size, max)
-		case over: // read and dropped
-		case size > max:
-			over = true
-			if err := f.Truncate(0); err != nil {
-				return size, err
-			}
-		default:
-			if err := p.writing(int64(n)); err != nil {
-				return size, err
-			}
-			if _, err := f.Write(buf[:n]); err != nil {
-				return size, err
-			}
+		if err := each(buf[:n], size); err != nil {
+			return size, err
 		}
 		if readErr == io.EOF {
-			if over {
-				_, err = f.WriteAt([]byte(oversize(size)), 0)
-			}
-			return size, err
+			return size, nil
 		} else if readErr != nil {
 			return size, brokenBody{readErr}
 		}

@@ -31,6 +31,11 @@ type grant struct {
 	// GET only. Without a type the URL has no type parameter, like the URLs of older
 	// releases.
 	filename, mediaType string
+	// Of a part only: the upload's ID, the part's number, and where it begins in the object.
+	// max is then its exact size.
+	upload string
+	part   int64
+	offset int64
 }
 
 // signer makes and checks signed URLs. Each method has its own signing key, so no crafted
@@ -40,6 +45,7 @@ type signer struct {
 	path string // path of base, with a slash at the end
 	put  []byte
 	get  []byte
+	part []byte
 }
 
 func newSigner(baseURL string, key []byte) (*signer, error) {
@@ -58,12 +64,13 @@ func newSigner(baseURL string, key []byte) (*signer, error) {
 		path: strings.TrimRight(u.Path, "/") + "/",
 		put:  derive(key, http.MethodPut),
 		get:  derive(key, http.MethodGet),
+		part: derive(key, "part"),
 	}, nil
 }
 
-func derive(key []byte, method string) []byte {
+func derive(key []byte, use string) []byte {
 	m := hmac.New(sha256.New, key)
-	m.Write([]byte("timbre blob v1 " + method))
+	m.Write([]byte("timbre blob v1 " + use))
 	return m.Sum(nil)
 }
 
@@ -77,6 +84,9 @@ func (s *signer) sum(g grant) []byte {
 	if g.mediaType != "" {
 		texts = append(texts, g.mediaType)
 	}
+	if g.upload != "" {
+		key, texts = s.part, []string{g.method, g.key, g.upload}
+	}
 	m := hmac.New(sha256.New, key)
 	var b []byte
 	for _, t := range texts {
@@ -85,6 +95,10 @@ func (s *signer) sum(g grant) []byte {
 	}
 	b = binary.BigEndian.AppendUint64(b, uint64(g.expires))
 	b = binary.BigEndian.AppendUint64(b, uint64(g.max))
+	if g.upload != "" {
+		b = binary.BigEndian.AppendUint64(b, uint64(g.part))
+		b = binary.BigEndian.AppendUint64(b, uint64(g.offset))
+	}
 	m.Write(b)
 	return m.Sum(nil)
 }
@@ -96,6 +110,11 @@ func (s *signer) url(g grant) string {
 	}
 	if g.method == http.MethodPut {
 		q.Set("max", strconv.FormatInt(g.max, 10))
+		if g.upload != "" {
+			q.Set("upload", g.upload)
+			q.Set("part", strconv.FormatInt(g.part, 10))
+			q.Set("offset", strconv.FormatInt(g.offset, 10))
+		}
 	} else {
 		q.Set("filename", g.filename)
 		if g.mediaType != "" {
@@ -120,6 +139,9 @@ func (s *signer) check(method string, u *url.URL) (grant, bool) {
 	names := []string{"expires", "sig", "filename"}
 	if method == http.MethodPut {
 		names[2] = "max"
+		if q.Has("upload") {
+			names = append(names, "upload", "part", "offset")
+		}
 	} else if q.Get("type") != "" {
 		names = append(names, "type")
 	}
@@ -132,12 +154,19 @@ func (s *signer) check(method string, u *url.URL) (grant, bool) {
 		return grant{}, false
 	}
 	g := grant{method: method, key: key, filename: q.Get("filename"), mediaType: q.Get("type")}
-	var ok bool
-	if g.expires, ok = canonicalInt(q.Get("expires")); !ok {
-		return grant{}, false
-	}
+	numbers := map[string]*int64{"expires": &g.expires}
 	if method == http.MethodPut {
-		if g.max, ok = canonicalInt(q.Get("max")); !ok {
+		numbers["max"] = &g.max
+		if q.Has("upload") {
+			if g.upload = q.Get("upload"); !validID(g.upload) {
+				return grant{}, false
+			}
+			numbers["part"], numbers["offset"] = &g.part, &g.offset
+		}
+	}
+	for name, n := range numbers {
+		var ok bool
+		if *n, ok = canonicalInt(q.Get(name)); !ok {
 			return grant{}, false
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"timbre.example/internal/blob"
+	"timbre.example/internal/blob/s3test"
 	"timbre.example/internal/e2e/harness"
 	"timbre.example/internal/registry/registrytest"
 	"timbre.example/internal/store/storetest"
@@ -213,9 +214,61 @@ func jobIDs(t *testing.T, s *harness.Server) (ids []string) {
 	return ids
 }
 
+// The server dies at each step of an upload in parts, with both stores. The stored parts
+// stay, and in the end there is one work.
+func TestPartsKilledAtEachPoint(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, databaseURL func(*testing.T) string) {
+		for i, point := range []string{"parts.begun", "parts.completed", "parts.committed"} {
+			for _, bucket := range []bool{false, true} {
+				t.Run(fmt.Sprint(point, ", bucket ", bucket), func(t *testing.T) {
+					t.Parallel()
+					o := harness.Options{Tags: "crashpoints", DatabaseURL: databaseURL(t), Env: []string{"TIMBRE_CRASH_AT=" + point}}
+					var store blob.Store
+					if bucket {
+						srv := s3test.Start(t)
+						name := srv.Bucket()
+						o.Args, o.Settings = []string{"--blob-url", srv.BlobURL(name)}, srv.Env()
+						s, err := blob.NewS3(blob.S3Options{Bucket: name, Endpoint: srv.URL, AccessKey: s3test.AccessKey, SecretKey: s3test.SecretKey})
+						if err != nil {
+							t.Fatal(err)
+						}
+						store = s
+					}
+					s := harness.Start(t, o)
+					song := &harness.Song{Server: s, Title: "In parts, killed at " + point, Audio: harness.WAV(i)}
+					died := 0
+					walkWith(t, song, func(ctx context.Context) error {
+						return song.PutParts(ctx, int64(len(song.Audio)), func(from, size int64) io.Reader { return bytes.NewReader(song.Audio[from : from+size]) })
+					}, func(step string, err error) {
+						if died++; died > 1 || !s.WasKilled() {
+							t.Fatalf("%s: %v, and the server was not killed at the point", step, err)
+						}
+						s.Restart()
+					})
+					if died != 1 {
+						t.Fatal("the server never came by this point")
+					}
+					if store == nil {
+						checkWork(t, song, 1)
+						return
+					}
+					registrytest.Check(t, registrytest.World{DatabaseURL: s.DatabaseURL, Blobs: store})
+				})
+			}
+		}
+	})
+}
+
 // walk runs a registration step by step. When a step gets no answer, walk calls dead,
 // which restarts the server, and retries the step.
 func walk(t *testing.T, song *harness.Song, dead func(step string, err error)) {
+	t.Helper()
+	walkWith(t, song, song.Put, dead)
+}
+
+// walkWith is walk with another upload.
+func walkWith(t *testing.T, song *harness.Song, put func(context.Context) error, dead func(step string, err error)) {
 	t.Helper()
 	ctx := t.Context()
 	begin := func(ctx context.Context) error {
@@ -227,7 +280,7 @@ func walk(t *testing.T, song *harness.Song, dead func(step string, err error)) {
 	for _, step := range []struct {
 		name string
 		do   func(context.Context) error
-	}{{"init", begin}, {"put", song.Put}, {"prepare", song.Prepare}, {"confirm", song.Confirm}, {"follow", song.Follow}} {
+	}{{"init", begin}, {"put", put}, {"prepare", song.Prepare}, {"confirm", song.Confirm}, {"follow", song.Follow}} {
 		for {
 			err := step.do(ctx)
 			if err == nil {

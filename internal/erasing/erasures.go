@@ -37,7 +37,7 @@ func (s *Service) Erase(ctx context.Context) (err error) {
 		if err != nil {
 			return errors.Join(append(all, err)...)
 		}
-		erased, stuck, failed := removeEach(ctx, s, rows, func(row query.DueErasuresRow) []string { return []string{row.ObjectKey} })
+		erased, stuck, failed := removeEach(ctx, s, rows, func(row query.DueErasuresRow) leftFiles { return leftFiles{asset: row.ObjectKey} })
 		s.Reached("redact.erased")
 		err = s.DB.Tx(ctx, func(tx *store.Tx) error {
 			for _, row := range erased {
@@ -79,7 +79,7 @@ func (s *Service) eraseUnwritten(ctx context.Context) error {
 			return err
 		}
 		last = keys[len(keys)-1]
-		if _, stuck, failed := removeEach(ctx, s, keys, func(key string) []string { return []string{key} }); len(stuck) == maxStuck {
+		if _, stuck, failed := removeEach(ctx, s, keys, func(key string) leftFiles { return leftFiles{asset: key} }); len(stuck) == maxStuck {
 			return failed
 		}
 	}

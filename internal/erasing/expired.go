@@ -48,7 +48,7 @@ func (s *Service) sweepExpired(ctx context.Context) (ended int, err error) {
 				closed = append(closed, job)
 			}
 		}
-		if _, _, err := removeEach(ctx, s, closed, func(job query.ExpiredJobsRow) []string { return []string{job.UploadKey, job.AssetKey} }); err != nil {
+		if _, _, err := removeEach(ctx, s, closed, func(job query.ExpiredJobsRow) leftFiles { return leftFiles{job.ID, job.UploadKey, job.AssetKey} }); err != nil {
 			return ended, errors.Join(unwritten, err)
 		}
 	}

@@ -24,11 +24,11 @@ func (s *Service) sweepLeftovers(ctx context.Context) error {
 			return errors.Join(unwritten, err)
 		}
 		last = jobs[len(jobs)-1]
-		swept, stuck, failed := removeEach(ctx, s, jobs, func(job query.LeftoversRow) []string {
+		swept, stuck, failed := removeEach(ctx, s, jobs, func(job query.LeftoversRow) leftFiles {
 			if state.Transaction(job.Outcome) == state.TransactionFinal { // the asset belongs to the work
-				return []string{job.UploadKey}
+				return leftFiles{job: job.ID, upload: job.UploadKey}
 			}
-			return []string{job.UploadKey, job.AssetKey}
+			return leftFiles{job.ID, job.UploadKey, job.AssetKey}
 		})
 		if unwritten == nil {
 			unwritten = s.DB.Tx(ctx, func(tx *store.Tx) error { return forget(ctx, tx, swept, stuck) })

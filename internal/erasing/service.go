@@ -5,6 +5,7 @@ package erasing
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"timbre.example/internal/blob"
@@ -31,11 +32,17 @@ type Config struct {
 	Log    *slog.Logger
 }
 
+// Unfinished counts the uploads in parts that the last sweep found, and their bytes.
+type Unfinished struct{ Uploads, Bytes int64 }
+
 // Service removes rows and files. Redact is safe for concurrent use; Sweep has one caller in
 // a process. Several instances may work on one database.
 type Service struct {
 	Config
 	strays time.Time // when the stored uploads were last checked
+
+	unfinished         atomic.Pointer[Unfinished]
+	aborted, temporary atomic.Int64
 }
 
 // New makes a Service. Its Worker sweeps.

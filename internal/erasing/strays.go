@@ -13,6 +13,7 @@ import (
 	"timbre.example/internal/files"
 	"timbre.example/internal/state"
 	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
 )
 
 // StraysEvery is how often the stored uploads are checked.
@@ -27,7 +28,12 @@ func (s *Service) sweepStrays(ctx context.Context) error {
 		return nil
 	}
 	s.strays = now
-	if err := s.Blobs.Sweep(ctx); err != nil {
+	temporary, err := s.Blobs.Sweep(ctx)
+	s.temporary.Add(int64(temporary))
+	if err != nil {
+		return err
+	}
+	if err := s.sweepParts(ctx); err != nil {
 		return err
 	}
 	for o, err := range s.Blobs.List(ctx, strings.TrimSuffix(files.Uploads, "/")) {
@@ -77,4 +83,69 @@ func (s *Service) sweepStrays(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// beginning is longer than the time between the begin of an upload in the store and its row.
+const beginning = time.Hour
+
+// sweepParts lists the uploads in parts that are not complete, independently of the rows. It
+// aborts those of ended jobs, those that no row names, and those without a job when no
+// upload could still be running. It counts the bytes of the others.
+func (s *Service) sweepParts(ctx context.Context) error {
+	var left Unfinished
+	for u, err := range s.Blobs.UnfinishedParts(ctx, strings.TrimSuffix(files.Uploads, "/")) {
+		if err != nil {
+			return err
+		}
+		over, err := s.partsOver(ctx, u)
+		if err != nil {
+			return err
+		}
+		if !over {
+			left.Uploads++
+			left.Bytes += u.Bytes
+			continue
+		}
+		if err := s.Blobs.AbortParts(ctx, blob.Multipart{Key: u.Key, ID: u.ID}); err != nil {
+			return err
+		}
+		s.aborted.Add(1)
+	}
+	s.unfinished.Store(&left)
+	return nil
+}
+
+// partsOver reports whether an upload in parts can no longer be completed. It counts the
+// bytes of one that can.
+func (s *Service) partsOver(ctx context.Context, u blob.Unfinished) (bool, error) {
+	id, _ := files.JobOf(u.Key)
+	job, err := s.DB.Read().GetJob(ctx, id)
+	switch {
+	case errors.Is(err, sql.ErrNoRows): // it may belong to another registry
+		return store.Micros(u.Begun) < s.settled(), nil
+	case err != nil:
+		return false, err
+	case !job.State.Unpaid():
+		return true, nil
+	}
+	up, err := s.DB.Read().GetPartUpload(ctx, id)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return false, err
+	}
+	if err != nil || up.StoreID != u.ID || up.CompletedAt > 0 {
+		return s.DB.Now().Sub(u.Begun) > beginning, nil
+	}
+	return false, s.DB.Tx(ctx, func(tx *store.Tx) error {
+		_, err := tx.LandParts(ctx, query.LandPartsParams{Bytes: u.Bytes, ID: id, Now: store.Micros(tx.Now)})
+		return err
+	})
+}
+
+// Swept returns the unfinished uploads in parts as of the last sweep. aborted is how many
+// this process has aborted, temporary how many temporary files it has removed.
+func (s *Service) Swept() (left Unfinished, aborted, temporary int64) {
+	if at := s.unfinished.Load(); at != nil {
+		left = *at
+	}
+	return left, s.aborted.Load(), s.temporary.Load()
 }

@@ -148,6 +148,7 @@ func RegistrationDuplicateTitle() *Error {
 }
 
 // RegistrationAudioTooLarge is 413 registration.audio_too_large: The asset file is too large ({size_mb} MB). Max: {max_mb} MB.
+// Optional, by With: part (int64).
 func RegistrationAudioTooLarge(sizeBytes, maxBytes int64) *Error {
 	return &Error{Code: CodeRegistrationAudioTooLarge, Details: map[string]any{"size_bytes": sizeBytes, "max_bytes": maxBytes}}
 }
@@ -561,6 +562,7 @@ var table = []Entry{
 		Details: []Detail{
 			{Name: "size_bytes", Type: "int", Optional: false, Meaning: "Size of the file in bytes.", Example: `629145600`},
 			{Name: "max_bytes", Type: "int", Optional: false, Meaning: "Largest size allowed here, in bytes.", Example: `524288000`},
+			{Name: "part", Type: "int", Optional: true, Meaning: "The number of the part that is too large, when the upload is in parts. The sizes are those of this part.", Example: `3`},
 		},
 		Stage:    "file",
 		Rehearse: "init",
@@ -927,7 +929,7 @@ var table = []Entry{
 		Details: []Detail{
 			{Name: "announced", Type: "string", Optional: true, Meaning: "The file hash in `media_sha256`, when another file was uploaded.", Example: `"0x9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`},
 			{Name: "uploaded", Type: "string", Optional: true, Meaning: "The file hash (SHA-256) of the uploaded file.", Example: `"0x60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"`},
-			{Name: "reason", Type: "string", Optional: true, Meaning: "`not_uploaded`, `incomplete` (the upload was interrupted), `other_file` (its hash is not `media_sha256`), or `not_prepared` (confirm was called before prepare).", Example: `"not_uploaded"`},
+			{Name: "reason", Type: "string", Optional: true, Meaning: "`not_uploaded`, `incomplete` (the upload was interrupted), `other_file` (its hash is not `media_sha256`), or `not_prepared` (confirm was called before prepare). In parts: `not_begun`, `parts_missing`, or `parts_wrong` (of another size).", Example: `"not_uploaded"`},
 		},
 		Rehearse: "prepare",
 	},

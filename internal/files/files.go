@@ -47,7 +47,10 @@ type Reading struct {
 	// and the file is read again.
 	Upload string `json:"upload"`
 	// Hash is the hash of the file; nil when the file itself was refused.
-	Hash    []byte          `json:"hash,omitempty"`
+	Hash []byte `json:"hash,omitempty"`
+	// Media is what was read of an upload in parts while the parts came; nil: the file must
+	// still be read.
+	Media   *record.Media   `json:"media,omitempty"`
 	Refusal *record.Refusal `json:"refusal,omitempty"`
 }
 

@@ -37,6 +37,9 @@ type Config struct {
 	// Prepares is how many files are read at once; one organization may use half of them.
 	// Further prepares wait 10 seconds and are then refused with common.service_unavailable.
 	Prepares int
+	// PartBytes is the size of the parts of a large upload, except for the last one and for
+	// very large files; 8 MiB by default. A bucket needs at least blob.MinPart.
+	PartBytes int64
 	// Space is checked before a job begins; nil: no check.
 	Space *space.Guard
 	// Confirmed is called when a transaction of a network was confirmed.
@@ -76,11 +79,20 @@ type Service struct {
 	Config
 	slots  *share.Pool // for reading files
 	shared sharedPrepares
+	early  earlyReads
 }
 
 // New makes a Service.
 func New(c Config) *Service {
-	return &Service{Config: c, slots: share.New(c.Prepares), shared: sharedPrepares{joined: func() { c.Reached("prepare.joined") }, jobs: map[string]*sharedPrepare{}}}
+	return &Service{Config: c, slots: share.New(c.Prepares), shared: sharedPrepares{joined: func() { c.Reached("prepare.joined") }, jobs: map[string]*sharedPrepare{}},
+		early: earlyReads{open: c.Blobs.OpenPart, list: c.Blobs.ListParts, most: earlyPerPrepare * c.Prepares, all: map[string]*earlyRead{}}}
+}
+
+// Close ends the reading of uploads in parts that are not complete, before the store is
+// closed. Prepare reads such an upload instead.
+func (s *Service) Close() error {
+	s.early.close()
+	return nil
 }
 
 // StagedBytes returns how many bytes the store holds for unpaid jobs.

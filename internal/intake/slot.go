@@ -76,16 +76,24 @@ var errNoUpload = fault.CommonValidationFailed([]fault.Field{{Field: "job_id", R
 // refuses a hash-only job.
 func (s *Service) RenewUpload(ctx context.Context, m access.Maker, jobID string) (_ Slot, err error) {
 	defer operation.Wrap(&err, "renew the upload slot of job %s", jobID)
-	slot := Slot{JobID: jobID}
-	var job query.Job
+	job, expires, err := s.renew(ctx, m, jobID)
+	if err != nil {
+		return Slot{}, err
+	}
+	return s.sign(ctx, Slot{JobID: jobID, Expires: expires}, job.UploadKey, job.MaxBytes)
+}
+
+// renew restarts the deadlines of a job that takes an upload, within the lifetime of the job.
+// It returns when a new upload URL expires.
+func (s *Service) renew(ctx context.Context, m access.Maker, jobID string) (job query.Job, expires time.Time, err error) {
 	err = s.DB.Tx(ctx, func(tx *store.Tx) (err error) {
 		if job, err = openJob(ctx, tx.Queries, m, jobID, tx.Now); err != nil {
 			return err
 		}
-		if job.HashOnly || len(job.MediaHash) > 0 && job.AssetKey == "" {
+		if !takesUpload(job) {
 			return errNoUpload
 		}
-		slot.Expires = s.until(tx.Now, s.Times.UploadSlot, job.CreatedAt)
+		expires = s.until(tx.Now, s.Times.UploadSlot, job.CreatedAt)
 		n, err := tx.SetJobUpload(ctx, query.SetJobUploadParams{
 			Deadline: store.Micros(s.until(tx.Now, SlotsPerJob*s.Times.UploadSlot, job.CreatedAt)), UploadKey: job.UploadKey, Now: store.Micros(tx.Now), ID: jobID,
 		})
@@ -94,10 +102,13 @@ func (s *Service) RenewUpload(ctx context.Context, m access.Maker, jobID string)
 		}
 		return err
 	})
-	if err != nil {
-		return Slot{}, err
-	}
-	return s.sign(ctx, slot, job.UploadKey, job.MaxBytes)
+	return job, expires, err
+}
+
+// takesUpload reports whether the file of a job is uploaded: an update may keep the
+// registered recording, and a hash-only job has no file.
+func takesUpload(job query.Job) bool {
+	return !job.HashOnly && (len(job.MediaHash) == 0 || job.AssetKey != "")
 }
 
 func (s *Service) sign(ctx context.Context, slot Slot, key string, most int64) (Slot, error) {

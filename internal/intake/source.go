@@ -10,6 +10,7 @@ import (
 	"timbre.example/internal/claims"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
+	"timbre.example/internal/media"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store/query"
 )
@@ -54,7 +55,7 @@ func (s *Service) source(ctx context.Context, job query.Job) (source, error) {
 	}
 	known, wasRead := files.ReadingOf(job, info.Version)
 	if !wasRead {
-		return s.freshSource(ctx, job, info.Version)
+		return s.freshSource(ctx, job, files.Reading{Upload: info.Version})
 	}
 	if known.Refusal != nil {
 		return source{}, known.Refusal.Err()
@@ -69,7 +70,7 @@ func (s *Service) source(ctx context.Context, job query.Job) (source, error) {
 	if job.AssetKey != "" && bytes.Equal(known.Hash, job.MediaHash) {
 		return keptSource(job)
 	}
-	return s.freshSource(ctx, job, info.Version)
+	return s.freshSource(ctx, job, known)
 }
 
 // declaredSource is the recording of a hash-only job, as the client declared it.
@@ -90,19 +91,48 @@ func keptSource(job query.Job) (source, error) {
 	return source{hash: job.MediaHash, media: m, asset: job.AssetKey, reading: job.Reading}, nil
 }
 
-// freshSource copies the upload and reads the copy. A refusal that is caused by the file
-// itself is stored, so that the next call need not read it again.
-func (s *Service) freshSource(ctx context.Context, job query.Job, upload string) (source, error) {
+// freshSource copies the upload and reads the copy, unless this version of it was read
+// already. A refusal that is caused by the file itself is stored, so that the next call need
+// not read it again.
+func (s *Service) freshSource(ctx context.Context, job query.Job, known files.Reading) (source, error) {
+	if known.Media != nil {
+		if copied, err := s.takeKnown(ctx, job, known); err != nil {
+			return source{}, err
+		} else if copied != "" {
+			return source{hash: known.Hash, media: *known.Media, asset: copied, copied: true, reading: job.Reading}, nil
+		}
+	}
 	copied, info, err := s.take(ctx, job)
 	if err != nil {
-		s.refused(ctx, job, upload, err)
+		s.refused(ctx, job, known.Upload, err)
 		if copied != "" {
 			s.discard(ctx, job.ID, copied)
 		}
 		return source{}, err
 	}
-	m := record.Media{Size: info.Size, Format: string(info.Format), Duration: info.Duration, SampleRate: info.SampleRate, Channels: info.Channels, Incomplete: info.IncompleteLastFrame}
 	return source{
-		hash: info.SHA256[:], media: m, asset: copied, copied: true, reading: record.Encode(files.Reading{Upload: upload, Hash: info.SHA256[:]}),
+		hash: info.SHA256[:], media: mediaOf(info), asset: copied, copied: true, reading: record.Encode(files.Reading{Upload: known.Upload, Hash: info.SHA256[:]}),
 	}, nil
+}
+
+// takeKnown copies an upload that was read already. The copy must be of the bytes that were
+// read: a store that cannot tell, or another upload meanwhile, gives no copy.
+func (s *Service) takeKnown(ctx context.Context, job query.Job, known files.Reading) (copied string, err error) {
+	if copied, err = s.freeze(ctx, job); err != nil {
+		return "", err
+	}
+	s.Reached("prepare.copied")
+	info, err := s.Blobs.Stat(ctx, copied)
+	if err == nil && info.Version == known.Upload {
+		return copied, nil
+	}
+	s.discard(ctx, job.ID, copied)
+	if err != nil {
+		return "", blob.Failed(err)
+	}
+	return "", nil
+}
+
+func mediaOf(info media.Info) record.Media {
+	return record.Media{Size: info.Size, Format: string(info.Format), Duration: info.Duration, SampleRate: info.SampleRate, Channels: info.Channels, Incomplete: info.IncompleteLastFrame}
 }

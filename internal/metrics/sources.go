@@ -16,6 +16,9 @@ type Sources struct {
 	Followers func() int
 	// Uploads is how many uploads the process is receiving, and how many bytes they may have.
 	Uploads func() (running int, bytes int64)
+	// Parts counts the uploads in parts that are not complete, and their bytes, as of the last
+	// sweep; and what the process removed: uploads that were left, and temporary files.
+	Parts func() (unfinished, bytes, aborted, temporary int64)
 	// Places are the file systems that the process writes to.
 	Places func() []Place
 	// Database counts what the process's connections met.
@@ -138,6 +141,12 @@ func (m *Metrics) Read(s Sources) {
 	if s.Uploads != nil {
 		gauge("timbre_uploads_running", "Uploads that this process is receiving.", func() float64 { n, _ := s.Uploads(); return float64(n) })
 		gauge("timbre_uploads_running_bytes", "The most bytes that the running uploads may have.", func() float64 { _, n := s.Uploads(); return float64(n) })
+	}
+	if s.Parts != nil {
+		gauge("timbre_uploads_unfinished", "Uploads in parts that are not complete, as of the last sweep.", func() float64 { n, _, _, _ := s.Parts(); return float64(n) })
+		gauge("timbre_uploads_unfinished_bytes", "The bytes in the parts of these uploads.", func() float64 { _, n, _, _ := s.Parts(); return float64(n) })
+		counter("timbre_uploads_abandoned_total", "Uploads in parts that this process removed, because their job had ended or had none.", func() float64 { _, _, n, _ := s.Parts(); return float64(n) })
+		counter("timbre_temporary_files_removed_total", "Temporary files of ended processes that this process removed.", func() float64 { _, _, _, n := s.Parts(); return float64(n) })
 	}
 	if s.Database != nil {
 		counter("timbre_database_timeouts_total", "Statements that the database did not answer in time.", func() float64 { return float64(s.Database().Timeouts) })

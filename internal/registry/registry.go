@@ -58,6 +58,8 @@ type Config struct {
 	Stamp func(context.Context, [32]byte) ([]byte, error)
 	// Prepares is how many files are read at once; one organization may use half of them.
 	Prepares int
+	// PartBytes is the size of the parts of a large upload: see [intake.Config].
+	PartBytes int64
 	// Space is checked before a job begins; nil: no check.
 	Space *space.Guard
 	// Webhooks configures the delivery of webhooks. The registry sets DB, Codes, Reached,
@@ -120,7 +122,7 @@ func New(c Config) *Registry {
 		DB: c.DB, Networks: c.Networks, Codes: codes, StampWithin: stampWithin, Changed: r.Works.Progress.Wake, ExplorerURL: c.ExplorerURL, Finished: func() { r.Issuing.Wake(); r.Webhooks.Wake() }, Reached: reached, Events: c.Events, Log: c.Log,
 	})
 	r.Intake = intake.New(intake.Config{
-		DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, Prices: c.Prices, Codes: codes, Times: c.Times.Times, Prepares: c.Prepares, Space: c.Space,
+		DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, Prices: c.Prices, Codes: codes, Times: c.Times.Times, Prepares: c.Prepares, PartBytes: c.PartBytes, Space: c.Space,
 		Confirmed: func(n network.Name) { r.Anchoring.Signal(n).Ring() }, Reached: reached, Events: c.Events, Log: c.Log,
 	})
 	r.Erasing = erasing.New(erasing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, UploadSlot: c.Times.UploadSlot, Space: c.Space, Reached: reached, Events: c.Events, Log: c.Log})

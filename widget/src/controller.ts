@@ -10,7 +10,7 @@ import type { Purpose, Screen } from './state.js';
 import { downloads } from './page/frame.js';
 import type { Texts } from './i18n/texts.js';
 import { smallest, unknown, type Limits } from './ats/limits.js';
-import { recallDraft, recallTransaction, rememberDraft, rememberTransaction } from './page/memory.js';
+import { recallDraft, recallTransaction, recallUpload, rememberDraft, rememberTransaction, rememberUpload } from './page/memory.js';
 import { problemFrom } from './ats/problem.js';
 import { claimKey } from './page/place.js';
 import { lacking } from './page/needs.js';
@@ -80,6 +80,8 @@ export class Controller implements Started {
       mode: () => this.#purpose,
       changed: () => this.#queue(),
       remember: (p) => (this.#stored = rememberTransaction(this.#memoryKey, p)),
+      begun: () => recallUpload(this.#memoryKey),
+      keep: (u) => rememberUpload(this.#memoryKey, u),
       fetchPart,
       page: {
         focused: () => (this.#root.activeElement as HTMLElement | null)?.dataset['ats'] ?? '',
@@ -235,6 +237,7 @@ export class Controller implements Started {
 
   #limit(limits: Limits): void {
     this.#limits = limits;
+    this.#flow.partsFrom = Number(limits.stats?.parts_from_bytes) || 0;
     this.#show({ formats: limits.formats });
   }
 

@@ -8,7 +8,7 @@ import type { FieldProblem, SavedDraft } from './form/draft.js';
 import type { Env } from './env.js';
 import type { AtsProblemDetail, Emit } from './events.js';
 import { ordered, reduce, type Action } from './machine.js';
-import type { Purpose, Quote, Resume, Stage, State } from './state.js';
+import type { Pace, Purpose, Quote, Resume, Stage, State } from './state.js';
 import { initial } from './state.js';
 import { download, type Fetching } from './ats/download.js';
 import type { Key } from './i18n/texts.js';
@@ -16,7 +16,7 @@ import { limitsFrom, unknown, type Limits } from './ats/limits.js';
 import type { BrowserErrorCode } from './gen/errors.js';
 import { ProblemError, classOf, englishMessage, problemOf, type Problem } from './ats/problem.js';
 import { Tokens } from './ats/token.js';
-import type { Fetch, Look, Page, WorksPart, Library } from './parts/contract.js';
+import type { Fetch, Look, Page, PartsAnswer, WorksPart, Library } from './parts/contract.js';
 import { TransactionFailed, track } from './ats/tracking.js';
 import { upload, type Slot } from './ats/upload.js';
 import { isCode, tidyCode, workFrom } from './ats/work.js';
@@ -33,6 +33,17 @@ export interface Pending {
   done?: boolean;
 }
 
+/** A large upload that a page may continue after a reload. The file has to be chosen again; never a token. */
+export interface Begun {
+  readonly jobId: string;
+  readonly size: number;
+  /** The time of the file's last change. */
+  readonly modified: number;
+  /** Tells the file apart from others, and what the job registers from other forms. */
+  readonly file: string;
+  readonly form: string;
+}
+
 export interface Hooks {
   env: Env;
   emit: Emit;
@@ -44,6 +55,9 @@ export interface Hooks {
   changed: () => void;
   /** Stores the transaction across a reload of the page; undefined forgets it. */
   remember: (p: Pending | undefined) => unknown;
+  /** The stored upload of this place, and its change; undefined forgets it. */
+  begun: () => Begun | undefined;
+  keep: (u: Begun | undefined) => unknown;
   /** Fetches a part that has its own file. */
   fetchPart: Fetch;
   page: Page;
@@ -60,6 +74,8 @@ export class Flow {
   state: State = initial();
   /** Largest file in bytes, 0 when unknown. */
   maxBytes = 0;
+  /** Files of at least so many bytes are sent in parts; 0: none. */
+  partsFrom = 0;
   readonly tokens: Tokens;
   /** The works file, once it is loaded. */
   works: WorksPart | undefined;
@@ -112,7 +128,10 @@ export class Flow {
   choose(file: File): void {
     this.dispatch({ type: 'draft', path: 'file', draft: { file } });
     const wrong = checkFile(file, this.maxBytes);
-    if (!wrong) return void this.#look(file);
+    if (!wrong) {
+      void this.#recognise(file);
+      return void this.#look(file);
+    }
     const { size } = file;
     if (size) this.#refuseFile(wrong, 'registration.audio_too_large', { size_bytes: size, max_bytes: this.maxBytes });
     else this.#refuseFile(wrong, 'registration.audio_empty');
@@ -147,6 +166,18 @@ export class Flow {
     } else if (mode === 'register' && seen.title) this.dispatch({ type: 'proposed', title: seen.title });
   }
 
+  /** After a reload: is this the file whose upload had begun? */
+  async #recognise(file: File): Promise<void> {
+    const begun = this.#hooks.begun();
+    if (begun?.size !== file.size || begun.modified !== file.lastModified) return;
+    try {
+      const large = await this.#hooks.fetchPart('large', this.#hooks.target().atsUrl);
+      if ((await large.print(file)) === begun.file && this.state.screen === 'FORM') this.dispatch({ type: 'partly', file });
+    } catch {
+      // The upload begins again.
+    }
+  }
+
   /** Resumes with the data that an earlier page received. */
   restore(saved: SavedDraft): void {
     this.dispatch({ type: 'restored', saved });
@@ -155,6 +186,7 @@ export class Flow {
   /** Empties the form. */
   empty(): void {
     if (this.state.screen !== 'FORM') return;
+    this.#hooks.keep(undefined);
     this.dispatch({ type: 'reset', mode: this.state.mode, own: this.state.own });
     this.browse();
   }
@@ -239,6 +271,7 @@ export class Flow {
   reset(mode: Purpose): void {
     this.#clear(mode);
     this.#hooks.remember(undefined);
+    this.#hooks.keep(undefined);
     this.#hooks.emit('allfeat:token-expired', { pendingAction: 'reset' });
   }
 
@@ -409,13 +442,22 @@ export class Flow {
     const { mode, file, title } = this.state;
     const { network, externalUserId } = this.#api.target;
     const update = mode === 'update';
-    const job = await this.#call(update && file ? 'init-upload' : 'init', { job_id: 'string' }, signal, {
+    const body = {
       creators: wireCreators(this.state.creators),
       ...(file && { filename: file.name, size_bytes: file.size }),
       ...(!update && { title: title.trim(), network, ...(externalUserId && { external_user_ref: externalUserId }) }),
-    });
+    };
+    const begun = file && this.#inParts(file) ? await this.#printOf(file, body, signal) : undefined;
+    const before = this.#hooks.begun();
+    if (begun && before?.file === begun.file && before.form === begun.form && begun.file && begun.form) {
+      this.dispatch({ type: 'opened', jobId: before.jobId });
+      return { url: '', expiresAt: Infinity, continues: true };
+    }
+    this.#hooks.keep(undefined);
+    const job = await this.#call(update && file ? 'init-upload' : 'init', { job_id: 'string' }, signal, body);
     this.#spent = this.#token;
     this.dispatch({ type: 'opened', jobId: job.job_id });
+    if (begun?.file && begun.form && job['upload'] !== 'none') this.#hooks.keep({ ...begun, jobId: job.job_id });
     return file && job['upload'] !== 'none'
       ? this.#slotOf(expect(job, { upload_url: 'string' }).upload_url, job['upload_expires_at'])
       : undefined;
@@ -446,15 +488,63 @@ export class Flow {
     this.#percent = -1;
     const { name: filename, size } = file;
     this.#hooks.emit('allfeat:upload-start', { filename, size });
-    await upload(this.#api, {
-      file,
-      slot,
-      renew: () => this.#renewSlot(signal),
-      onProgress: (loaded) => this.#progress(Math.min(loaded, size), size),
-      signal,
-    });
+    if (this.#inParts(file)) await this.#sendParts(file, slot, signal);
+    else
+      await upload(this.#api, {
+        file,
+        slot,
+        renew: () => this.#renewSlot(signal),
+        onProgress: (loaded) => this.#progress(Math.min(loaded, size), size),
+        signal,
+      });
     this.#progress(size, size);
     this.#hooks.emit('allfeat:upload-complete', { filename });
+  }
+
+  #inParts = (file: File): boolean => this.partsFrom > 0 && file.size >= this.partsFrom;
+
+  /** Returns the data by which the next page recognises this upload, without its job. */
+  async #printOf(file: File, body: object, signal: AbortSignal): Promise<Omit<Begun, 'jobId'>> {
+    const large = await this.#hooks.fetchPart('large', this.#api.target.atsUrl);
+    const { mode, work } = this.state;
+    const [print, form] = await Promise.all([large.print(file), large.textPrint(JSON.stringify([mode, work?.atsId, body]))]);
+    signal.throwIfAborted();
+    return { size: file.size, modified: file.lastModified, file: print, form };
+  }
+
+  async #sendParts(file: File, slot: Slot, signal: AbortSignal): Promise<void> {
+    const large = await this.#hooks.fetchPart('large', this.#api.target.atsUrl);
+    signal.throwIfAborted();
+    let last = 0;
+    const send = () =>
+      large.send({
+        api: this.#api,
+        file,
+        signal,
+        parts: async (body) => partsFrom(await this.#call('parts', partsShape, signal, { job_id: this.state.jobId, ...body })),
+        complete: async () => {
+          await this.#call('parts/complete', { job_id: 'string' }, signal);
+        },
+        onProgress: (loaded, pace) => {
+          this.#progress(loaded, file.size, pace);
+          // Between two percent of a very large file, the time left changes.
+          const now = this.#hooks.env.now();
+          if (pace && Math.abs(now - last) >= 1000) {
+            last = now;
+            this.dispatch({ type: 'progress', loaded, pace });
+          }
+        },
+      });
+    try {
+      await send();
+    } catch (e) {
+      // The job of an earlier page has ended, and its parts with it.
+      if (!slot.continues || !isGone(e)) throw e;
+      this.#hooks.keep(undefined);
+      this.#slot = await this.#init(signal);
+      this.#stage = 'upload';
+      await send();
+    }
   }
 
   /** The file stays here: only its hash is sent. */
@@ -468,11 +558,11 @@ export class Flow {
   }
 
   /** At most one event for each percent. */
-  #progress(loaded: number, total: number): void {
+  #progress(loaded: number, total: number, pace?: Pace): void {
     const progress = total ? Math.floor((loaded / total) * 100) : 100;
     if (progress === this.#percent) return;
     this.#percent = progress;
-    this.dispatch({ type: 'progress', loaded });
+    this.dispatch({ type: 'progress', loaded, pace });
     this.#hooks.emit('allfeat:upload-progress', { progress, loaded, total });
   }
 
@@ -526,6 +616,7 @@ export class Flow {
       };
     }
     this.#hooks.remember(this.#pending);
+    this.#hooks.keep(undefined);
     this.dispatch({ type: 'confirmed', transactionId: id, accessCode });
     this.#hooks.emit('allfeat:confirmed', { transactionId: id });
   }
@@ -648,6 +739,20 @@ export class Flow {
       return unknown;
     }
   }
+}
+
+const partsShape = { complete: 'boolean', part_size_bytes: 'number' } as const;
+
+/** Reads the answer about an upload in parts. */
+function partsFrom(body: Shaped<typeof partsShape>): PartsAnswer {
+  const list = (name: string) => (Array.isArray(body[name]) ? (body[name] as { number?: unknown; url?: unknown }[]) : []);
+  return {
+    complete: body.complete,
+    part_size_bytes: body.part_size_bytes,
+    stored: list('stored').map((p) => Number(p.number)),
+    urls: list('urls').map((p) => ({ number: Number(p.number), url: String(p.url) })),
+    expiresAt: Date.parse(String(body['urls_expire_at'])),
+  };
 }
 
 // The details are what the server sent: their types promise no more than that.

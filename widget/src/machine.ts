@@ -7,7 +7,7 @@ import { errorTable } from './gen/errors.js';
 import type { Key } from './i18n/texts.js';
 import type { Flaw } from '../../web/i18n/legible.js';
 import { classOf, type Problem } from './ats/problem.js';
-import { initial, type Purpose, type Quote, type Resume, type Stage, type State } from './state.js';
+import { initial, type Pace, type Purpose, type Quote, type Resume, type Stage, type State } from './state.js';
 import type { Result, Step } from './ats/tracking.js';
 import { tidyCode, unchanged, type Work } from './ats/work.js';
 
@@ -21,7 +21,8 @@ export type Action =
   | { type: 'looked'; step: 'code' | 'works' | 'song' }
   | { type: 'sending' }
   | { type: 'opened'; jobId: string }
-  | { type: 'progress'; loaded: number; stays?: boolean }
+  | { type: 'progress'; loaded: number; stays?: boolean; pace?: Pace | undefined }
+  | { type: 'partly'; file: File }
   | { type: 'preparing' }
   | { type: 'quoted'; quote: Quote }
   | { type: 'quoteOver' }
@@ -44,7 +45,7 @@ export function reduce(s: State, a: Action): State {
       const errors = Object.fromEntries(
         Object.entries(s.errors).filter(([p]) => p !== a.path && !(a.path === 'creators' && p.startsWith(a.path))),
       );
-      return { ...s, ...a.draft, errors, lost: a.draft.file ? '' : s.lost };
+      return { ...s, ...a.draft, errors, lost: a.draft.file ? '' : s.lost, partly: s.partly && !('file' in a.draft) };
     }
     case 'proposed':
       // The typed text stays as it is, spaces included.
@@ -67,11 +68,13 @@ export function reduce(s: State, a: Action): State {
     case 'looked':
       return { ...s, opening: false, step: a.step };
     case 'sending':
-      return { ...forget(s), screen: 'UPLOAD', errors: {}, loaded: 0, stays: false };
+      return { ...forget(s), screen: 'UPLOAD', errors: {}, loaded: 0, pace: undefined, partly: false, stays: false };
     case 'opened':
       return { ...s, jobId: a.jobId };
     case 'progress':
-      return s.screen === 'UPLOAD' ? { ...s, loaded: a.loaded, stays: !!a.stays } : s;
+      return s.screen === 'UPLOAD' ? { ...s, loaded: a.loaded, stays: !!a.stays, pace: a.pace } : s;
+    case 'partly':
+      return s.file === a.file ? { ...s, partly: true } : s;
     case 'preparing':
       return { ...forget(s), screen: 'CONFIRMING', phase: 'preparing', quoteOver: false };
     case 'quoted':

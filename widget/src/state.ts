@@ -29,6 +29,12 @@ export interface Quote {
   readonly expiresAt: number;
 }
 
+/** The speed of an upload in bytes per second, and the time left in seconds. */
+export interface Pace {
+  readonly speed: number;
+  readonly left: number;
+}
+
 export interface State extends Draft {
   readonly mode: Purpose;
   /** The work is chosen from the end-user's own works, without an access code. */
@@ -57,6 +63,10 @@ export interface State extends Draft {
   /** Seconds of a wait that the server asked for: the remaining and the whole wait. */
   readonly wait: readonly [left: number, of: number];
   readonly loaded: number;
+  /** Of an upload in parts, once it is known. */
+  readonly pace?: Pace | undefined;
+  /** The chosen file is partly uploaded: sending it continues. */
+  readonly partly: boolean;
   /** The file is read here and not sent. */
   readonly stays: boolean;
   readonly jobId?: string;
@@ -94,6 +104,7 @@ export const initial = (mode: Purpose = 'register', own = false, id = 0): State 
   notice: '',
   wait: [0, 0],
   loaded: 0,
+  partly: false,
   stays: false,
   quoteOver: false,
   doubt: false,

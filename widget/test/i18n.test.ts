@@ -46,7 +46,7 @@ test('plural texts have every form that their language uses', () => {
   assert.equal(textsOf('en').t('credits', { n: 1200 }), '1,200 credits');
   assert.equal(texts('ar').t('credits', { n: 2 }), 'رصيدان');
   const plural = (Object.keys(en) as Key[]).filter((key) => /\|other=/.test(en[key]));
-  assert.deepEqual(plural, ['credits', 'waitLimited', 'songCount']);
+  assert.deepEqual(plural, ['pace', 'credits', 'waitLimited', 'songCount']);
   for (const [locale, c] of all)
     for (const key of plural) {
       const forms = c[key].split('|').map((f) => f.split('=')[0]);

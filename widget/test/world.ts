@@ -6,11 +6,12 @@ import { en } from '../src/i18n/catalogues.js';
 import type { Env, PutAnswer, Socket } from '../src/env.js';
 import type { AtsEventName } from '../src/events.js';
 import type { Purpose } from '../src/state.js';
-import { Flow, type Pending } from '../src/flow.js';
+import { Flow, type Begun, type Pending } from '../src/flow.js';
 import type { Fetch, Page, Parts } from '../src/parts/contract.js';
 import { rest, restVerify } from '../../web/i18n/locales/en.json';
 import * as file from '../src/file/file.js';
 import * as hash from '../src/hash/hash.js';
+import * as large from '../src/large/large.js';
 import * as works from '../src/works/works.js';
 
 // As when rest.ts is loaded.
@@ -52,6 +53,8 @@ export class World {
   readonly bodies: Record<string, unknown>[] = [];
   readonly events: [AtsEventName, Record<string, unknown>][] = [];
   remembered: Pending | undefined;
+  /** The stored upload in parts. */
+  begun: Begun | undefined;
   readonly faults: Partial<Record<Kind, Fault[]>> = {};
   /** The action of a socket after it is opened; by default it sends every step. */
   onSocket: (s: FakeSocket) => void = (s) => s.sendAll();
@@ -113,6 +116,8 @@ export class World {
       mode: () => mode,
       changed: () => {},
       remember: (p) => (this.remembered = p),
+      begun: () => this.begun,
+      keep: (u) => (this.begun = u),
       fetchPart: (part, atsUrl) => this.fetchPart(part, atsUrl),
       page: this.page,
     });
@@ -264,7 +269,7 @@ export class World {
   }
 
   /** Fetches a part that has its own file. */
-  fetchPart: Fetch = (part) => Promise.resolve(({ works, hash, file } satisfies Parts)[part]);
+  fetchPart: Fetch = (part) => Promise.resolve(({ works, hash, file, large } satisfies Parts)[part]);
 
   /** Allows downloads, which a link starts. */
   async saving(act: () => Promise<void>): Promise<void> {

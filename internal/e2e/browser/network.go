@@ -62,6 +62,16 @@ func (p *Page) Slow(bytesPerSecond float64) {
 	p.must(err, "slow the network down")
 }
 
+// Offline takes the page's network away, or gives it back. The page receives the event.
+func (p *Page) Offline(offline bool) {
+	p.t.Helper()
+	c := &network.Conditions{Offline: offline, DownloadThroughput: -1, UploadThroughput: -1}
+	_, err := call(p, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{c}})
+	p.must(err, "take the network away")
+	_, err = call(p, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: offline, DownloadThroughput: -1, UploadThroughput: -1})
+	p.must(err, "tell the page")
+}
+
 // Hold keeps requests back until they are answered or let go.
 type Hold struct {
 	p            *Page
@@ -116,6 +126,17 @@ func (h *Hold) Await() *Held {
 	case <-time.After(Timeout):
 		h.p.t.Fatalf("no %s %s came%s", h.method, h.part, h.p.scene())
 		return nil
+	}
+}
+
+// Forget drops what is held: a page that was left has given it up.
+func (h *Hold) Forget() {
+	for {
+		select {
+		case <-h.held:
+		default:
+			return
+		}
 	}
 }
 

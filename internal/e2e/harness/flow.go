@@ -149,6 +149,48 @@ func (s *Song) Put(ctx context.Context) error {
 	return s.answer(req, nil)
 }
 
+// PutParts uploads size bytes in parts, one after the other: piece returns the bytes of one
+// part. Parts that the server has are not sent again.
+func (s *Song) PutParts(ctx context.Context, size int64, piece func(from, size int64) io.Reader) error {
+	var at struct {
+		PartBytes int64 `json:"part_size_bytes"`
+		Count     int   `json:"part_count"`
+		Complete  bool
+		Stored    []struct{ Number int }
+		URLs      []struct {
+			Number int
+			Size   int64 `json:"size_bytes"`
+			URL    string
+		}
+	}
+	if err := s.call(ctx, "POST", s.route("parts"), map[string]any{"job_id": s.JobID, "size_bytes": size}, &at); err != nil {
+		return err
+	}
+	stored := map[int]bool{}
+	for _, p := range at.Stored {
+		stored[p.Number] = true
+	}
+	for n := 1; n <= at.Count && !at.Complete; n++ {
+		if stored[n] {
+			continue
+		}
+		at.URLs = nil
+		if err := s.call(ctx, "POST", s.route("parts"), map[string]any{"job_id": s.JobID, "numbers": []int{n}}, &at); err != nil {
+			return err
+		}
+		u := at.URLs[0]
+		req, err := http.NewRequestWithContext(ctx, "PUT", u.URL, piece(int64(n-1)*at.PartBytes, u.Size))
+		if err != nil {
+			return err
+		}
+		req.ContentLength = u.Size
+		if err := s.answer(req, nil); err != nil {
+			return err
+		}
+	}
+	return s.call(ctx, "POST", s.route("parts/complete"), map[string]any{"job_id": s.JobID}, nil)
+}
+
 // Prepare gets the quote.
 func (s *Song) Prepare(ctx context.Context) error {
 	var out struct {

@@ -319,6 +319,15 @@ type Origin struct {
 	CreatedAt      int64
 }
 
+type PartUpload struct {
+	JobID       string
+	StoreID     string
+	SizeBytes   int64
+	PartBytes   int64
+	BegunAt     int64
+	CompletedAt int64
+}
+
 type Passkey struct {
 	ID         string
 	PersonID   string

@@ -5,6 +5,8 @@ export interface Limits {
   readonly maxBytes: number;
   /** Names as people use them: WAV, Ogg. */
   readonly formats: readonly string[];
+  /** The server's answer. Files of at least so many bytes are sent in parts. */
+  readonly stats?: { readonly parts_from_bytes?: unknown };
 }
 
 export const unknown: Limits = { maxBytes: 0, formats: [] };
@@ -25,8 +27,9 @@ export async function limitsOf(o: { atsUrl: string; siteKey: string; network: st
   return limitsFrom(answer.stats);
 }
 
-export const limitsFrom = (stats: { max_audio_size_bytes?: unknown; supported_formats?: unknown }): Limits => ({
+export const limitsFrom = (stats: { max_audio_size_bytes?: unknown; supported_formats?: unknown; parts_from_bytes?: unknown }): Limits => ({
   maxBytes: Number(stats.max_audio_size_bytes) || 0,
+  stats,
   formats: Array.isArray(stats.supported_formats)
     ? [...new Set(stats.supported_formats.filter((f) => typeof f === 'string').map(short))]
     : [],

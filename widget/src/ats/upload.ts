@@ -6,6 +6,8 @@ export interface Slot {
   url: string;
   /** Milliseconds since 1970, by this machine's clock. */
   expiresAt: number;
+  /** The job of an earlier page, whose upload in parts continues. */
+  continues?: boolean;
 }
 
 export interface UploadOptions {

@@ -122,6 +122,8 @@ export interface ErrorDetails {
     size_bytes: number;
     /** Largest size allowed here, in bytes. */
     max_bytes: number;
+    /** The number of the part that is too large, when the upload is in parts. The sizes are those of this part. */
+    part?: number;
   };
   "registration.invalid_audio_format": {
     /** The format or media type of the bytes. */
@@ -208,7 +210,7 @@ export interface ErrorDetails {
     announced?: string;
     /** The file hash (SHA-256) of the uploaded file. */
     uploaded?: string;
-    /** `not_uploaded`, `incomplete` (the upload was interrupted), `other_file` (its hash is not `media_sha256`), or `not_prepared` (confirm was called before prepare). */
+    /** `not_uploaded`, `incomplete` (the upload was interrupted), `other_file` (its hash is not `media_sha256`), or `not_prepared` (confirm was called before prepare). In parts: `not_begun`, `parts_missing`, or `parts_wrong` (of another size). */
     reason?: string;
   };
   "registration.dry_run_failed": {

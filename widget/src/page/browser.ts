@@ -6,6 +6,8 @@ const logged = new Set<string>();
 
 /** An upload that moves no byte for this long is aborted and counts as a failed attempt. */
 const stalled = 60_000;
+/** The same before the first byte, while the browser may hold the upload back, and after the last one, while the store writes. */
+const queued = 120_000;
 
 export const browserEnv: Env = {
   ...clock,
@@ -21,13 +23,13 @@ export const browserEnv: Env = {
       // XMLHttpRequest, because fetch does not report the progress of an upload.
       const xhr = new XMLHttpRequest();
       let timer: ReturnType<typeof setTimeout> | undefined;
-      const rearm = () => {
+      const rearm = (ms: number) => {
         clearTimeout(timer);
-        timer = setTimeout(() => xhr.abort(), stalled);
+        timer = setTimeout(() => xhr.abort(), ms);
       };
       const stop = () => xhr.abort();
       xhr.upload.onprogress = (e) => {
-        rearm();
+        rearm(e.loaded < e.total ? stalled : queued);
         onProgress(e.loaded);
       };
       xhr.onloadend = () => {
@@ -42,7 +44,7 @@ export const browserEnv: Env = {
         resolve({ status: xhr.status, body: xhr.responseText, ...(after && { retryAfter: +after }) });
       };
       signal.addEventListener('abort', stop);
-      rearm();
+      rearm(queued);
       xhr.open('PUT', url);
       xhr.send(file);
     }),

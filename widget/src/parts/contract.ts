@@ -1,12 +1,14 @@
 /**
  * The files that are fetched when they are first needed. ats-widget-works.js has the screens for a registered work (update and download).
- * ats-widget-file.js inspects a chosen file. ats-widget-hash.js reads recordings that are not sent.
+ * ats-widget-file.js inspects a chosen file. ats-widget-hash.js reads recordings that are not sent. ats-widget-large.js sends large files in
+ * parts.
  */
-import type { Target } from '../ats/api.js';
+import type { Api, Target } from '../ats/api.js';
 import type { Work } from '../ats/work.js';
 import type { Env } from '../env.js';
 import type { Texts } from '../i18n/texts.js';
 import type { View } from '../screens/view.js';
+import type { Pace } from '../state.js';
 import type { Reading } from '../steps.js';
 
 /** The operations that the works may perform on their element. */
@@ -48,10 +50,40 @@ export type Hash = (file: File, onProgress: (loaded: number) => void, signal: Ab
  */
 export type Look = { title: string } | { detected: string };
 
+/** The server's answer about an upload in parts. */
+export interface PartsAnswer {
+  readonly complete: boolean;
+  readonly part_size_bytes: number;
+  /** The numbers of the parts that the store has. */
+  readonly stored: readonly number[];
+  readonly urls: readonly { readonly number: number; readonly url: string }[];
+  /** When the URLs expire, in milliseconds since 1970; NaN when unknown. */
+  readonly expiresAt: number;
+}
+
+export interface LargeUpload {
+  readonly api: Api;
+  readonly file: File;
+  /** Asks for the stored parts and for URLs. */
+  readonly parts: (body: { size_bytes?: number; numbers?: readonly number[] }) => Promise<PartsAnswer>;
+  /** All parts are sent. */
+  readonly complete: () => Promise<void>;
+  readonly onProgress: (loaded: number, pace?: Pace) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface LargePart {
+  send(o: LargeUpload): Promise<void>;
+  /** Tells files apart; '' when that is not possible. */
+  print(file: File): Promise<string>;
+  textPrint(text: string): Promise<string>;
+}
+
 /** The exports of each file. */
 export interface Parts {
   works: WorksPart;
   hash: { hash: Hash };
   file: { look: (file: File) => Promise<Look> };
+  large: LargePart;
 }
 export type Fetch = <K extends keyof Parts>(name: K, atsUrl: string) => Promise<Parts[K]>;

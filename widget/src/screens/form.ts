@@ -9,8 +9,18 @@ import { complaint, describedBy, heading, invalid, submits, type View } from './
 export const form = (v: View) => {
   const { step, mode } = v.state;
   if (step === 'creators') return creators(v);
-  return mode === 'register' ? song(v) : (v.works?.() ?? fetching(v));
+  const page = mode === 'register' ? song(v) : (v.works?.() ?? fetching(v));
+  return v.state.partly ? [page, partly(v)] : page;
 };
+
+/** After a reload, the same file was chosen again. */
+function partly(v: View) {
+  const t = v.texts.t;
+  return html`<div class="note good stack tight" role="status" data-ats="partly">
+    <p>${t('goOn')}</p>
+    <button type="button" class="main" part="button" data-ats="go-on" @click=${() => v.flow.submit()}>${t('goOnNow')}</button>
+  </div>`;
+}
 
 function fetching(v: View) {
   const t = v.texts.t;

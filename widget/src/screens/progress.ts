@@ -3,6 +3,7 @@ import { html, nothing } from 'lit/html.js';
 import { wireCreators } from '../form/checks.js';
 import { roles, type Creator } from '../form/draft.js';
 import type { Key, Texts } from '../i18n/texts.js';
+import type { Pace } from '../state.js';
 import { before, changes, unchanged, type Change } from '../ats/work.js';
 import { dot, noticeOf, tick, turning } from './controls.js';
 import { list, time } from '../../../web/i18n/formats.js';
@@ -21,6 +22,7 @@ export function uploading(v: View) {
       <div class="stack tight">
         <progress max=${total || 1} .value=${s.loaded} aria-label=${name} data-ats="progress" part="progress"></progress>
         <p class="small" data-ats="progress-text">${t('sent', { loaded: texts.size(s.loaded), total: texts.size(total) })}</p>
+        ${s.pace && !s.notice ? html`<p class="small" data-ats="pace">${paceText(texts, s.pace)}</p>` : nothing}
       </div>
       ${noticeOf(v)}
       ${s.stays ? html`<p class="note good" data-ats="stays">${t('stays')}</p>` : nothing}
@@ -29,6 +31,10 @@ export function uploading(v: View) {
     </div>
   `;
 }
+
+/** A screen reader hears quarters instead: this text changes each second. */
+const paceText = ({ t, size }: Texts, { speed, left }: Pace): string =>
+  left < 60 ? t('paceSoon', { speed: size(speed) }) : t('pace', { speed: size(speed), n: Math.round(left / 60) });
 
 export const confirming = (v: View) => (v.state.phase === 'review' ? review(v) : waiting(v));
 
