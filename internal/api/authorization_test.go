@@ -506,6 +506,9 @@ func refusedBySession(t *testing.T, w *world, doc documented) (tried []string) {
 						head = c.scene.right(c.group, nil).head() // the first session has begun a job
 					}
 					a := c.scene.call(head, c.group, route, true)
+					if strings.Contains(route, "/parts") && a.code == fault.CodeRegistrationUploadMissing {
+						a.code = "" // the caller may, and no upload has begun
+					}
 					if a.code != want {
 						t.Errorf("%s: %s %s: %d %s, want %q", c.who, c.group, route, a.status, a.body, want)
 					}

@@ -99,6 +99,8 @@ func rehearsed(code fault.Code, sees bool) *fault.Error {
 	case fault.CodeRegistrationUploadMissing: // not the case of another file than announced
 		delete(f.Details, "announced")
 		delete(f.Details, "uploaded")
+	case fault.CodeRegistrationAudioTooLarge: // not the case of a part
+		delete(f.Details, "part")
 	case fault.CodeCommonServiceUnavailable: // not the case of a full store
 		delete(f.Details, "reason")
 	case fault.CodeWorkAlreadyRegistered:

@@ -51,7 +51,7 @@ func (d *Disk) BeginParts(ctx context.Context, key string) (id string, err error
 		err = errors.Join(f.Close(), d.syncDir(dir))
 	}
 	if err != nil {
-		d.root.RemoveAll(dir)
+		_ = d.root.RemoveAll(dir) // the sweep removes what is left
 		return "", stageFailed(err)
 	}
 	return id, nil

@@ -54,6 +54,8 @@ func (e *engines) large() {
 	p, s := e.p, e.x.server
 	file, hash := largeWAV(e.t, 2*largeSize(e.t))
 	p.Goto(e.page(""))
+	p.Run("sessionStorage.clear()") // it has the access code of the song before
+	p.Reload()
 	fill(p, 0, file, "Large in another engine")
 	p.Wait("e2e.events.some((e) => e.name === 'upload-progress' && e.detail.progress >= 20)")
 	s.Kill()

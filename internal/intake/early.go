@@ -31,9 +31,8 @@ const earlyPerPrepare = 4
 // prepare reads the file. A result counts for the very parts that were read. It is not kept
 // across processes.
 type earlyReads struct {
-	open func(context.Context, blob.Multipart, int) (io.ReadCloser, blob.Part, error)
-	list func(context.Context, blob.Multipart) ([]blob.Part, error)
-	most int // readings at the same time; one organization may have half of them
+	blobs blob.Store
+	most  int // readings at the same time; one organization may have half of them
 
 	mu      sync.Mutex
 	closed  bool
@@ -49,7 +48,7 @@ type earlyRead struct {
 	cancel       func()
 
 	// Of the reading goroutine, until done is closed.
-	open     func(context.Context, blob.Multipart, int) (io.ReadCloser, blob.Part, error)
+	blobs    blob.Store
 	part     io.ReadCloser
 	versions []string // of the parts that were read, in order
 	info     media.Info
@@ -76,7 +75,7 @@ func (e *earlyReads) landed(job query.Job, of blob.Multipart) {
 		if e.closed || len(e.all) >= e.most || 2*own >= e.most {
 			return
 		}
-		r = &earlyRead{of: of, organization: job.OrganizationID, landed: make(chan struct{}, 1), open: e.open, done: make(chan struct{})}
+		r = &earlyRead{of: of, organization: job.OrganizationID, landed: make(chan struct{}, 1), blobs: e.blobs, done: make(chan struct{})}
 		r.ctx, r.cancel = context.WithCancel(context.Background())
 		e.all[job.ID] = r
 		e.running.Go(func() { e.run(job.ID, r) })
@@ -133,7 +132,7 @@ func (r *earlyRead) next() error {
 	timer := time.NewTimer(earlyIdle)
 	defer timer.Stop()
 	for {
-		part, p, err := r.open(r.ctx, r.of, len(r.versions)+1)
+		part, p, err := r.blobs.OpenPart(r.ctx, r.of, len(r.versions)+1)
 		if err == nil {
 			r.part, r.versions = part, append(r.versions, p.Version)
 			return nil
@@ -159,7 +158,7 @@ func (e *earlyReads) settle(ctx context.Context, jobID string, of blob.Multipart
 	if r == nil || r.of != of {
 		return
 	}
-	if parts, err := e.list(ctx, of); err != nil || len(parts) < of.Count() {
+	if parts, err := e.blobs.ListParts(ctx, of); err != nil || len(parts) < of.Count() {
 		return
 	}
 	select { // another process may have received the last parts

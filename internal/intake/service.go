@@ -85,7 +85,7 @@ type Service struct {
 // New makes a Service.
 func New(c Config) *Service {
 	return &Service{Config: c, slots: share.New(c.Prepares), shared: sharedPrepares{joined: func() { c.Reached("prepare.joined") }, jobs: map[string]*sharedPrepare{}},
-		early: earlyReads{open: c.Blobs.OpenPart, list: c.Blobs.ListParts, most: earlyPerPrepare * c.Prepares, all: map[string]*earlyRead{}}}
+		early: earlyReads{blobs: c.Blobs, most: earlyPerPrepare * c.Prepares, all: map[string]*earlyRead{}}}
 }
 
 // Close ends the reading of uploads in parts that are not complete, before the store is
