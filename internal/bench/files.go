@@ -237,7 +237,7 @@ func benchParts(ctx context.Context, b *bench) error {
 		to, err = c.init(ctx, token)
 		return token, to, err
 	}
-	// What a round has uploaded goes, so that the disk need not hold all rounds.
+	// The uploads of a round are removed, so that the disk need not hold all rounds.
 	rate := func(took float64, err error) (float64, error) {
 		files, globErr := filepath.Glob(filepath.Join(b.dir, "parts", "blobs", "objects", "uploads", "*"))
 		err = errors.Join(err, globErr)
