@@ -36,8 +36,9 @@ func Unavailable(err error) bool {
 		return false
 	case errors.As(err, &pg):
 		// 57P: the server is stopping or accepts no connections now. 53: it lacks
-		// resources. 08: it noticed a connection error itself.
-		return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "08")
+		// resources. 08: it noticed a connection error itself. 57014 and 25P03: it ended a
+		// statement or a transaction after a timeout.
+		return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "08") || pg.Code == "57014" || pg.Code == "25P03"
 	}
 	return errors.As(err, &connect) || errors.As(err, &netErr) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) ||
 		sqliteUnavailable(err) || dropped(err)
@@ -78,6 +79,8 @@ func (db *DB) Counts() Counts {
 type engine interface {
 	// tx runs f in one transaction that can write.
 	tx(ctx context.Context, f func(query.DBTX) error) error
+	// one is tx for an f that runs one statement.
+	one(ctx context.Context, f func(query.DBTX) error) error
 	// reader serves single statements that do not write.
 	reader() query.DBTX
 	// pool is the connection pool for migrations.
@@ -86,9 +89,19 @@ type engine interface {
 }
 
 // Tx is one transaction: its queries, and the one time that all its rows get.
+//
+// On Postgres a query that is marked :exec is sent with the next one, or with the commit. An
+// error of it is then returned there, with the name of the query. Its arguments must not
+// change meanwhile.
 type Tx struct {
 	*query.Queries
 	Now time.Time
+	// Again says that it is unknown whether an earlier run of the function was committed:
+	// see [DB.Repeat].
+	Again bool
+
+	line   line  // nil on SQLite
+	failed error // of Together
 }
 
 // Open opens a database: sqlite:PATH or postgres://…. It does not migrate.
@@ -121,22 +134,67 @@ func (db *DB) Dialect() string { return db.dialect }
 func (db *DB) Ping(ctx context.Context) (err error) {
 	defer operation.Wrap(&err, "ping the database")
 	var one int
-	return db.engine.reader().QueryRowContext(ctx, "SELECT 1").Scan(&one)
+	return db.engine.reader().QueryRow(ctx, "SELECT 1").Scan(&one)
 }
 
 // Read returns the queries outside of a transaction, for single reads. Writing through it
 // fails on SQLite.
-func (db *DB) Read() *query.Queries { return query.New(named{db.engine.reader()}) }
+func (db *DB) Read() *query.Queries { return query.New(db.engine.reader()) }
 
 // Tx runs f in one transaction, and commits it if f returns nil. If the database asks for
-// a retry (a deadlock, a serialization failure), Tx runs f again from the start. So f
-// must change nothing outside of the database.
+// a retry (a deadlock, a serialization failure), or a connection is lost before the commit,
+// Tx runs f again from the start. So f must change nothing outside of the database.
+//
+// A connection that is lost during the commit leaves its outcome unknown: see [Unknown].
 func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
+	return db.transact(ctx, db.engine.tx, false, f)
+}
+
+// One is Tx for an f that runs only one statement, which is a transaction by itself.
+func (db *DB) One(ctx context.Context, f func(*Tx) error) error {
+	return db.transact(ctx, db.engine.one, false, f)
+}
+
+// Repeat is Tx for an f that may run again after it was committed: it finds what it did
+// before, and returns the same result. When the outcome of a commit is unknown, Repeat runs f
+// again with tx.Again set, for up to StatementTimeout.
+func (db *DB) Repeat(ctx context.Context, f func(*Tx) error) error {
+	var unknown error
+	for begun := time.Now(); ; {
+		err := db.transact(ctx, db.engine.tx, unknown != nil, f)
+		switch {
+		case Unknown(err):
+			unknown = err
+		case unknown == nil || !Unavailable(err) && ctx.Err() == nil:
+			return err
+		}
+		if time.Since(begun) > StatementTimeout || ctx.Err() != nil {
+			return unknown
+		}
+		db.counts.retries.Add(1)
+		select {
+		case <-ctx.Done():
+		case <-time.After(repeatEvery):
+		}
+	}
+}
+
+// repeatEvery is the pause before a transaction with an unknown outcome runs again.
+const repeatEvery = 50 * time.Millisecond
+
+func (db *DB) transact(ctx context.Context, run func(context.Context, func(query.DBTX) error) error, again bool, f func(*Tx) error) error {
 	for try := 1; ; try++ {
-		err := db.engine.tx(ctx, func(q query.DBTX) error {
-			return f(&Tx{Queries: query.New(named{q}), Now: db.now()})
+		err := run(ctx, func(q query.DBTX) error {
+			tx := &Tx{Queries: query.New(q), Now: db.now(), Again: again}
+			if c, ok := q.(caller); ok {
+				tx.line = c.line
+			}
+			if err := f(tx); err != nil {
+				return err
+			}
+			return tx.failed
 		})
-		if try < 5 && again(err) && ctx.Err() == nil {
+		if try < maxTries && repeatable(err) && ctx.Err() == nil {
 			db.counts.retries.Add(1)
 			continue
 		}
@@ -144,14 +202,16 @@ func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 	}
 }
 
-// One is Tx for an f that runs only one statement, which is a transaction by itself.
-func (db *DB) One(ctx context.Context, f func(*Tx) error) error {
-	p, ok := db.engine.(*postgres)
-	if !ok {
-		return db.Tx(ctx, f)
-	}
-	return name("statement", f(&Tx{Queries: query.New(named{p.reader()}), Now: db.now()}))
-}
+// maxTries is how often a transaction runs that the database does not commit.
+const maxTries = 5
+
+// Unknown reports whether an error left the outcome of a transaction unknown: the connection
+// was lost during the commit.
+func Unknown(err error) bool { return errors.As(err, new(unknownError)) }
+
+type unknownError struct{ error }
+
+func (e unknownError) Unwrap() error { return e.error }
 
 func (db *DB) now() time.Time { return db.Now().UTC().Truncate(time.Microsecond) }
 
@@ -171,12 +231,11 @@ func FirstID(t time.Time) string {
 // LastID is larger than every UUID, in every collation of the databases.
 const LastID = "g"
 
-// again reports whether the transaction must run again: Postgres asks for it, or the
-// connection was lost before the commit was sent. After a later loss it is unknown
-// whether the transaction was committed, and the caller decides.
-func again(err error) bool {
+// repeatable reports whether the transaction must run again: Postgres asks for it, a migration
+// changed a table, or the connection was lost before the commit was sent.
+func repeatable(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01") || errors.Is(err, errLostBeforeCommit)
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01") || stale(err) || errors.Is(err, errLostBeforeCommit)
 }
 
 // Scrub removes deleted rows from the database's files. SQLite overwrites deleted pages
@@ -201,7 +260,7 @@ func (db *DB) ClockSkew(ctx context.Context) (_ time.Duration, err error) {
 	}
 	var us int64
 	before := time.Now()
-	err = db.engine.reader().QueryRowContext(ctx, "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)").Scan(&us)
+	err = db.engine.reader().QueryRow(ctx, "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)").Scan(&us)
 	middle := before.Add(time.Since(before) / 2)
 	return time.UnixMicro(us).Sub(middle), err
 }

@@ -20,11 +20,11 @@ type ConfirmJobParams struct {
 }
 
 func (q *Queries) ConfirmJob(ctx context.Context, arg ConfirmJobParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, confirmJob, arg.Now, arg.ID)
+	result, err := q.db.Exec(ctx, confirmJob, arg.Now, arg.ID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const countTransactions = `-- name: CountTransactions :one
@@ -38,7 +38,7 @@ type CountTransactionsParams struct {
 }
 
 func (q *Queries) CountTransactions(ctx context.Context, arg CountTransactionsParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countTransactions, arg.OrganizationID, arg.Since, arg.Test)
+	row := q.db.QueryRow(ctx, countTransactions, arg.OrganizationID, arg.Since, arg.Test)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -58,7 +58,7 @@ type DeclareMediaParams struct {
 }
 
 func (q *Queries) DeclareMedia(ctx context.Context, arg DeclareMediaParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, declareMedia,
+	result, err := q.db.Exec(ctx, declareMedia,
 		arg.DeclaredHash,
 		arg.MediaHash,
 		arg.Media,
@@ -68,7 +68,7 @@ func (q *Queries) DeclareMedia(ctx context.Context, arg DeclareMediaParams) (int
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const getJob = `-- name: GetJob :one
@@ -76,7 +76,7 @@ SELECT id, organization_id, session_jti, kind, network, external_user_ref, state
 `
 
 func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
-	row := q.db.QueryRowContext(ctx, getJob, id)
+	row := q.db.QueryRow(ctx, getJob, id)
 	var i Job
 	err := row.Scan(
 		&i.ID,
@@ -155,7 +155,7 @@ type InsertJobParams struct {
 }
 
 func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) error {
-	_, err := q.db.ExecContext(ctx, insertJob,
+	_, err := q.db.Exec(ctx, insertJob,
 		arg.ID,
 		arg.OrganizationID,
 		arg.SessionJti,
@@ -210,7 +210,7 @@ type InsertTransactionParams struct {
 }
 
 func (q *Queries) InsertTransaction(ctx context.Context, arg InsertTransactionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertTransaction,
+	result, err := q.db.Exec(ctx, insertTransaction,
 		arg.ID,
 		arg.OrganizationID,
 		arg.ApiKeyID,
@@ -229,7 +229,7 @@ func (q *Queries) InsertTransaction(ctx context.Context, arg InsertTransactionPa
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const landUpload = `-- name: LandUpload :execrows
@@ -243,11 +243,11 @@ type LandUploadParams struct {
 }
 
 func (q *Queries) LandUpload(ctx context.Context, arg LandUploadParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, landUpload, arg.UploadBytes, arg.ID, arg.Now)
+	result, err := q.db.Exec(ctx, landUpload, arg.UploadBytes, arg.ID, arg.Now)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const noteReading = `-- name: NoteReading :exec
@@ -261,7 +261,7 @@ type NoteReadingParams struct {
 
 // updated_at stays, so that a running prepare is not disturbed.
 func (q *Queries) NoteReading(ctx context.Context, arg NoteReadingParams) error {
-	_, err := q.db.ExecContext(ctx, noteReading, arg.Reading, arg.ID)
+	_, err := q.db.Exec(ctx, noteReading, arg.Reading, arg.ID)
 	return err
 }
 
@@ -289,7 +289,7 @@ type PrepareJobParams struct {
 }
 
 func (q *Queries) PrepareJob(ctx context.Context, arg PrepareJobParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, prepareJob,
+	result, err := q.db.Exec(ctx, prepareJob,
 		arg.MediaHash,
 		arg.Media,
 		arg.MerkleRoot,
@@ -307,7 +307,7 @@ func (q *Queries) PrepareJob(ctx context.Context, arg PrepareJobParams) (int64, 
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const setJobUpload = `-- name: SetJobUpload :execrows
@@ -323,7 +323,7 @@ type SetJobUploadParams struct {
 }
 
 func (q *Queries) SetJobUpload(ctx context.Context, arg SetJobUploadParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setJobUpload,
+	result, err := q.db.Exec(ctx, setJobUpload,
 		arg.Deadline,
 		arg.UploadKey,
 		arg.Now,
@@ -332,7 +332,7 @@ func (q *Queries) SetJobUpload(ctx context.Context, arg SetJobUploadParams) (int
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const stagedBytes = `-- name: StagedBytes :one
@@ -347,7 +347,7 @@ type StagedBytesRow struct {
 }
 
 func (q *Queries) StagedBytes(ctx context.Context, organizationID string) (StagedBytesRow, error) {
-	row := q.db.QueryRowContext(ctx, stagedBytes, organizationID)
+	row := q.db.QueryRow(ctx, stagedBytes, organizationID)
 	var i StagedBytesRow
 	err := row.Scan(&i.Staged, &i.Own)
 	return i, err

@@ -19,7 +19,7 @@ type DeliveryDueParams struct {
 }
 
 func (q *Queries) DeliveryDue(ctx context.Context, arg DeliveryDueParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, deliveryDue, arg.Kind, arg.Subject)
+	row := q.db.QueryRow(ctx, deliveryDue, arg.Kind, arg.Subject)
 	var due_at int64
 	err := row.Scan(&due_at)
 	return due_at, err
@@ -45,7 +45,7 @@ type DueLanesParams struct {
 
 // The lanes after one lane, in their order, that have a delivery that is due.
 func (q *Queries) DueLanes(ctx context.Context, arg DueLanesParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, dueLanes,
+	rows, err := q.db.Query(ctx, dueLanes,
 		arg.Kind,
 		arg.Now,
 		arg.Lim,
@@ -62,9 +62,6 @@ func (q *Queries) DueLanes(ctx context.Context, arg DueLanesParams) ([]string, e
 			return nil, err
 		}
 		items = append(items, lane)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -88,7 +85,7 @@ type EnqueueInLaneParams struct {
 }
 
 func (q *Queries) EnqueueInLane(ctx context.Context, arg EnqueueInLaneParams) error {
-	_, err := q.db.ExecContext(ctx, enqueueInLane,
+	_, err := q.db.Exec(ctx, enqueueInLane,
 		arg.Kind,
 		arg.Subject,
 		arg.Lane,
@@ -115,7 +112,7 @@ type FinishDeliveriesParams struct {
 
 // The deliveries of several subjects of the same length, joined.
 func (q *Queries) FinishDeliveries(ctx context.Context, arg FinishDeliveriesParams) error {
-	_, err := q.db.ExecContext(ctx, finishDeliveries,
+	_, err := q.db.Exec(ctx, finishDeliveries,
 		arg.Kind,
 		arg.Joined,
 		arg.Length,
@@ -137,11 +134,11 @@ type HurryDeliveryParams struct {
 
 // The next round of a delivery begins now.
 func (q *Queries) HurryDelivery(ctx context.Context, arg HurryDeliveryParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, hurryDelivery, arg.Now, arg.Kind, arg.Subject)
+	result, err := q.db.Exec(ctx, hurryDelivery, arg.Now, arg.Kind, arg.Subject)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const leaseLane = `-- name: LeaseLane :many
@@ -163,7 +160,7 @@ type LeaseLaneParams struct {
 // The deliveries of a lane that are due, the oldest first. The outer condition on due_at is
 // checked again when another worker was first.
 func (q *Queries) LeaseLane(ctx context.Context, arg LeaseLaneParams) ([]Delivery, error) {
-	rows, err := q.db.QueryContext(ctx, leaseLane,
+	rows, err := q.db.Query(ctx, leaseLane,
 		arg.Until,
 		arg.Kind,
 		arg.Now,
@@ -191,9 +188,6 @@ func (q *Queries) LeaseLane(ctx context.Context, arg LeaseLaneParams) ([]Deliver
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ SELECT CAST(EXISTS (SELECT 1 FROM people) AS BOOLEAN) AS found
 `
 
 func (q *Queries) AnyPerson(ctx context.Context) (bool, error) {
-	row := q.db.QueryRowContext(ctx, anyPerson)
+	row := q.db.QueryRow(ctx, anyPerson)
 	var found bool
 	err := row.Scan(&found)
 	return found, err
@@ -26,7 +26,7 @@ SELECT CAST(COUNT(*) AS BIGINT) FROM memberships WHERE person_id = $1
 `
 
 func (q *Queries) CountMembershipsOfPerson(ctx context.Context, personID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countMembershipsOfPerson, personID)
+	row := q.db.QueryRow(ctx, countMembershipsOfPerson, personID)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -37,7 +37,7 @@ SELECT CAST(COUNT(*) AS BIGINT) FROM memberships WHERE organization_id = $1 AND 
 `
 
 func (q *Queries) CountOwners(ctx context.Context, organizationID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countOwners, organizationID)
+	row := q.db.QueryRow(ctx, countOwners, organizationID)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -53,11 +53,11 @@ type DeleteMembershipParams struct {
 }
 
 func (q *Queries) DeleteMembership(ctx context.Context, arg DeleteMembershipParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteMembership, arg.OrganizationID, arg.PersonID)
+	result, err := q.db.Exec(ctx, deleteMembership, arg.OrganizationID, arg.PersonID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const deleteOldestPersonSessions = `-- name: DeleteOldestPersonSessions :exec
@@ -72,7 +72,7 @@ type DeleteOldestPersonSessionsParams struct {
 
 // Only the newest sessions stay.
 func (q *Queries) DeleteOldestPersonSessions(ctx context.Context, arg DeleteOldestPersonSessionsParams) error {
-	_, err := q.db.ExecContext(ctx, deleteOldestPersonSessions, arg.PersonID, arg.Keep)
+	_, err := q.db.Exec(ctx, deleteOldestPersonSessions, arg.PersonID, arg.Keep)
 	return err
 }
 
@@ -86,11 +86,11 @@ type DeletePersonSessionParams struct {
 }
 
 func (q *Queries) DeletePersonSession(ctx context.Context, arg DeletePersonSessionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deletePersonSession, arg.ID, arg.PersonID)
+	result, err := q.db.Exec(ctx, deletePersonSession, arg.ID, arg.PersonID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const deletePersonSessions = `-- name: DeletePersonSessions :execrows
@@ -104,11 +104,11 @@ type DeletePersonSessionsParams struct {
 
 // All sessions of a person, except for one; ” keeps none.
 func (q *Queries) DeletePersonSessions(ctx context.Context, arg DeletePersonSessionsParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deletePersonSessions, arg.PersonID, arg.Keep)
+	result, err := q.db.Exec(ctx, deletePersonSessions, arg.PersonID, arg.Keep)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const getMember = `-- name: GetMember :one
@@ -132,7 +132,7 @@ type GetMemberRow struct {
 }
 
 func (q *Queries) GetMember(ctx context.Context, arg GetMemberParams) (GetMemberRow, error) {
-	row := q.db.QueryRowContext(ctx, getMember, arg.OrganizationID, arg.PersonID)
+	row := q.db.QueryRow(ctx, getMember, arg.OrganizationID, arg.PersonID)
 	var i GetMemberRow
 	err := row.Scan(
 		&i.PersonID,
@@ -156,7 +156,7 @@ type GetMembershipParams struct {
 }
 
 func (q *Queries) GetMembership(ctx context.Context, arg GetMembershipParams) (Membership, error) {
-	row := q.db.QueryRowContext(ctx, getMembership, arg.OrganizationID, arg.PersonID)
+	row := q.db.QueryRow(ctx, getMembership, arg.OrganizationID, arg.PersonID)
 	var i Membership
 	err := row.Scan(
 		&i.OrganizationID,
@@ -173,7 +173,7 @@ SELECT id, email, name, language, email_verified, password_hash, operator, totp_
 `
 
 func (q *Queries) GetPerson(ctx context.Context, id string) (Person, error) {
-	row := q.db.QueryRowContext(ctx, getPerson, id)
+	row := q.db.QueryRow(ctx, getPerson, id)
 	var i Person
 	err := row.Scan(
 		&i.ID,
@@ -207,7 +207,7 @@ type InsertMembershipParams struct {
 }
 
 func (q *Queries) InsertMembership(ctx context.Context, arg InsertMembershipParams) error {
-	_, err := q.db.ExecContext(ctx, insertMembership,
+	_, err := q.db.Exec(ctx, insertMembership,
 		arg.OrganizationID,
 		arg.PersonID,
 		arg.Email,
@@ -234,7 +234,7 @@ type InsertPersonParams struct {
 }
 
 func (q *Queries) InsertPerson(ctx context.Context, arg InsertPersonParams) error {
-	_, err := q.db.ExecContext(ctx, insertPerson,
+	_, err := q.db.Exec(ctx, insertPerson,
 		arg.ID,
 		arg.Email,
 		arg.EmailVerified,
@@ -264,7 +264,7 @@ type InsertPersonSessionParams struct {
 }
 
 func (q *Queries) InsertPersonSession(ctx context.Context, arg InsertPersonSessionParams) error {
-	_, err := q.db.ExecContext(ctx, insertPersonSession,
+	_, err := q.db.Exec(ctx, insertPersonSession,
 		arg.Hash,
 		arg.ID,
 		arg.PersonID,
@@ -302,7 +302,7 @@ type ListMembersRow struct {
 }
 
 func (q *Queries) ListMembers(ctx context.Context, arg ListMembersParams) ([]ListMembersRow, error) {
-	rows, err := q.db.QueryContext(ctx, listMembers,
+	rows, err := q.db.Query(ctx, listMembers,
 		arg.OrganizationID,
 		arg.After,
 		arg.Pattern,
@@ -327,9 +327,6 @@ func (q *Queries) ListMembers(ctx context.Context, arg ListMembersParams) ([]Lis
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -362,7 +359,7 @@ type ListMembersBackRow struct {
 }
 
 func (q *Queries) ListMembersBack(ctx context.Context, arg ListMembersBackParams) ([]ListMembersBackRow, error) {
-	rows, err := q.db.QueryContext(ctx, listMembersBack,
+	rows, err := q.db.Query(ctx, listMembersBack,
 		arg.OrganizationID,
 		arg.Before,
 		arg.Pattern,
@@ -387,9 +384,6 @@ func (q *Queries) ListMembersBack(ctx context.Context, arg ListMembersBackParams
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -416,7 +410,7 @@ type ListMembershipsOfPersonRow struct {
 }
 
 func (q *Queries) ListMembershipsOfPerson(ctx context.Context, arg ListMembershipsOfPersonParams) ([]ListMembershipsOfPersonRow, error) {
-	rows, err := q.db.QueryContext(ctx, listMembershipsOfPerson, arg.PersonID, arg.After, arg.Lim)
+	rows, err := q.db.Query(ctx, listMembershipsOfPerson, arg.PersonID, arg.After, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -433,9 +427,6 @@ func (q *Queries) ListMembershipsOfPerson(ctx context.Context, arg ListMembershi
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -454,7 +445,7 @@ type ListPeopleParams struct {
 }
 
 func (q *Queries) ListPeople(ctx context.Context, arg ListPeopleParams) ([]Person, error) {
-	rows, err := q.db.QueryContext(ctx, listPeople, arg.After, arg.Pattern, arg.Lim)
+	rows, err := q.db.Query(ctx, listPeople, arg.After, arg.Pattern, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -480,9 +471,6 @@ func (q *Queries) ListPeople(ctx context.Context, arg ListPeopleParams) ([]Perso
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -501,7 +489,7 @@ type ListPeopleBackParams struct {
 }
 
 func (q *Queries) ListPeopleBack(ctx context.Context, arg ListPeopleBackParams) ([]Person, error) {
-	rows, err := q.db.QueryContext(ctx, listPeopleBack, arg.Before, arg.Pattern, arg.Lim)
+	rows, err := q.db.Query(ctx, listPeopleBack, arg.Before, arg.Pattern, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -528,9 +516,6 @@ func (q *Queries) ListPeopleBack(ctx context.Context, arg ListPeopleBackParams) 
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -548,7 +533,7 @@ type ListPersonSessionsParams struct {
 }
 
 func (q *Queries) ListPersonSessions(ctx context.Context, arg ListPersonSessionsParams) ([]PersonSession, error) {
-	rows, err := q.db.QueryContext(ctx, listPersonSessions, arg.PersonID, arg.Now, arg.Lim)
+	rows, err := q.db.Query(ctx, listPersonSessions, arg.PersonID, arg.Now, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -571,9 +556,6 @@ func (q *Queries) ListPersonSessions(ctx context.Context, arg ListPersonSessions
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -586,7 +568,7 @@ UPDATE people SET revision = revision WHERE id = $1 RETURNING id, email, name, l
 
 // The row lock orders changes of one person.
 func (q *Queries) LockPerson(ctx context.Context, id string) (Person, error) {
-	row := q.db.QueryRowContext(ctx, lockPerson, id)
+	row := q.db.QueryRow(ctx, lockPerson, id)
 	var i Person
 	err := row.Scan(
 		&i.ID,
@@ -616,7 +598,7 @@ type MembershipRoleParams struct {
 }
 
 func (q *Queries) MembershipRole(ctx context.Context, arg MembershipRoleParams) (string, error) {
-	row := q.db.QueryRowContext(ctx, membershipRole, arg.OrganizationID, arg.PersonID)
+	row := q.db.QueryRow(ctx, membershipRole, arg.OrganizationID, arg.PersonID)
 	var role string
 	err := row.Scan(&role)
 	return role, err
@@ -627,7 +609,7 @@ SELECT id, email, name, language, email_verified, password_hash, operator, totp_
 `
 
 func (q *Queries) PersonByEmail(ctx context.Context, email string) (Person, error) {
-	row := q.db.QueryRowContext(ctx, personByEmail, email)
+	row := q.db.QueryRow(ctx, personByEmail, email)
 	var i Person
 	err := row.Scan(
 		&i.ID,
@@ -657,7 +639,7 @@ type PersonSessionByHashRow struct {
 }
 
 func (q *Queries) PersonSessionByHash(ctx context.Context, hash []byte) (PersonSessionByHashRow, error) {
-	row := q.db.QueryRowContext(ctx, personSessionByHash, hash)
+	row := q.db.QueryRow(ctx, personSessionByHash, hash)
 	var i PersonSessionByHashRow
 	err := row.Scan(
 		&i.PersonSession.Hash,
@@ -697,11 +679,11 @@ type RotatePersonSessionParams struct {
 }
 
 func (q *Queries) RotatePersonSession(ctx context.Context, arg RotatePersonSessionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, rotatePersonSession, arg.NewHash, arg.Now, arg.Hash)
+	result, err := q.db.Exec(ctx, rotatePersonSession, arg.NewHash, arg.Now, arg.Hash)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const setMembershipRole = `-- name: SetMembershipRole :execrows
@@ -715,11 +697,11 @@ type SetMembershipRoleParams struct {
 }
 
 func (q *Queries) SetMembershipRole(ctx context.Context, arg SetMembershipRoleParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setMembershipRole, arg.Role, arg.OrganizationID, arg.PersonID)
+	result, err := q.db.Exec(ctx, setMembershipRole, arg.Role, arg.OrganizationID, arg.PersonID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const setPersonOperator = `-- name: SetPersonOperator :exec
@@ -732,7 +714,7 @@ type SetPersonOperatorParams struct {
 }
 
 func (q *Queries) SetPersonOperator(ctx context.Context, arg SetPersonOperatorParams) error {
-	_, err := q.db.ExecContext(ctx, setPersonOperator, arg.Operator, arg.ID)
+	_, err := q.db.Exec(ctx, setPersonOperator, arg.Operator, arg.ID)
 	return err
 }
 
@@ -746,7 +728,7 @@ type SetPersonPasswordParams struct {
 }
 
 func (q *Queries) SetPersonPassword(ctx context.Context, arg SetPersonPasswordParams) error {
-	_, err := q.db.ExecContext(ctx, setPersonPassword, arg.PasswordHash, arg.ID)
+	_, err := q.db.Exec(ctx, setPersonPassword, arg.PasswordHash, arg.ID)
 	return err
 }
 
@@ -762,7 +744,7 @@ type SetPersonProfileParams struct {
 }
 
 func (q *Queries) SetPersonProfile(ctx context.Context, arg SetPersonProfileParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setPersonProfile,
+	result, err := q.db.Exec(ctx, setPersonProfile,
 		arg.Name,
 		arg.Language,
 		arg.ID,
@@ -771,7 +753,7 @@ func (q *Queries) SetPersonProfile(ctx context.Context, arg SetPersonProfilePara
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const setPersonTOTP = `-- name: SetPersonTOTP :exec
@@ -786,7 +768,7 @@ type SetPersonTOTPParams struct {
 }
 
 func (q *Queries) SetPersonTOTP(ctx context.Context, arg SetPersonTOTPParams) error {
-	_, err := q.db.ExecContext(ctx, setPersonTOTP,
+	_, err := q.db.Exec(ctx, setPersonTOTP,
 		arg.TotpSecret,
 		arg.ConfirmedAt,
 		arg.Step,
@@ -800,7 +782,7 @@ UPDATE people SET email_verified = TRUE WHERE id = $1
 `
 
 func (q *Queries) SetPersonVerified(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, setPersonVerified, id)
+	_, err := q.db.Exec(ctx, setPersonVerified, id)
 	return err
 }
 
@@ -815,11 +797,11 @@ type SpendTOTPStepParams struct {
 
 // A code, and every older one, is accepted once.
 func (q *Queries) SpendTOTPStep(ctx context.Context, arg SpendTOTPStepParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, spendTOTPStep, arg.Step, arg.ID)
+	result, err := q.db.Exec(ctx, spendTOTPStep, arg.Step, arg.ID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const sweepPersonSessions = `-- name: SweepPersonSessions :execrows
@@ -827,11 +809,11 @@ DELETE FROM person_sessions WHERE expires_at < $1
 `
 
 func (q *Queries) SweepPersonSessions(ctx context.Context, now int64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, sweepPersonSessions, now)
+	result, err := q.db.Exec(ctx, sweepPersonSessions, now)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const touchPersonSession = `-- name: TouchPersonSession :exec
@@ -844,6 +826,6 @@ type TouchPersonSessionParams struct {
 }
 
 func (q *Queries) TouchPersonSession(ctx context.Context, arg TouchPersonSessionParams) error {
-	_, err := q.db.ExecContext(ctx, touchPersonSession, arg.Now, arg.Hash)
+	_, err := q.db.Exec(ctx, touchPersonSession, arg.Now, arg.Hash)
 	return err
 }

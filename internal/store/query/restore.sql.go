@@ -23,9 +23,9 @@ type EndSessionsParams struct {
 // It ends a limited number of sessions, because one statement over all sessions of a
 // large site would reach the statement timeout of Postgres.
 func (q *Queries) EndSessions(ctx context.Context, arg EndSessionsParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, endSessions, arg.Now, arg.Lim)
+	result, err := q.db.Exec(ctx, endSessions, arg.Now, arg.Lim)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }

@@ -25,7 +25,7 @@ type AcknowledgeWebhookDeliveriesParams struct {
 
 // The end of a round of several deliveries. Their ids are joined.
 func (q *Queries) AcknowledgeWebhookDeliveries(ctx context.Context, arg AcknowledgeWebhookDeliveriesParams) error {
-	_, err := q.db.ExecContext(ctx, acknowledgeWebhookDeliveries,
+	_, err := q.db.Exec(ctx, acknowledgeWebhookDeliveries,
 		arg.LastStatus,
 		arg.Now,
 		arg.Joined,
@@ -39,7 +39,7 @@ SELECT COUNT(*) FROM webhook_endpoints WHERE organization_id = $1 AND deleted_at
 `
 
 func (q *Queries) CountWebhookEndpoints(ctx context.Context, organizationID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countWebhookEndpoints, organizationID)
+	row := q.db.QueryRow(ctx, countWebhookEndpoints, organizationID)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -55,7 +55,7 @@ type DeleteWebhookAttemptsParams struct {
 }
 
 func (q *Queries) DeleteWebhookAttempts(ctx context.Context, arg DeleteWebhookAttemptsParams) error {
-	_, err := q.db.ExecContext(ctx, deleteWebhookAttempts, arg.WorkID, arg.DeliveryID)
+	_, err := q.db.Exec(ctx, deleteWebhookAttempts, arg.WorkID, arg.DeliveryID)
 	return err
 }
 
@@ -64,7 +64,7 @@ DELETE FROM webhook_deliveries WHERE id = $1
 `
 
 func (q *Queries) DeleteWebhookDelivery(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, deleteWebhookDelivery, id)
+	_, err := q.db.Exec(ctx, deleteWebhookDelivery, id)
 	return err
 }
 
@@ -81,7 +81,7 @@ type DeleteWebhookEndpointParams struct {
 }
 
 func (q *Queries) DeleteWebhookEndpoint(ctx context.Context, arg DeleteWebhookEndpointParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteWebhookEndpoint,
+	result, err := q.db.Exec(ctx, deleteWebhookEndpoint,
 		arg.Now,
 		arg.Nothing,
 		arg.OrganizationID,
@@ -90,7 +90,7 @@ func (q *Queries) DeleteWebhookEndpoint(ctx context.Context, arg DeleteWebhookEn
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const deletedWebhookEndpoints = `-- name: DeletedWebhookEndpoints :many
@@ -98,7 +98,7 @@ SELECT id FROM webhook_endpoints WHERE deleted_at > 0 ORDER BY deleted_at LIMIT 
 `
 
 func (q *Queries) DeletedWebhookEndpoints(ctx context.Context, lim int32) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, deletedWebhookEndpoints, lim)
+	rows, err := q.db.Query(ctx, deletedWebhookEndpoints, lim)
 	if err != nil {
 		return nil, err
 	}
@@ -110,9 +110,6 @@ func (q *Queries) DeletedWebhookEndpoints(ctx context.Context, lim int32) ([]str
 			return nil, err
 		}
 		items = append(items, id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -132,11 +129,11 @@ type DisableWebhookParams struct {
 }
 
 func (q *Queries) DisableWebhook(ctx context.Context, arg DisableWebhookParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, disableWebhook, arg.Now, arg.Reason, arg.ID)
+	result, err := q.db.Exec(ctx, disableWebhook, arg.Now, arg.Reason, arg.ID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const dropWebhookAttempts = `-- name: DropWebhookAttempts :exec
@@ -144,7 +141,7 @@ DELETE FROM webhook_attempts WHERE work_id = $1
 `
 
 func (q *Queries) DropWebhookAttempts(ctx context.Context, workID string) error {
-	_, err := q.db.ExecContext(ctx, dropWebhookAttempts, workID)
+	_, err := q.db.Exec(ctx, dropWebhookAttempts, workID)
 	return err
 }
 
@@ -153,7 +150,7 @@ DELETE FROM webhook_deliveries WHERE work_id = $1
 `
 
 func (q *Queries) DropWebhookDeliveries(ctx context.Context, workID string) error {
-	_, err := q.db.ExecContext(ctx, dropWebhookDeliveries, workID)
+	_, err := q.db.Exec(ctx, dropWebhookDeliveries, workID)
 	return err
 }
 
@@ -172,7 +169,7 @@ type EndWebhookDeliveryParams struct {
 // The end of a round. A result that comes late changes a failure into a success, and never a
 // success into a failure.
 func (q *Queries) EndWebhookDelivery(ctx context.Context, arg EndWebhookDeliveryParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, endWebhookDelivery,
+	result, err := q.db.Exec(ctx, endWebhookDelivery,
 		arg.State,
 		arg.LastStatus,
 		arg.Now,
@@ -181,7 +178,7 @@ func (q *Queries) EndWebhookDelivery(ctx context.Context, arg EndWebhookDelivery
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const forgetPreviousSecrets = `-- name: ForgetPreviousSecrets :exec
@@ -194,7 +191,7 @@ type ForgetPreviousSecretsParams struct {
 }
 
 func (q *Queries) ForgetPreviousSecrets(ctx context.Context, arg ForgetPreviousSecretsParams) error {
-	_, err := q.db.ExecContext(ctx, forgetPreviousSecrets, arg.Nothing, arg.Now)
+	_, err := q.db.Exec(ctx, forgetPreviousSecrets, arg.Nothing, arg.Now)
 	return err
 }
 
@@ -203,7 +200,7 @@ DELETE FROM webhook_endpoints WHERE id = $1 AND deleted_at > 0
 `
 
 func (q *Queries) ForgetWebhookEndpoint(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, forgetWebhookEndpoint, id)
+	_, err := q.db.Exec(ctx, forgetWebhookEndpoint, id)
 	return err
 }
 
@@ -226,7 +223,7 @@ type InsertWebhookAttemptParams struct {
 
 // After the delivery counted it: so its row is locked, and the number is free.
 func (q *Queries) InsertWebhookAttempt(ctx context.Context, arg InsertWebhookAttemptParams) error {
-	_, err := q.db.ExecContext(ctx, insertWebhookAttempt,
+	_, err := q.db.Exec(ctx, insertWebhookAttempt,
 		arg.Url,
 		arg.StartedAt,
 		arg.Duration,
@@ -259,7 +256,7 @@ type InsertWebhookDeliveryParams struct {
 }
 
 func (q *Queries) InsertWebhookDelivery(ctx context.Context, arg InsertWebhookDeliveryParams) error {
-	_, err := q.db.ExecContext(ctx, insertWebhookDelivery,
+	_, err := q.db.Exec(ctx, insertWebhookDelivery,
 		arg.ID,
 		arg.OrganizationID,
 		arg.EndpointID,
@@ -294,7 +291,7 @@ type InsertWebhookEndpointParams struct {
 }
 
 func (q *Queries) InsertWebhookEndpoint(ctx context.Context, arg InsertWebhookEndpointParams) error {
-	_, err := q.db.ExecContext(ctx, insertWebhookEndpoint,
+	_, err := q.db.Exec(ctx, insertWebhookEndpoint,
 		arg.ID,
 		arg.OrganizationID,
 		arg.ApiKeyID,
@@ -319,11 +316,11 @@ type LockWebhookEndpointParams struct {
 }
 
 func (q *Queries) LockWebhookEndpoint(ctx context.Context, arg LockWebhookEndpointParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, lockWebhookEndpoint, arg.OrganizationID, arg.ID)
+	result, err := q.db.Exec(ctx, lockWebhookEndpoint, arg.OrganizationID, arg.ID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const oldWebhookDeliveries = `-- name: OldWebhookDeliveries :many
@@ -341,7 +338,7 @@ type OldWebhookDeliveriesRow struct {
 }
 
 func (q *Queries) OldWebhookDeliveries(ctx context.Context, arg OldWebhookDeliveriesParams) ([]OldWebhookDeliveriesRow, error) {
-	rows, err := q.db.QueryContext(ctx, oldWebhookDeliveries, arg.Before, arg.Lim)
+	rows, err := q.db.Query(ctx, oldWebhookDeliveries, arg.Before, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -354,9 +351,6 @@ func (q *Queries) OldWebhookDeliveries(ctx context.Context, arg OldWebhookDelive
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -368,11 +362,11 @@ UPDATE webhook_deliveries SET state = 'waiting', ended_at = 0 WHERE id = $1 AND 
 `
 
 func (q *Queries) ReopenWebhookDelivery(ctx context.Context, id string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, reopenWebhookDelivery, id)
+	result, err := q.db.Exec(ctx, reopenWebhookDelivery, id)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const setWebhookEndpoint = `-- name: SetWebhookEndpoint :execrows
@@ -397,7 +391,7 @@ type SetWebhookEndpointParams struct {
 }
 
 func (q *Queries) SetWebhookEndpoint(ctx context.Context, arg SetWebhookEndpointParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setWebhookEndpoint,
+	result, err := q.db.Exec(ctx, setWebhookEndpoint,
 		arg.Url,
 		arg.Description,
 		arg.Events,
@@ -413,7 +407,7 @@ func (q *Queries) SetWebhookEndpoint(ctx context.Context, arg SetWebhookEndpoint
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const setWebhookSecrets = `-- name: SetWebhookSecrets :execrows
@@ -431,7 +425,7 @@ type SetWebhookSecretsParams struct {
 }
 
 func (q *Queries) SetWebhookSecrets(ctx context.Context, arg SetWebhookSecretsParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setWebhookSecrets,
+	result, err := q.db.Exec(ctx, setWebhookSecrets,
 		arg.Secret,
 		arg.PreviousSecret,
 		arg.PreviousUntil,
@@ -442,7 +436,7 @@ func (q *Queries) SetWebhookSecrets(ctx context.Context, arg SetWebhookSecretsPa
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const skipWebhookDelivery = `-- name: SkipWebhookDelivery :exec
@@ -455,7 +449,7 @@ type SkipWebhookDeliveryParams struct {
 }
 
 func (q *Queries) SkipWebhookDelivery(ctx context.Context, arg SkipWebhookDeliveryParams) error {
-	_, err := q.db.ExecContext(ctx, skipWebhookDelivery, arg.Now, arg.ID)
+	_, err := q.db.Exec(ctx, skipWebhookDelivery, arg.Now, arg.ID)
 	return err
 }
 
@@ -469,7 +463,7 @@ type TriedWebhookDeliveryParams struct {
 }
 
 func (q *Queries) TriedWebhookDelivery(ctx context.Context, arg TriedWebhookDeliveryParams) error {
-	_, err := q.db.ExecContext(ctx, triedWebhookDelivery, arg.LastStatus, arg.ID)
+	_, err := q.db.Exec(ctx, triedWebhookDelivery, arg.LastStatus, arg.ID)
 	return err
 }
 
@@ -493,7 +487,7 @@ type UnacknowledgedWebhooksRow struct {
 
 // The deliveries of an endpoint that ended in one state after one id, the oldest first.
 func (q *Queries) UnacknowledgedWebhooks(ctx context.Context, arg UnacknowledgedWebhooksParams) ([]UnacknowledgedWebhooksRow, error) {
-	rows, err := q.db.QueryContext(ctx, unacknowledgedWebhooks,
+	rows, err := q.db.Query(ctx, unacknowledgedWebhooks,
 		arg.EndpointID,
 		arg.State,
 		arg.Since,
@@ -513,9 +507,6 @@ func (q *Queries) UnacknowledgedWebhooks(ctx context.Context, arg Unacknowledged
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -532,11 +523,11 @@ type WarnWebhookParams struct {
 }
 
 func (q *Queries) WarnWebhook(ctx context.Context, arg WarnWebhookParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, warnWebhook, arg.Now, arg.ID)
+	result, err := q.db.Exec(ctx, warnWebhook, arg.Now, arg.ID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const webhookAccessCode = `-- name: WebhookAccessCode :one
@@ -551,7 +542,7 @@ type WebhookAccessCodeRow struct {
 
 // Whether the access code that a work began with still opens it.
 func (q *Queries) WebhookAccessCode(ctx context.Context, id string) (WebhookAccessCodeRow, error) {
-	row := q.db.QueryRowContext(ctx, webhookAccessCode, id)
+	row := q.db.QueryRow(ctx, webhookAccessCode, id)
 	var i WebhookAccessCodeRow
 	err := row.Scan(&i.AccessCodeGeneration, &i.RedactedAt, &i.ExternalUserRef)
 	return i, err
@@ -568,7 +559,7 @@ type WebhookAttemptsParams struct {
 }
 
 func (q *Queries) WebhookAttempts(ctx context.Context, arg WebhookAttemptsParams) ([]WebhookAttempt, error) {
-	rows, err := q.db.QueryContext(ctx, webhookAttempts, arg.WorkID, arg.DeliveryID, arg.Lim)
+	rows, err := q.db.Query(ctx, webhookAttempts, arg.WorkID, arg.DeliveryID, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -592,9 +583,6 @@ func (q *Queries) WebhookAttempts(ctx context.Context, arg WebhookAttemptsParams
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -613,7 +601,7 @@ type WebhookDeliveriesByIDParams struct {
 
 // The deliveries of several ids, joined.
 func (q *Queries) WebhookDeliveriesByID(ctx context.Context, arg WebhookDeliveriesByIDParams) ([]WebhookDelivery, error) {
-	rows, err := q.db.QueryContext(ctx, webhookDeliveriesByID, arg.Joined, arg.Count)
+	rows, err := q.db.Query(ctx, webhookDeliveriesByID, arg.Joined, arg.Count)
 	if err != nil {
 		return nil, err
 	}
@@ -640,9 +628,6 @@ func (q *Queries) WebhookDeliveriesByID(ctx context.Context, arg WebhookDeliveri
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -662,7 +647,7 @@ type WebhookDeliveriesInStateParams struct {
 }
 
 func (q *Queries) WebhookDeliveriesInState(ctx context.Context, arg WebhookDeliveriesInStateParams) ([]WebhookDelivery, error) {
-	rows, err := q.db.QueryContext(ctx, webhookDeliveriesInState,
+	rows, err := q.db.Query(ctx, webhookDeliveriesInState,
 		arg.EndpointID,
 		arg.State,
 		arg.Before,
@@ -695,9 +680,6 @@ func (q *Queries) WebhookDeliveriesInState(ctx context.Context, arg WebhookDeliv
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -720,7 +702,7 @@ type WebhookDeliveriesOfDeletedRow struct {
 
 // The deliveries of a deleted endpoint.
 func (q *Queries) WebhookDeliveriesOfDeleted(ctx context.Context, arg WebhookDeliveriesOfDeletedParams) ([]WebhookDeliveriesOfDeletedRow, error) {
-	rows, err := q.db.QueryContext(ctx, webhookDeliveriesOfDeleted, arg.EndpointID, arg.Lim)
+	rows, err := q.db.Query(ctx, webhookDeliveriesOfDeleted, arg.EndpointID, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -732,9 +714,6 @@ func (q *Queries) WebhookDeliveriesOfDeleted(ctx context.Context, arg WebhookDel
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -756,7 +735,7 @@ type WebhookDeliveriesOfEventParams struct {
 }
 
 func (q *Queries) WebhookDeliveriesOfEvent(ctx context.Context, arg WebhookDeliveriesOfEventParams) ([]WebhookDelivery, error) {
-	rows, err := q.db.QueryContext(ctx, webhookDeliveriesOfEvent,
+	rows, err := q.db.Query(ctx, webhookDeliveriesOfEvent,
 		arg.EndpointID,
 		arg.Event,
 		arg.State,
@@ -790,9 +769,6 @@ func (q *Queries) WebhookDeliveriesOfEvent(ctx context.Context, arg WebhookDeliv
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -811,7 +787,7 @@ type WebhookDeliveriesOfTransactionParams struct {
 }
 
 func (q *Queries) WebhookDeliveriesOfTransaction(ctx context.Context, arg WebhookDeliveriesOfTransactionParams) ([]WebhookDelivery, error) {
-	rows, err := q.db.QueryContext(ctx, webhookDeliveriesOfTransaction,
+	rows, err := q.db.Query(ctx, webhookDeliveriesOfTransaction,
 		arg.WorkID,
 		arg.TransactionID,
 		arg.OrganizationID,
@@ -843,9 +819,6 @@ func (q *Queries) WebhookDeliveriesOfTransaction(ctx context.Context, arg Webhoo
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -865,7 +838,7 @@ type WebhookDeliveriesPageParams struct {
 
 // The deliveries of an endpoint before one id, the newest first.
 func (q *Queries) WebhookDeliveriesPage(ctx context.Context, arg WebhookDeliveriesPageParams) ([]WebhookDelivery, error) {
-	rows, err := q.db.QueryContext(ctx, webhookDeliveriesPage,
+	rows, err := q.db.Query(ctx, webhookDeliveriesPage,
 		arg.EndpointID,
 		arg.Before,
 		arg.Since,
@@ -897,9 +870,6 @@ func (q *Queries) WebhookDeliveriesPage(ctx context.Context, arg WebhookDeliveri
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -911,7 +881,7 @@ SELECT id, organization_id, endpoint_id, event, transaction_id, work_id, payload
 `
 
 func (q *Queries) WebhookDelivery(ctx context.Context, id string) (WebhookDelivery, error) {
-	row := q.db.QueryRowContext(ctx, webhookDelivery, id)
+	row := q.db.QueryRow(ctx, webhookDelivery, id)
 	var i WebhookDelivery
 	err := row.Scan(
 		&i.ID,
@@ -941,7 +911,7 @@ type WebhookEndpointParams struct {
 }
 
 func (q *Queries) WebhookEndpoint(ctx context.Context, arg WebhookEndpointParams) (WebhookEndpoint, error) {
-	row := q.db.QueryRowContext(ctx, webhookEndpoint, arg.OrganizationID, arg.ID)
+	row := q.db.QueryRow(ctx, webhookEndpoint, arg.OrganizationID, arg.ID)
 	var i WebhookEndpoint
 	err := row.Scan(
 		&i.ID,
@@ -972,7 +942,7 @@ SELECT id, organization_id, api_key_id, url, description, events, network, secre
 
 // For the worker, which serves all organizations. A deleted endpoint is found.
 func (q *Queries) WebhookEndpointByID(ctx context.Context, id string) (WebhookEndpoint, error) {
-	row := q.db.QueryRowContext(ctx, webhookEndpointByID, id)
+	row := q.db.QueryRow(ctx, webhookEndpointByID, id)
 	var i WebhookEndpoint
 	err := row.Scan(
 		&i.ID,
@@ -1008,7 +978,7 @@ type WebhookEndpointsParams struct {
 }
 
 func (q *Queries) WebhookEndpoints(ctx context.Context, arg WebhookEndpointsParams) ([]WebhookEndpoint, error) {
-	rows, err := q.db.QueryContext(ctx, webhookEndpoints, arg.OrganizationID, arg.After, arg.Lim)
+	rows, err := q.db.Query(ctx, webhookEndpoints, arg.OrganizationID, arg.After, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -1040,9 +1010,6 @@ func (q *Queries) WebhookEndpoints(ctx context.Context, arg WebhookEndpointsPara
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -1060,7 +1027,7 @@ type WebhookFailsParams struct {
 
 // The first failure of a series.
 func (q *Queries) WebhookFails(ctx context.Context, arg WebhookFailsParams) error {
-	_, err := q.db.ExecContext(ctx, webhookFails, arg.Now, arg.ID)
+	_, err := q.db.Exec(ctx, webhookFails, arg.Now, arg.ID)
 	return err
 }
 
@@ -1078,7 +1045,7 @@ type WebhookTargetsRow struct {
 
 // The endpoints of an organization that receive its events.
 func (q *Queries) WebhookTargets(ctx context.Context, organizationID string) ([]WebhookTargetsRow, error) {
-	rows, err := q.db.QueryContext(ctx, webhookTargets, organizationID)
+	rows, err := q.db.Query(ctx, webhookTargets, organizationID)
 	if err != nil {
 		return nil, err
 	}
@@ -1097,9 +1064,6 @@ func (q *Queries) WebhookTargets(ctx context.Context, organizationID string) ([]
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -1111,6 +1075,6 @@ UPDATE webhook_endpoints SET failing_since = 0, warned_at = 0 WHERE id = $1 AND 
 `
 
 func (q *Queries) WebhookWorks(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, webhookWorks, id)
+	_, err := q.db.Exec(ctx, webhookWorks, id)
 	return err
 }
