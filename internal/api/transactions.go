@@ -166,18 +166,34 @@ func frames(v works.View, seen int) []frame {
 // errStopped ends a stream because the server shuts down.
 var errStopped = errors.New("server stopping")
 
+// begun is a transaction when a stream of it begins. stop ends the wake-ups.
+type begun struct {
+	works.View
+	changed <-chan struct{}
+	stop    func()
+}
+
+// following is view for a stream: its followers share one read.
+func (a *API) following(ctx context.Context, id string) (f begun, err error) {
+	f.stop = func() {}
+	id, ok := parseID(id)
+	if !ok {
+		return f, fault.TransactionNotFound()
+	}
+	f.changed, f.stop = a.Registry.Works.Progress.Follow(id) // before the first read
+	if f.View, err = a.Registry.Works.Followed(ctx, id); err != nil {
+		return f, err
+	}
+	return f, untracked(f.View)
+}
+
 // follow sends a transaction's frames through send, from the step after seen to the terminal
 // one. It calls beat after each heartbeat. It returns nil only after the terminal frame.
-func (a *API) follow(ctx context.Context, id string, seen int, send func(frame) error, beat func() error) error {
-	changed, stop := a.Registry.Works.Progress.Follow(id) // before the first read
-	defer stop()
+func (a *API) follow(ctx context.Context, from begun, seen int, send func(frame) error, beat func() error) error {
 	tick := time.NewTicker(web.Heartbeat)
 	defer tick.Stop()
+	v := from.View
 	for {
-		v, err := a.Registry.Works.Followed(ctx, id)
-		if err != nil && !errors.Is(err, fault.CodeTransactionStoreUnavailable) {
-			return err
-		}
 		for _, f := range frames(v, seen) {
 			if err := send(f); err != nil {
 				return err
@@ -188,7 +204,7 @@ func (a *API) follow(ctx context.Context, id string, seen int, send func(frame) 
 			}
 		}
 		select {
-		case <-changed:
+		case <-from.changed:
 		case <-tick.C: // reads again too: an outage of the database may have lost a wake-up
 			if err := beat(); err != nil {
 				return err
@@ -197,6 +213,10 @@ func (a *API) follow(ctx context.Context, id string, seen int, send func(frame) 
 			return ctx.Err()
 		case <-a.Web.Stopping():
 			return errStopped
+		}
+		var err error
+		if v, err = a.Registry.Works.Followed(ctx, from.ID); err != nil && !errors.Is(err, fault.CodeTransactionStoreUnavailable) {
+			return err
 		}
 	}
 }
@@ -222,7 +242,8 @@ func terminal(r *http.Request, err error) frame {
 // followers are refused at the handshake: the transaction continues, and a page with a
 // refused handshake polls.
 func (a *API) socket(w http.ResponseWriter, r *http.Request) {
-	v, unseen := a.view(r.Context(), chi.URLParam(r, "id"))
+	v, unseen := a.following(r.Context(), chi.URLParam(r, "id"))
+	defer v.stop()
 	if unseen != nil && !(inStream(unseen) && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")) {
 		web.RenderError(w, r, unseen)
 		return
@@ -248,7 +269,7 @@ func (a *API) socket(w http.ResponseWriter, r *http.Request) {
 	if s.Send(map[string]string{"type": "connected", "transaction_id": id}) != nil {
 		return
 	}
-	if a.follow(s.Context(), id, 0, func(f frame) error { return s.Send(f.body) }, s.Beat) == nil {
+	if a.follow(s.Context(), v, 0, func(f frame) error { return s.Send(f.body) }, s.Beat) == nil {
 		s.Close()
 		return
 	}
@@ -260,7 +281,8 @@ func (a *API) socket(w http.ResponseWriter, r *http.Request) {
 // remaining ones. A transaction that is unknown or cannot be read is reported by an error
 // event without an id: an EventSource reads no other answer.
 func (a *API) events(w http.ResponseWriter, r *http.Request) {
-	v, unseen := a.view(r.Context(), chi.URLParam(r, "id"))
+	v, unseen := a.following(r.Context(), chi.URLParam(r, "id"))
+	defer v.stop()
 	if unseen != nil && !inStream(unseen) {
 		web.RenderError(w, r, unseen)
 		return
@@ -284,5 +306,5 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 		_ = send(terminal(r, unseen))
 		return
 	}
-	_ = a.follow(r.Context(), v.ID, seen, send, e.Beat)
+	_ = a.follow(r.Context(), v, seen, send, e.Beat)
 }

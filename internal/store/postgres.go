@@ -4,11 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"io"
 	"net/url"
 	"strconv"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,11 +28,10 @@ const StatementTimeout = 5 * time.Second
 // connections of a default server. The parameter allmax_conns of the URL changes it.
 const maxConns = 24
 
-var errLostBeforeCommit = errors.New("connection lost before the commit")
-
 type postgres struct {
 	all       *pgxpool.Pool
 	migrates  *sql.DB // without StatementTimeout; connects only when it is used
+	pooled    bool    // behind a pooler in transaction mode
 	forgotten atomic.Int64
 	counts    *counts
 }
@@ -85,7 +82,7 @@ func openPostgres(ctx context.Context, url string, c *counts) (engine, error) {
 	if err != nil {
 		return nil, errors.Join(err, migrates.Close())
 	}
-	return &postgres{all: pool, migrates: migrates, counts: c}, nil
+	return &postgres{all: pool, migrates: migrates, pooled: behindPooler, counts: c}, nil
 }
 
 // pooled removes the parameter pgbouncer=true from a URL. It says that the connections go
@@ -184,6 +181,11 @@ func (t *pgTx) ask(ctx context.Context, all ...*statement) error {
 		err = t.unsure(err)
 	}
 	t.broken = err
+	for _, s := range sent {
+		if s.err != nil {
+			s.err = err
+		}
+	}
 	return err
 }
 
@@ -308,17 +310,3 @@ func (r reading) tell(ctx context.Context, s *statement) error { return r.ask(ct
 func (p *postgres) reader() query.DBTX { return caller{reading{p}} }
 func (p *postgres) pool() *sql.DB      { return p.migrates }
 func (p *postgres) close() error       { p.all.Close(); return p.migrates.Close() }
-
-// dropped reports whether the server closed a connection that was in use.
-func dropped(err error) bool {
-	var pg *pgconn.PgError
-	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) ||
-		errors.As(err, &pg) && pg.Code == "57P01"
-}
-
-// stale reports whether a migration changed a table since the statement was prepared. The
-// driver has forgotten the statement, and prepares it again.
-func stale(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "0A000" && pg.Routine == "RevalidateCachedQuery"
-}

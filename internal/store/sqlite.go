@@ -271,20 +271,6 @@ func uninterrupted(ctx context.Context) context.Context {
 	return context.WithoutCancel(ctx)
 }
 
-// sqliteUnavailable reports whether an error means that the database file cannot be used
-// now: locked for too long, unreadable, or on a full disk.
-func sqliteUnavailable(err error) bool {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Code() & 0xff {
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
-		return true
-	}
-	return false
-}
-
 // Busy reports whether an error means that another process holds the SQLite database.
 func Busy(err error) bool {
 	var e *sqlite.Error

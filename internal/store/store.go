@@ -9,40 +9,14 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
-	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"timbre.example/internal/operation"
 	"timbre.example/internal/store/query"
 )
-
-// Unavailable reports whether an error of this package or of a query means that the
-// database does not answer. It is false if the database refused a statement.
-func Unavailable(err error) bool {
-	var (
-		connect *pgconn.ConnectError
-		pg      *pgconn.PgError
-		netErr  net.Error
-	)
-	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, sql.ErrNoRows):
-		return false
-	case errors.As(err, &pg):
-		// 57P: the server is stopping or accepts no connections now. 53: it lacks
-		// resources. 08: it noticed a connection error itself. 57014 and 25P03: it ended a
-		// statement or a transaction after a timeout.
-		return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "08") || pg.Code == "57014" || pg.Code == "25P03"
-	}
-	return errors.As(err, &connect) || errors.As(err, &netErr) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) ||
-		sqliteUnavailable(err) || dropped(err)
-}
 
 // RetryAfter is the retry time that clients receive while the database is unavailable.
 const RetryAfter = 2 * time.Second
@@ -150,7 +124,9 @@ func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 	return db.transact(ctx, db.engine.tx, false, f)
 }
 
-// One is Tx for an f that runs only one statement, which is a transaction by itself.
+// One is Tx for an f whose statements are one round trip, which is a transaction by itself: a
+// single statement, or the single statements of one Together. They are committed, also when f
+// returns an error of its own afterwards.
 func (db *DB) One(ctx context.Context, f func(*Tx) error) error {
 	return db.transact(ctx, db.engine.one, false, f)
 }
@@ -205,14 +181,6 @@ func (db *DB) transact(ctx context.Context, run func(context.Context, func(query
 // maxTries is how often a transaction runs that the database does not commit.
 const maxTries = 5
 
-// Unknown reports whether an error left the outcome of a transaction unknown: the connection
-// was lost during the commit.
-func Unknown(err error) bool { return errors.As(err, new(unknownError)) }
-
-type unknownError struct{ error }
-
-func (e unknownError) Unwrap() error { return e.error }
-
 func (db *DB) now() time.Time { return db.Now().UTC().Truncate(time.Microsecond) }
 
 // Micros is the stored form of a time.
@@ -230,13 +198,6 @@ func FirstID(t time.Time) string {
 
 // LastID is larger than every UUID, in every collation of the databases.
 const LastID = "g"
-
-// repeatable reports whether the transaction must run again: Postgres asks for it, a migration
-// changed a table, or the connection was lost before the commit was sent.
-func repeatable(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01") || stale(err) || errors.Is(err, errLostBeforeCommit)
-}
 
 // Scrub removes deleted rows from the database's files. SQLite overwrites deleted pages
 // by itself; Scrub empties its journal of older pages. While another connection reads an

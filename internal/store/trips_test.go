@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -150,29 +151,32 @@ func TestTogetherFails(t *testing.T) {
 func TestALateErrorNamesItsStatement(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t, storetest.PostgresURL(t))
-	if err := db.Tx(t.Context(), insertSession("twice")); err != nil {
+	twice := func(tx *store.Tx) error {
+		return tx.InsertCreditWarning(t.Context(), query.InsertCreditWarningParams{ID: "twice"})
+	}
+	if err := db.Tx(t.Context(), twice); err != nil {
 		t.Fatal(err)
 	}
 	other := query.OpenAccountParams{OrganizationID: "o", Account: "available"}
 	for name, f := range map[string]func(*store.Tx) error{
-		"at the commit": insertSession("twice"),
+		"at the commit": twice,
 		"at a later statement": func(tx *store.Tx) error {
-			if err := insertSession("twice")(tx); err != nil {
+			if err := twice(tx); err != nil {
 				return err
 			}
-			_, err := tx.GetSession(t.Context(), "twice")
+			_, err := tx.GetSession(t.Context(), "none")
 			if err == nil {
 				t.Error("a statement behind the failed one has no error")
 			}
 			return err
 		},
 		"ignored": func(tx *store.Tx) error {
-			_ = insertSession("twice")(tx)
-			_, _ = tx.GetSession(t.Context(), "twice")
+			_ = twice(tx)
+			_, _ = tx.GetSession(t.Context(), "none")
 			return nil
 		},
 		"in a part that has ended": func(tx *store.Tx) error {
-			return tx.Together(insertSession("twice"), func(tx *store.Tx) error { _, err := tx.GetSession(t.Context(), "none"); return err })
+			return tx.Together(twice, func(tx *store.Tx) error { _, err := tx.GetSession(t.Context(), "none"); return err })
 		},
 	} {
 		err := db.Tx(t.Context(), func(tx *store.Tx) error {
@@ -181,7 +185,7 @@ func TestALateErrorNamesItsStatement(t *testing.T) {
 			}
 			return f(tx)
 		})
-		if err == nil || !strings.Contains(err.Error(), "InsertSession: ") || store.Unavailable(err) || store.Unknown(err) {
+		if err == nil || !strings.Contains(err.Error(), "InsertCreditWarning: ") || store.Unavailable(err) || store.Unknown(err) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := db.Read().GetBalance(t.Context(), query.GetBalanceParams(other)); !errors.Is(err, sql.ErrNoRows) {
@@ -219,4 +223,88 @@ func TestManyLateStatements(t *testing.T) {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})
+}
+
+// A connection that is lost before the commit costs a retry. One that is lost during the commit
+// leaves its outcome unknown, and Repeat finds out.
+func TestALostConnection(t *testing.T) {
+	t.Parallel()
+	db, trips := counted(t)
+	has := func(name string) func(storetest.Trip) bool {
+		return func(trip storetest.Trip) bool { return slices.Contains(trip, name) }
+	}
+	var n int64
+	runs := 0
+	f := func(id string) func(*store.Tx) error {
+		return func(tx *store.Tx) error {
+			runs++
+			if tx.Again != (runs > 1 && strings.HasPrefix(id, "repeat")) {
+				t.Errorf("%s: run %d has Again %t", id, runs, tx.Again)
+			}
+			if err := insertSession(id)(tx); err != nil {
+				return err
+			}
+			return spend(tx, id, &n)(tx)
+		}
+	}
+	for _, c := range []struct {
+		id, lost string
+		run      func(context.Context, func(*store.Tx) error) error
+		unknown  bool
+		runs     int
+		spent    int64
+	}{
+		{"before", "SpendSession", db.Tx, false, 2, 1},
+		{"during", "COMMIT", db.Tx, true, 1, 1},
+		{"repeat", "COMMIT", db.Repeat, false, 2, 0}, // it was spent by the first run
+		{"repeat before", "SpendSession", db.Repeat, false, 2, 1},
+	} {
+		runs, n = 0, -1
+		trips.LoseAnswer(has(c.lost))
+		if c.id == "repeat before" {
+			c.id = "before repeat"
+		}
+		err := c.run(t.Context(), f(c.id))
+		if store.Unknown(err) != c.unknown || err != nil && !c.unknown || runs != c.runs || n != c.spent {
+			t.Errorf("%s: %v after %d runs, spent %d", c.id, err, runs, n)
+		}
+		if c.unknown && (!store.Unavailable(err) || !strings.Contains(err.Error(), "database: ")) {
+			t.Errorf("%s: %v", c.id, err)
+		}
+		if s, err := db.Read().GetSession(t.Context(), c.id); err != nil || !s.JobID.Valid {
+			t.Errorf("%s: %+v, %v", c.id, s, err)
+		}
+	}
+	runs = 0
+	trips.LoseAnswer(has("InsertSession"))
+	if err := db.One(t.Context(), insertSession("one")); !store.Unknown(err) {
+		t.Errorf("one statement: %v", err)
+	}
+	trips.LoseAnswer(has("GetSession"))
+	if s, err := db.Read().GetSession(t.Context(), "one"); err != nil || s.Jti != "one" {
+		t.Errorf("a read is not repeated: %v", err)
+	}
+}
+
+// A migration of a running server changes the columns of prepared statements.
+func TestATableChangesMeanwhile(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t, storetest.PostgresURL(t))
+	if err := db.Tx(t.Context(), insertSession("a")); err != nil {
+		t.Fatal(err)
+	}
+	read := func() {
+		t.Helper()
+		if s, err := db.Read().GetSession(t.Context(), "a"); err != nil || s.Jti != "a" {
+			t.Errorf("%+v, %v", s, err)
+		}
+		if err := db.Tx(t.Context(), func(tx *store.Tx) error { _, err := tx.GetSession(t.Context(), "a"); return err }); err != nil {
+			t.Error(err)
+		}
+	}
+	read()
+	if err := db.Exec(t.Context(), "ALTER TABLE sessions ALTER COLUMN origin TYPE VARCHAR"); err != nil {
+		t.Fatal(err)
+	}
+	read()
 }

@@ -232,6 +232,26 @@ func (q *Queries) InsertTransaction(ctx context.Context, arg InsertTransactionPa
 	return result.RowsAffected(), nil
 }
 
+const landFirstUpload = `-- name: LandFirstUpload :execrows
+UPDATE jobs SET upload_bytes = CASE WHEN CAST($1 AS BIGINT) > max_bytes THEN 1 ELSE CAST($1 AS BIGINT) END
+WHERE id = $2 AND state IN ('open', 'prepared') AND deadline > $3 AND asset_key = ''
+`
+
+type LandFirstUploadParams struct {
+	Size int64
+	ID   string
+	Now  int64
+}
+
+// LandUpload for a job of which no copy is stored. The bytes of an oversized upload are not kept.
+func (q *Queries) LandFirstUpload(ctx context.Context, arg LandFirstUploadParams) (int64, error) {
+	result, err := q.db.Exec(ctx, landFirstUpload, arg.Size, arg.ID, arg.Now)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const landUpload = `-- name: LandUpload :execrows
 UPDATE jobs SET upload_bytes = $1 WHERE id = $2 AND state IN ('open', 'prepared') AND deadline > $3
 `
@@ -263,6 +283,66 @@ type NoteReadingParams struct {
 func (q *Queries) NoteReading(ctx context.Context, arg NoteReadingParams) error {
 	_, err := q.db.Exec(ctx, noteReading, arg.Reading, arg.ID)
 	return err
+}
+
+const ownJob = `-- name: OwnJob :one
+SELECT j.id, j.organization_id, j.session_jti, j.kind, j.network, j.external_user_ref, j.state, j.work_id, j.ats_id, j.title, j.title_key, j.creators, j.filename, j.max_bytes, j.upload_key, j.asset_key, j.deadline, j.quote_until, j.media_hash, j.media, j.merkle_root, j.commitment, j.quote, j.total_credits, j.created_at, j.updated_at, j.base_version, j.rehearse, j.hash_only, j.declared_hash, j.language, j.upload_bytes, j.reading, j.test, j.api_key_id, CAST(EXISTS (SELECT 1 FROM sessions s WHERE s.jti = $1 AND s.revoked_at IS NOT NULL) AS BOOLEAN) AS revoked
+FROM jobs j WHERE j.id = $2
+`
+
+type OwnJobParams struct {
+	Jti string
+	ID  string
+}
+
+type OwnJobRow struct {
+	Job     Job
+	Revoked bool
+}
+
+// A job, and whether the session of a caller is revoked.
+func (q *Queries) OwnJob(ctx context.Context, arg OwnJobParams) (OwnJobRow, error) {
+	row := q.db.QueryRow(ctx, ownJob, arg.Jti, arg.ID)
+	var i OwnJobRow
+	err := row.Scan(
+		&i.Job.ID,
+		&i.Job.OrganizationID,
+		&i.Job.SessionJti,
+		&i.Job.Kind,
+		&i.Job.Network,
+		&i.Job.ExternalUserRef,
+		&i.Job.State,
+		&i.Job.WorkID,
+		&i.Job.AtsID,
+		&i.Job.Title,
+		&i.Job.TitleKey,
+		&i.Job.Creators,
+		&i.Job.Filename,
+		&i.Job.MaxBytes,
+		&i.Job.UploadKey,
+		&i.Job.AssetKey,
+		&i.Job.Deadline,
+		&i.Job.QuoteUntil,
+		&i.Job.MediaHash,
+		&i.Job.Media,
+		&i.Job.MerkleRoot,
+		&i.Job.Commitment,
+		&i.Job.Quote,
+		&i.Job.TotalCredits,
+		&i.Job.CreatedAt,
+		&i.Job.UpdatedAt,
+		&i.Job.BaseVersion,
+		&i.Job.Rehearse,
+		&i.Job.HashOnly,
+		&i.Job.DeclaredHash,
+		&i.Job.Language,
+		&i.Job.UploadBytes,
+		&i.Job.Reading,
+		&i.Job.Test,
+		&i.Job.ApiKeyID,
+		&i.Revoked,
+	)
+	return i, err
 }
 
 const prepareJob = `-- name: PrepareJob :execrows
@@ -337,7 +417,7 @@ func (q *Queries) SetJobUpload(ctx context.Context, arg SetJobUploadParams) (int
 
 const stagedBytes = `-- name: StagedBytes :one
 SELECT CAST(COALESCE(SUM(upload_bytes), 0) AS BIGINT) AS staged,
-  CAST(COALESCE(SUM(CASE WHEN organization_id = $1 THEN upload_bytes ELSE 0 END), 0) AS BIGINT) AS own
+  CAST(COALESCE(SUM(CASE WHEN organization_id = (SELECT o.organization_id FROM jobs o WHERE o.id = $1) THEN upload_bytes ELSE 0 END), 0) AS BIGINT) AS own
 FROM jobs WHERE upload_bytes > 0
 `
 
@@ -346,8 +426,9 @@ type StagedBytesRow struct {
 	Own    int64
 }
 
-func (q *Queries) StagedBytes(ctx context.Context, organizationID string) (StagedBytesRow, error) {
-	row := q.db.QueryRow(ctx, stagedBytes, organizationID)
+// The bytes of all unpaid jobs, and those of the organization of one job.
+func (q *Queries) StagedBytes(ctx context.Context, id string) (StagedBytesRow, error) {
+	row := q.db.QueryRow(ctx, stagedBytes, id)
 	var i StagedBytesRow
 	err := row.Scan(&i.Staged, &i.Own)
 	return i, err

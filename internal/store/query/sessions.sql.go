@@ -35,6 +35,7 @@ func (q *Queries) GetSession(ctx context.Context, jti string) (Session, error) {
 const insertSession = `-- name: InsertSession :exec
 INSERT INTO sessions (jti, organization_id, site_key, action, network, end_user, origin, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (jti) DO NOTHING
 `
 
 type InsertSessionParams struct {
@@ -48,6 +49,7 @@ type InsertSessionParams struct {
 	ExpiresAt      int64
 }
 
+// A session that is there was inserted by a run of the mint whose commit was not seen.
 func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) error {
 	_, err := q.db.Exec(ctx, insertSession,
 		arg.Jti,

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // Trip is one round trip of a client to Postgres: the names of the statements that it ran, and
@@ -26,6 +27,7 @@ type Trips struct {
 	socket   string
 	mu       sync.Mutex
 	made     []Trip
+	lose     func(Trip) bool
 }
 
 // CountTrips starts a proxy in front of a database of this package, until Close.
@@ -58,6 +60,14 @@ func (t *Trips) Made() []Trip {
 	return made
 }
 
+// LoseAnswer cuts the connection of the next trip for which this holds, after the server has done
+// it and before the client has the answer. A nil function loses nothing.
+func (t *Trips) LoseAnswer(of func(Trip) bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lose = of
+}
+
 func (t *Trips) serve() {
 	for {
 		client, err := t.listener.Accept()
@@ -71,18 +81,28 @@ func (t *Trips) serve() {
 				return
 			}
 			defer server.Close()
+			var lost atomic.Bool
 			go func() {
-				_, _ = io.Copy(client, server)
-				client.Close()
-				server.Close()
+				defer server.Close()
+				defer client.Close()
+				buffer := make([]byte, 64<<10)
+				for {
+					n, err := server.Read(buffer)
+					if err != nil || lost.Load() {
+						return
+					}
+					if _, err := client.Write(buffer[:n]); err != nil {
+						return
+					}
+				}
 			}()
-			_ = t.pass(client, server)
+			_ = t.pass(client, server, &lost)
 		}()
 	}
 }
 
 // pass copies a client's messages and reads them on the way.
-func (t *Trips) pass(client io.Reader, server io.Writer) error {
+func (t *Trips) pass(client io.Reader, server io.Writer, lost *atomic.Bool) error {
 	names := map[string]string{} // of prepared statements
 	var trip Trip
 	var head [5]byte
@@ -100,7 +120,7 @@ func (t *Trips) pass(client io.Reader, server io.Writer) error {
 			return err
 		}
 		if !first {
-			trip = t.note(names, trip, head[0], body)
+			trip = t.note(names, trip, head[0], body, lost)
 		}
 		if _, err := server.Write(append(bytes.Clone(at), body...)); err != nil {
 			return err
@@ -109,7 +129,7 @@ func (t *Trips) pass(client io.Reader, server io.Writer) error {
 	}
 }
 
-func (t *Trips) note(names map[string]string, trip Trip, kind byte, body []byte) Trip {
+func (t *Trips) note(names map[string]string, trip Trip, kind byte, body []byte, lost *atomic.Bool) Trip {
 	word := func() string {
 		text, rest, _ := bytes.Cut(body, []byte{0})
 		body = rest
@@ -129,6 +149,10 @@ func (t *Trips) note(names map[string]string, trip Trip, kind byte, body []byte)
 		if len(trip) > 0 {
 			t.mu.Lock()
 			t.made = append(t.made, trip)
+			if t.lose != nil && t.lose(trip) {
+				t.lose = nil
+				lost.Store(true)
+			}
 			t.mu.Unlock()
 		}
 		return nil
