@@ -39,10 +39,6 @@ const (
 	builtInKind = "log"
 )
 
-// remember is how long a process uses settings of organizations, and the state of a network,
-// without reading them again.
-const remember = time.Second
-
 // logKind links the built-in log in. This is the only file that names it.
 func logKind(ctx context.Context, f serverFlags, d networkDeps) (network.Kind, io.Closer, error) {
 	k := &netlog.Kind{
@@ -50,7 +46,7 @@ func logKind(ctx context.Context, f serverFlags, d networkDeps) (network.Kind, i
 		Key: func(n network.Name) ([]byte, ed25519.PublicKey) {
 			return d.root.key(purposeLog(n)), d.root.key(purposeLog(n) + public)
 		},
-		BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, ClockTolerance: f.NetworkClockTolerance, Remember: remember,
+		BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, ClockTolerance: f.NetworkClockTolerance, Remember: f.SettingsMaxAge,
 	}
 	if d.place == leavePlace || !f.uses(builtInKind) {
 		return k, nothing{}, nil

@@ -45,6 +45,7 @@ var benches = []measurement{
 	{"flood", benchFlood},
 	{"fair", benchFair},
 	{"registrations", benchRegistrations},
+	{"least", benchLeast},
 	{"sockets", benchSockets},
 	{"webhooks", benchWebhooks},
 	{"console", benchConsole},

@@ -247,7 +247,8 @@ func (s *Server) run(env []string) {
 		args = append(args, "--no-seed") // the tests count what is there
 	}
 	cmd := exec.Command(s.binary, append(args, s.options.Args...)...)
-	cmd.Env = slices.Concat(os.Environ(), s.options.Settings, env)
+	// Tests change settings and see the change in the next call.
+	cmd.Env = slices.Concat(os.Environ(), []string{"TIMBRE_SETTINGS_MAX_AGE=0s"}, s.options.Settings, env)
 	said, out := io.Pipe()
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
