@@ -11,8 +11,8 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// benchLeast measures registrations on Postgres against the least server, with and without the
-// time until their certificates are there, and their round trips to the database.
+// benchLeast measures registrations on Postgres against the least server: until they are final,
+// and until their certificates are there. It also counts their round trips to the database.
 func benchLeast(ctx context.Context, b *bench) error {
 	if err := os.Setenv("TIMBRE_TEST_FSYNC", "1"); err != nil {
 		return err

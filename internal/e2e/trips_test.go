@@ -13,13 +13,13 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// mostTrips has the largest number of round trips to Postgres of each step of a registration,
-// for one client, and at the end those of a registration among those of 16 clients, with the
-// work of the background.
+// mostTrips has the largest number of round trips to Postgres of each step of a registration, for
+// one client. Its last two numbers are those of a registration among those of 16 clients, with
+// the work of the background.
 //
-// What is remembered for a second is read again on a slow machine: one trip of each step, two
-// of confirm. The blocks of a slow machine have few registrations, so that each pays more of
-// the background's trips. The benchmark has the numbers of a machine without other work.
+// A slow machine reads again after a second: one trip of each step, two of confirm. Its blocks
+// have few registrations, so that each pays more of the background's trips. The benchmark has
+// the numbers of a machine without other work.
 var mostTrips = map[string]float64{
 	"mint": 2, "init": 3, "PUT": 2, "prepare": 5, "confirm": 6, "follow": 5,
 	"until final": 26, "until the certificate": 44,

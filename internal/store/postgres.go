@@ -24,7 +24,7 @@ import (
 const StatementTimeout = 5 * time.Second
 
 // maxConns is how many connections a process opens. A step holds a connection only during
-// its round trips, so a few serve many callers, and several instances fit in the hundred
+// its round trips, so a few serve many callers. Several instances fit in the hundred
 // connections of a default server. The parameter allmax_conns of the URL changes it.
 const maxConns = 24
 

@@ -115,9 +115,9 @@ func (db *DB) Ping(ctx context.Context) (err error) {
 // fails on SQLite.
 func (db *DB) Read() *query.Queries { return query.New(db.engine.reader()) }
 
-// Tx runs f in one transaction, and commits it if f returns nil. If the database asks for
-// a retry (a deadlock, a serialization failure), or a connection is lost before the commit,
-// Tx runs f again from the start. So f must change nothing outside of the database.
+// Tx runs f in one transaction, and commits it if f returns nil. After a deadlock, a
+// serialization failure, or a connection that is lost before the commit, Tx runs f again from
+// the start. So f must change nothing outside of the database.
 //
 // A connection that is lost during the commit leaves its outcome unknown: see [Unknown].
 func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
@@ -134,7 +134,8 @@ func (db *DB) One(ctx context.Context, f func(*Tx) error) error {
 // Repeat is Tx for an f that may run again after it was committed: it finds what it did
 // before, and returns the same result. When the outcome of a commit is unknown, Repeat runs f
 // again with tx.Again set, for up to StatementTimeout.
-func (db *DB) Repeat(ctx context.Context, f func(*Tx) error) error {
+func (db *DB) Repeat(ctx context.Context, f func(*Tx) error) (err error) {
+	defer operation.Wrap(&err, "transaction")
 	var unknown error
 	for begun := time.Now(); ; {
 		err := db.transact(ctx, db.engine.tx, unknown != nil, f)

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store/query"
 )
 
@@ -20,7 +21,8 @@ func (tx *Tx) Together(all ...func(*Tx) error) error {
 }
 
 // Each is Together for n calls of one function.
-func (tx *Tx) Each(n int, f func(tx *Tx, i int) error) error {
+func (tx *Tx) Each(n int, f func(tx *Tx, i int) error) (err error) {
+	defer operation.Wrap(&err, "statements")
 	if tx.line == nil || n < 2 {
 		for i := range n {
 			if err := f(tx, i); err != nil {
@@ -31,7 +33,10 @@ func (tx *Tx) Each(n int, f func(tx *Tx, i int) error) error {
 	}
 	return tx.fail(together(tx.line, n, func(on line, i int) error {
 		part := &Tx{Queries: query.New(caller{on}), Now: tx.Now, Again: tx.Again, line: on}
-		return errors.Join(f(part, i), part.failed)
+		if err := f(part, i); err != nil {
+			return err
+		}
+		return part.failed
 	}))
 }
 
@@ -49,7 +54,8 @@ func (db *DB) Together(ctx context.Context, all ...func(*query.Queries) error) e
 }
 
 // Each is Together for n calls of one function.
-func (db *DB) Each(ctx context.Context, n int, f func(q *query.Queries, i int) error) error {
+func (db *DB) Each(ctx context.Context, n int, f func(q *query.Queries, i int) error) (err error) {
+	defer operation.Wrap(&err, "reads")
 	p, ok := db.engine.(*postgres)
 	if !ok || n < 2 {
 		for i := range n {

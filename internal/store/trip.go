@@ -19,7 +19,7 @@ type line interface {
 	// ask returns when all statements have their answers: one round trip. Its error is that
 	// of the first statement that failed; the later ones did not run, and have it too.
 	ask(ctx context.Context, all ...*statement) error
-	// tell takes a statement whose answer nobody needs. It may be sent with the next one,
+	// tell takes a statement whose answer no caller needs. It may be sent with the next one,
 	// and then its error is that of a later statement, or of the commit.
 	tell(ctx context.Context, s *statement) error
 }
@@ -58,18 +58,18 @@ func fail(all []*statement, err error) error {
 // trip sends statements in one round trip and reads their answers into memory. Without BEGIN
 // and COMMIT among them, they are one transaction.
 func trip(ctx context.Context, conn *pgx.Conn, all []*statement) error {
+	if len(all) == 1 && len(all[0].args) > 0 { // without arguments the driver has another protocol
+		s := all[0]
+		s.err = s.failed(s.alone(ctx, conn))
+		return s.err
+	}
 	b := &pgx.Batch{QueuedQueries: make([]*pgx.QueuedQuery, 0, len(all))}
 	for _, s := range all {
 		b.Queue(s.text, s.args...)
 	}
 	answers := conn.SendBatch(ctx, b)
 	for i, s := range all {
-		if s.err = s.answer(answers); s.err != nil {
-			if s.told {
-				s.err = nameError{fmt.Errorf("database: %s: %w", statementName(s.text), s.err)}
-			} else {
-				s.err = name(statementName(s.text), s.err)
-			}
+		if s.err = s.failed(s.answer(answers)); s.err != nil {
 			_ = answers.Close() // the same error
 			return fail(all[i:], s.err)
 		}
@@ -80,7 +80,28 @@ func trip(ctx context.Context, conn *pgx.Conn, all []*statement) error {
 	return nil
 }
 
-// answer reads the next answer.
+// failed adds the name of the statement to its error.
+func (s *statement) failed(err error) error {
+	if err != nil && s.told {
+		return nameError{fmt.Errorf("database: %s: %w", statementName(s.text), err)}
+	}
+	return name(statementName(s.text), err)
+}
+
+// alone runs the statement in a round trip of its own.
+func (s *statement) alone(ctx context.Context, conn *pgx.Conn) (err error) {
+	if !s.read {
+		s.tag, err = conn.Exec(ctx, s.text, s.args...)
+		return err
+	}
+	rows, err := conn.Query(ctx, s.text, s.args...)
+	if err != nil {
+		return err
+	}
+	return s.keep(rows)
+}
+
+// answer reads the next answer of a batch.
 func (s *statement) answer(answers pgx.BatchResults) (err error) {
 	if !s.read {
 		s.tag, err = answers.Exec()
@@ -90,6 +111,11 @@ func (s *statement) answer(answers pgx.BatchResults) (err error) {
 	if err != nil {
 		return err
 	}
+	return s.keep(rows)
+}
+
+// keep copies rows into memory.
+func (s *statement) keep(rows pgx.Rows) error {
 	defer rows.Close()
 	for rows.Next() {
 		if s.fields == nil {
@@ -142,7 +168,7 @@ func (s *statement) scan(row [][]byte, to []any) error {
 // caller runs the generated queries on a line.
 type caller struct{ line }
 
-// Exec implements query.DBTX. Nobody reads the answer of a query that is marked :exec.
+// Exec implements query.DBTX. No caller reads the answer of a query that is marked :exec.
 func (c caller) Exec(ctx context.Context, text string, args ...any) (pgconn.CommandTag, error) {
 	s := &statement{text: text, args: args}
 	if answerless(text) {

@@ -155,8 +155,8 @@ func (f *following) has(updatedAt int64) bool {
 	return f.at >= 0 && store.Micros(f.view.UpdatedAt) == updatedAt
 }
 
-// has reports whether nobody who follows a transaction needs to read it: this process made the
-// change and has told it.
+// has reports whether no follower of a transaction needs to read it: this process made the
+// change, and its followers have it.
 func (p *Progress) has(id string, updatedAt int64) bool {
 	p.mu.Lock()
 	f := p.followers[id]
