@@ -90,14 +90,14 @@ func TestRoundTrips(t *testing.T) {
 			t.FailNow()
 		}
 	}
-	load(0, 2)
-	certified(32)
+	load(0, 1)
+	certified(16)
 	trips.Made()
-	const each = 4
+	const each = 3
 	load(1000, each)
-	final := trips.Made()
-	certified(32 + 16*each)
-	after := trips.Made()
+	final := worked(trips.Made())
+	certified(16 + 16*each)
+	after := worked(trips.Made())
 	one := song(5000)
 	steps := []struct {
 		what string
@@ -124,6 +124,17 @@ func TestRoundTrips(t *testing.T) {
 	seen("until final", float64(len(final))/(16*each), counted(final, 16*each))
 	seen("until the certificate", float64(len(final)+len(after))/(16*each), counted(after, 16*each))
 	t.Log("round trips to Postgres:\n" + strings.Join(measured, "\n"))
+}
+
+// polls are the statements of workers that look whether there is something to do: their number
+// depends on the time.
+var polls = []string{"ChangedTransactions", "PollLog", "NextDelivery", "OldestDelivery", "DueLanes", "NoteSequencer", "InsertRequest"}
+
+// worked leaves polls out.
+func worked(all []storetest.Trip) []storetest.Trip {
+	return slices.DeleteFunc(all, func(trip storetest.Trip) bool {
+		return len(trip) == 1 && (slices.Contains(polls, trip[0]) || strings.HasPrefix(trip[0], "--"))
+	})
 }
 
 // counted returns the kinds of trips, with how often a registration made each.
