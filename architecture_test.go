@@ -71,7 +71,7 @@ var rooms = map[string]struct {
 	"internal/permission": {nil, "what roles and scopes open, as data"},
 	"internal/audit":      {[]string{"internal/fault", "internal/operation", "internal/sheet", "internal/store", "internal/store/query"}, "who changed what; what a change means is its callers'"},
 	"internal/account":    {[]string{"internal/audit", "internal/fault", "internal/legible", "internal/operation", "internal/store", "internal/store/query"}, "organizations, keys and origins; who is calling is its callers'"},
-	"internal/session":    {[]string{"internal/account", "internal/credits", "internal/fault", "internal/legible", "internal/network", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "who is calling; the balance is part of the mint's check"},
+	"internal/session":    {[]string{"internal/account", "internal/credits", "internal/fault", "internal/legible", "internal/network", "internal/operation", "internal/recent", "internal/store", "internal/store/query", "internal/work"}, "who is calling; the balance is part of the mint's check"},
 
 	"internal/apikey": {[]string{"internal/account", "internal/audit", "internal/fault", "internal/legible", "internal/network", "internal/operation", "internal/permission", "internal/store", "internal/store/query", "internal/work"}, "backends by their keys; what a call does is its callers'"},
 	"internal/people": {[]string{"internal/account", "internal/audit", "internal/crash", "internal/fault", "internal/legible", "internal/limit", "internal/mail", "internal/openid", "internal/operation", "internal/permission", "internal/share", "internal/store", "internal/store/query", "internal/work"}, "persons, their sessions and roles; it knows no page and no cookie"},
@@ -94,6 +94,7 @@ var rooms = map[string]struct {
 	"internal/search":     {[]string{"internal/operation", "internal/record", "internal/store", "internal/store/query", "internal/work", "proof/commitment"}, "finds works by words; who may search is its callers'"},
 	"internal/tally":      {[]string{"internal/fault", "internal/operation", "internal/record", "internal/state", "internal/store", "internal/store/query", "internal/work"}, "numbers of days; it reads no work"},
 	"internal/accesscode": {[]string{"internal/fault"}, "a code from a secret; which work it opens is its callers'"},
+	"internal/recent":     {nil, "a memory; what is remembered is its callers'"},
 	"internal/turns":      {nil, "an order; what waits is its callers'"},
 	"internal/claims":     {[]string{"internal/fault", "internal/operation", "internal/record", "internal/store", "internal/store/query"}, "what a job reserves and a failed transaction gives back: both sides are here"},
 	"internal/files":      {[]string{"internal/blob", "internal/fault", "internal/operation", "internal/record", "internal/store", "internal/store/query"}, "which files jobs and works have; it opens none"},

@@ -36,7 +36,7 @@ func (f serverFlags) openIdentity(at entrance, st storage, log *slog.Logger) (wh
 	who.requests = &idempotency.Requests{DB: st.db}
 	who.runs(who.requests.Worker(log).Run)
 	who.sessions = &session.Service{
-		DB: st.db, MaxFileSize: f.MaxFileSize, Lifetime: f.LimitsToken, Networks: f.served(), MinimumCredits: session.Minimum(prices),
+		DB: st.db, MaxFileSize: f.MaxFileSize, Lifetime: f.LimitsToken, Networks: f.served(), MinimumCredits: session.Minimum(prices), Remember: f.SettingsMaxAge,
 	}
 	who.webhooks = webhook.New(f.webhooks(st))
 	who.keys = &apikey.Service{DB: st.db, Networks: f.served(), MaxFileSize: f.MaxFileSize, Log: log, CheckURL: checkURL(who.webhooks), Endpoint: endpointOf(who.webhooks)}

@@ -46,7 +46,7 @@ func logKind(ctx context.Context, f serverFlags, d networkDeps) (network.Kind, i
 		Key: func(n network.Name) ([]byte, ed25519.PublicKey) {
 			return d.root.key(purposeLog(n)), d.root.key(purposeLog(n) + public)
 		},
-		BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, ClockTolerance: f.NetworkClockTolerance,
+		BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, ClockTolerance: f.NetworkClockTolerance, Remember: f.SettingsMaxAge,
 	}
 	if d.place == leavePlace || !f.uses(builtInKind) {
 		return k, nothing{}, nil

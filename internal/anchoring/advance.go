@@ -26,60 +26,75 @@ const PagesInTurn = 16
 func (s *Service) Advance(ctx context.Context, n network.Network) (err error) {
 	defer operation.Wrap(&err, "advance the transactions of %s", n.Name())
 	var all []error
-	type step struct {
-		name string
-		from state.Transaction
-		take func(context.Context, network.Network, []query.Transaction) error
-		seen map[string]string // by organization: how far this call has come
+	failed := func(step string, err error) {
+		if err != nil {
+			all = append(all, fmt.Errorf("%s: %w", step, err))
+		}
 	}
-	steps := []step{
-		{"stage", state.TransactionConfirmed, s.stage, map[string]string{}},
-		{"broadcast", state.TransactionStaged, s.broadcast, map[string]string{}},
-		{"finish", state.TransactionBroadcast, s.finish, map[string]string{}},
-	}
+	seen := map[turn]string{}
 	more := true
 	for page := 0; more && ctx.Err() == nil; page++ {
 		if page == PagesInTurn {
 			s.wake[n.Name()].Ring() // the next call continues
 			break
 		}
-		more = false
-		for _, step := range steps {
-			rows, full, err := s.inFlight(ctx, n.Name(), step.from, step.seen)
-			if err != nil {
-				return errors.Join(append(all, err)...)
-			}
-			if more = more || full; len(rows) == 0 {
-				continue
-			}
-			if err := step.take(ctx, n, rows); err != nil {
-				all = append(all, fmt.Errorf("%s: %w", step.name, err))
-			}
+		var rows map[state.Transaction][]query.Transaction
+		if rows, more, err = s.inFlight(ctx, n.Name(), seen); err != nil {
+			return errors.Join(append(all, err)...)
 		}
+		staged, err := s.stage(ctx, n, rows[state.TransactionConfirmed])
+		failed("stage", err)
+		sent, err := s.broadcast(ctx, n, append(rows[state.TransactionStaged], staged...))
+		failed("broadcast", err)
+		failed("finish", s.finish(ctx, n, append(rows[state.TransactionBroadcast], sent...)))
 	}
 	return errors.Join(all...)
 }
 
-// inFlight returns the next page of a state. Every organization with transactions in that
-// state gets an equal part: its oldest transactions that were not seen yet. full reports
-// that an organization may have more.
-func (s *Service) inFlight(ctx context.Context, n network.Name, from state.Transaction, seen map[string]string) (page []query.Transaction, full bool, err error) {
-	orgs, err := s.DB.Read().OrganizationsInFlight(ctx, query.OrganizationsInFlightParams{Network: string(n), State: from})
-	if err != nil {
+// turn is an organization's part of the transactions in one state.
+type turn struct {
+	from         state.Transaction
+	organization string
+}
+
+// steps are the states from which a transaction goes on.
+var steps = []state.Transaction{state.TransactionConfirmed, state.TransactionStaged, state.TransactionBroadcast}
+
+// inFlight returns the next page of each state. Every organization with transactions in a
+// state gets an equal part: its oldest transactions that were not seen yet. more reports that
+// an organization may have more.
+func (s *Service) inFlight(ctx context.Context, n network.Name, seen map[turn]string) (page map[state.Transaction][]query.Transaction, more bool, err error) {
+	orgs := make([][]string, len(steps))
+	if err := s.DB.Each(ctx, len(steps), func(q *query.Queries, i int) (err error) {
+		orgs[i], err = q.OrganizationsInFlight(ctx, query.OrganizationsInFlightParams{Network: string(n), State: steps[i]})
+		return err
+	}); err != nil {
 		return nil, false, err
 	}
-	each := int32(max(1, Batch/max(1, len(orgs))))
-	for _, org := range orgs {
-		rows, err := s.DB.Read().InFlight(ctx, query.InFlightParams{Network: string(n), State: from, OrganizationID: org, After: seen[org], Lim: each})
-		if err != nil {
-			return nil, false, err
+	var turns []turn
+	part := map[state.Transaction]int{}
+	for i, from := range steps {
+		part[from] = max(1, Batch/max(1, len(orgs[i])))
+		for _, org := range orgs[i] {
+			turns = append(turns, turn{from, org})
 		}
-		if len(rows) > 0 {
-			seen[org] = rows[len(rows)-1].ID
-		}
-		page, full = append(page, rows...), full || len(rows) == int(each)
 	}
-	return page, full, nil
+	rows := make([][]query.Transaction, len(turns))
+	if err := s.DB.Each(ctx, len(turns), func(q *query.Queries, i int) (err error) {
+		t := turns[i]
+		rows[i], err = q.InFlight(ctx, query.InFlightParams{Network: string(n), State: t.from, OrganizationID: t.organization, After: seen[t], Lim: int32(part[t.from])})
+		return err
+	}); err != nil {
+		return nil, false, err
+	}
+	page = map[state.Transaction][]query.Transaction{}
+	for i, t := range turns {
+		if len(rows[i]) > 0 {
+			seen[t] = rows[i][len(rows[i])-1].ID
+		}
+		page[t.from], more = append(page[t.from], rows[i]...), more || len(rows[i]) == part[t.from]
+	}
+	return page, more, nil
 }
 
 // pollEvery is how often a worker looks without being woken: after a failure, after a

@@ -39,15 +39,18 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transactio
 	if err != nil {
 		return nil, err
 	}
-	changed, err := tx.FinishTransaction(ctx, query.FinishTransactionParams{
-		AtsID: receipt.AtsID, Version: receipt.Version, BlockNumber: receipt.BlockNumber, BlockHash: receipt.BlockHash[:],
-		Steps: record.AppendSteps(before, tx.Now, record.StepCompleted), Now: store.Micros(tx.Now), ID: row.ID,
-	})
-	if err != nil || changed == 0 { // 0: another instance was first
-		return nil, err
-	}
-	job, err := tx.GetJob(ctx, row.ID)
-	if err != nil {
+	var changed int64
+	var job query.Job
+	if err := tx.Together(func(tx *store.Tx) (err error) {
+		changed, err = tx.FinishTransaction(ctx, query.FinishTransactionParams{
+			AtsID: receipt.AtsID, Version: receipt.Version, BlockNumber: receipt.BlockNumber, BlockHash: receipt.BlockHash[:],
+			Steps: record.AppendSteps(before, tx.Now, record.StepCompleted), Now: store.Micros(tx.Now), ID: row.ID,
+		})
+		return err
+	}, func(tx *store.Tx) (err error) {
+		job, err = tx.GetJob(ctx, row.ID)
+		return err
+	}); err != nil || changed == 0 { // 0: another instance was first
 		return nil, err
 	}
 	if err := s.settleWork(ctx, tx, job, receipt); err != nil {
@@ -78,19 +81,20 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transactio
 			return nil, err
 		}
 	}
-	if row.TotalCredits > 0 {
-		if err := credits.Capture(ctx, tx, row.OrganizationID, row.ID); err != nil {
-			return nil, err
-		}
-	}
-	if err := tally.Final(ctx, tx, row, tx.Now); err != nil {
-		return nil, err
-	}
 	hash := record.Hex(row.TxHash)
-	if err := webhook.TransactionEnded(ctx, tx, webhook.Ended{
-		Event: succeeded[row.Kind], Transaction: row.ID, Organization: row.OrganizationID, Work: row.WorkID, APIKey: row.ApiKeyID, ExternalUserRef: job.ExternalUserRef, Network: row.Network,
-		At: receipt.At, AtsID: receipt.AtsID, TxHash: row.TxHash, BlockHash: receipt.BlockHash[:], BlockNumber: receipt.BlockNumber, ExplorerURL: s.ExplorerURL(network.Name(row.Network), hash),
-		AccessCode: row.Kind == record.KindRegister && job.ExternalUserRef == "",
+	if err := tx.Together(func(tx *store.Tx) error {
+		if row.TotalCredits == 0 {
+			return nil
+		}
+		return credits.Capture(ctx, tx, row.OrganizationID, row.ID)
+	}, func(tx *store.Tx) error {
+		return tally.Final(ctx, tx, row, tx.Now)
+	}, func(tx *store.Tx) error {
+		return webhook.TransactionEnded(ctx, tx, webhook.Ended{
+			Event: succeeded[row.Kind], Transaction: row.ID, Organization: row.OrganizationID, Work: row.WorkID, APIKey: row.ApiKeyID, ExternalUserRef: job.ExternalUserRef, Network: row.Network,
+			At: receipt.At, AtsID: receipt.AtsID, TxHash: row.TxHash, BlockHash: receipt.BlockHash[:], BlockNumber: receipt.BlockNumber, ExplorerURL: s.ExplorerURL(network.Name(row.Network), hash),
+			AccessCode: row.Kind == record.KindRegister && job.ExternalUserRef == "",
+		})
 	}); err != nil {
 		return nil, err
 	}
@@ -155,6 +159,7 @@ func (s *Service) fail(ctx context.Context, tx *store.Tx, row query.Transaction,
 		return nil, err
 	}
 	return func() {
+		s.changed([]query.Transaction{row})
 		s.Finished()
 		s.Events.Step(described(row), "refused", store.Time(row.UpdatedAt), errors.New(reason))
 		s.Events.Failed(ctx, described(row), string(fault.CodeTransactionFailed), reason)

@@ -29,8 +29,9 @@ type Config struct {
 	Codes    accesscode.Secret
 	// StampWithin is how long a new version waits for a time stamp; 0: no time stamps.
 	StampWithin time.Duration
-	// Changed is called when the row of a transaction has changed.
-	Changed func(id string)
+	// Changed is called when followers have something to read: after the broadcast and at
+	// the end of transactions, but not after the stage, which the broadcast follows at once.
+	Changed func(ids ...string)
 	// ExplorerURL returns the public page of a final transaction.
 	ExplorerURL func(n network.Name, txHash string) string
 	// Finished is called when transactions have ended.

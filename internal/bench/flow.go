@@ -40,7 +40,7 @@ func benchMint(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		sessions := &session.Service{DB: db, Tokens: tokens, MaxFileSize: 500 * mib, Lifetime: session.DefaultLifetime, MinimumCredits: func(session.Action, network.Name) int64 { return 0 }}
+		sessions := &session.Service{DB: db, Tokens: tokens, MaxFileSize: 500 * mib, Lifetime: session.DefaultLifetime, MinimumCredits: func(session.Action, network.Name) int64 { return 0 }, Remember: time.Second}
 		request := session.MintRequest{Action: session.Register, Network: network.Testnet}
 		mint := func(ctx context.Context, _ int) error {
 			backend, err := sessions.Minter(ctx, s.SecretKey, origin)

@@ -47,6 +47,7 @@ var benches = []measurement{
 	{"flood", benchFlood},
 	{"fair", benchFair},
 	{"registrations", benchRegistrations},
+	{"least", benchLeast},
 	{"sockets", benchSockets},
 	{"instances", benchInstances},
 	{"webhooks", benchWebhooks},

@@ -30,25 +30,33 @@ func scope(network string, test bool) string {
 // began: the end-user agreed to a change of that version.
 func Make(ctx context.Context, tx *store.Tx, job query.Job, duplicateTitles bool) (err error) {
 	defer operation.Wrap(&err, "claim title and recording for work %s", job.WorkID)
+	return tx.Together(
+		func(tx *store.Tx) error { return makeTitle(ctx, tx, job, duplicateTitles) },
+		func(tx *store.Tx) error { return makeRecording(ctx, tx, job) },
+	)
+}
+
+func makeTitle(ctx context.Context, tx *store.Tx, job query.Job, duplicateTitles bool) error {
 	if job.Kind == record.KindUpdate {
 		w, err := tx.GetWork(ctx, job.WorkID)
-		if err != nil {
-			return err
+		if err == nil && w.LatestVersion != job.BaseVersion {
+			err = fault.VersionAlreadyInProgress("newer_version")
 		}
-		if w.LatestVersion != job.BaseVersion {
-			return fault.VersionAlreadyInProgress("newer_version")
-		}
-	} else if !duplicateTitles {
-		n, err := tx.ClaimTitle(ctx, query.ClaimTitleParams{
-			OrganizationID: job.OrganizationID, Network: scope(job.Network, job.Test), ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, WorkID: job.WorkID,
-		})
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return fault.RegistrationDuplicateTitle()
-		}
+		return err
 	}
+	if duplicateTitles {
+		return nil
+	}
+	n, err := tx.ClaimTitle(ctx, query.ClaimTitleParams{
+		OrganizationID: job.OrganizationID, Network: scope(job.Network, job.Test), ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, WorkID: job.WorkID,
+	})
+	if err == nil && n == 0 {
+		err = fault.RegistrationDuplicateTitle()
+	}
+	return err
+}
+
+func makeRecording(ctx context.Context, tx *store.Tx, job query.Job) error {
 	for {
 		n, err := tx.ClaimMedia(ctx, query.ClaimMediaParams{OrganizationID: job.OrganizationID, Network: scope(job.Network, job.Test), MediaHash: job.MediaHash, WorkID: job.WorkID})
 		if err != nil || n == 1 {

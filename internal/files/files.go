@@ -64,6 +64,21 @@ func ReadingOf(job query.Job, upload string) (known Reading, ok bool) {
 	return known, err == nil && known.Upload == upload
 }
 
+// CountFirst is Count for the first upload of a job: one statement. It reports false if the job
+// has a copy of an earlier upload, or has ended.
+func CountFirst(ctx context.Context, db *store.DB, job string, size int64) (landed bool, err error) {
+	defer operation.Wrap(&err, "count the bytes of job %s", job)
+	err = db.One(ctx, func(tx *store.Tx) error {
+		n, err := tx.LandFirstUpload(ctx, query.LandFirstUploadParams{Size: size, ID: job, Now: store.Micros(tx.Now)})
+		landed = n > 0
+		return err
+	})
+	if err != nil {
+		err = fault.CommonServiceUnavailable(store.RetryAfter).Because(err)
+	}
+	return landed, err
+}
+
 // Count stores how many bytes the store has for an unpaid job: an upload of size bytes, and
 // the copy of the upload before it. It returns transaction.expired when the job has ended.
 func Count(ctx context.Context, db *store.DB, job query.Job, size int64) (err error) {
@@ -80,7 +95,7 @@ func Count(ctx context.Context, db *store.DB, job query.Job, size int64) (err er
 		bytes += m.Size
 	}
 	var n int64
-	err = db.Tx(ctx, func(tx *store.Tx) (err error) {
+	err = db.One(ctx, func(tx *store.Tx) (err error) {
 		n, err = tx.LandUpload(ctx, query.LandUploadParams{UploadBytes: bytes, ID: job.ID, Now: store.Micros(tx.Now)})
 		return err
 	})

@@ -2,6 +2,8 @@ package intake
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"time"
 
 	"timbre.example/internal/access"
@@ -34,48 +36,33 @@ type Confirmed struct {
 // nothing.
 func (s *Service) Confirm(ctx context.Context, m access.Maker, jobID, requestID string) (_ Confirmed, err error) {
 	defer operation.Wrap(&err, "confirm job %s", jobID)
-	if err := s.stopped(ctx, m, jobID); err != nil {
-		return Confirmed{}, err
-	}
+	stopped := s.stopped(ctx)
 	var job query.Job
-	err = s.DB.Tx(ctx, func(tx *store.Tx) (err error) {
-		if job, err = openJob(ctx, tx.Queries, m, jobID, tx.Now); err != nil {
+	earlier := false // an earlier run was committed after all
+	err = s.DB.Repeat(ctx, func(tx *store.Tx) (err error) {
+		if earlier, err = confirmedEarlier(ctx, tx, m, jobID, requestID, &job); err != nil || earlier {
 			return err
 		}
-		switch {
-		case job.State != state.JobPrepared:
-			return fault.RegistrationUploadMissing().With("reason", "not_prepared")
-		case job.QuoteUntil <= store.Micros(tx.Now):
-			return fault.TransactionExpired("quote")
-		}
-		n, err := tx.ConfirmJob(ctx, query.ConfirmJobParams{Now: store.Micros(tx.Now), ID: jobID})
-		if err != nil {
+		if job, err = s.confirmJob(ctx, tx, m, jobID, stopped); err != nil {
 			return err
 		}
-		if n == 0 {
-			return changedMeanwhile(ctx, tx, jobID)
-		}
-		// From here on this transaction has the row locked. A prepare may have changed it
-		// since it was read; anchor and charge what it contains now.
-		if job, err = tx.GetJob(ctx, jobID); err != nil {
-			return err
-		}
-		if err := s.claimQuota(ctx, tx, m.Caller()); err != nil {
-			return err
-		}
-		if n, err = tx.InsertTransaction(ctx, query.InsertTransactionParams{
-			ID: jobID, OrganizationID: job.OrganizationID, Network: job.Network, Kind: job.Kind, WorkID: job.WorkID, AtsID: job.AtsID,
-			Commitment: job.Commitment, TotalCredits: job.TotalCredits, Steps: record.AppendSteps(nil, tx.Now, record.StepValidating), RequestID: requestID, ApiKeyID: job.ApiKeyID, Rehearse: job.Rehearse, Test: job.Test, Now: store.Micros(tx.Now),
-		}); err != nil {
-			return err
-		}
-		if n == 0 { // another transaction of this work is in flight
-			return fault.VersionAlreadyInProgress("in_flight")
-		}
-		if err := claims.Make(ctx, tx, job, m.Caller().DuplicateTitles); err != nil {
-			return err
-		}
-		return credits.Hold(ctx, tx, job.OrganizationID, jobID, job.TotalCredits)
+		return tx.Together(
+			func(tx *store.Tx) error { return s.claimQuota(ctx, tx, m.Caller()) },
+			func(tx *store.Tx) error {
+				n, err := tx.InsertTransaction(ctx, query.InsertTransactionParams{
+					ID: jobID, OrganizationID: job.OrganizationID, Network: job.Network, Kind: job.Kind, WorkID: job.WorkID, AtsID: job.AtsID,
+					Commitment: job.Commitment, TotalCredits: job.TotalCredits, Steps: record.AppendSteps(nil, tx.Now, record.StepValidating), RequestID: requestID, ApiKeyID: job.ApiKeyID, Rehearse: job.Rehearse, Test: job.Test, Now: store.Micros(tx.Now),
+				})
+				if err == nil && n == 0 { // another transaction of this work is in flight
+					err = fault.VersionAlreadyInProgress("in_flight")
+				}
+				return err
+			},
+			func(tx *store.Tx) error { return claims.Make(ctx, tx, job, m.Caller().DuplicateTitles) },
+			func(tx *store.Tx) error {
+				return credits.Hold(ctx, tx, job.OrganizationID, jobID, job.TotalCredits)
+			},
+		)
 	})
 	if err != nil {
 		return Confirmed{}, err
@@ -90,23 +77,67 @@ func (s *Service) Confirm(ctx context.Context, m access.Maker, jobID, requestID 
 	return out, nil
 }
 
+// confirmJob confirms the job and returns it. From then on the transaction has the row locked:
+// a prepare may have changed it since it was read, and what it contains now is anchored and
+// charged.
+func (s *Service) confirmJob(ctx context.Context, tx *store.Tx, m access.Maker, jobID string, stopped map[string]error) (job query.Job, err error) {
+	var changed int64
+	if err := tx.Together(func(tx *store.Tx) error {
+		before, err := openJob(ctx, tx.Queries, m, jobID, tx.Now)
+		switch {
+		case err != nil:
+			return err
+		case before.State != state.JobPrepared:
+			return fault.RegistrationUploadMissing().With("reason", "not_prepared")
+		case stopped[before.Network] != nil:
+			return stopped[before.Network]
+		case before.QuoteUntil <= store.Micros(tx.Now):
+			return fault.TransactionExpired("quote")
+		}
+		return nil
+	}, func(tx *store.Tx) (err error) {
+		changed, err = tx.ConfirmJob(ctx, query.ConfirmJobParams{Now: store.Micros(tx.Now), ID: jobID})
+		return err
+	}, func(tx *store.Tx) (err error) {
+		job, err = tx.GetJob(ctx, jobID)
+		return err
+	}); err != nil {
+		return job, err
+	}
+	if changed == 0 {
+		return job, changedMeanwhile(ctx, tx, jobID)
+	}
+	return job, nil
+}
+
+// confirmedEarlier reports whether an earlier run of this confirm was committed, and reads its
+// job. Another confirm of the job has another request id.
+func confirmedEarlier(ctx context.Context, tx *store.Tx, m access.Maker, jobID, requestID string, job *query.Job) (bool, error) {
+	if !tx.Again {
+		return false, nil
+	}
+	t, err := tx.GetTransaction(ctx, jobID)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && t.RequestID != requestID {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	*job, err = ownJob(ctx, tx.Queries, m, jobID)
+	return true, err
+}
+
 // retryStopped is the retry time that clients receive while the network is stopped: an
 // operator has to act first.
 const retryStopped = time.Minute
 
-// stopped refuses a job that could be confirmed if its network were not stopped. Every other
-// error of a job is left to Confirm.
-func (s *Service) stopped(ctx context.Context, m access.Maker, jobID string) error {
-	job, err := openJob(ctx, s.DB.Read(), m, jobID, s.DB.Now())
-	if err != nil || job.State != state.JobPrepared {
-		return nil
+// stopped returns the refusals of the networks that are stopped, by their names. It reads before
+// the transaction begins: a transaction that waits for a second connection could wait for itself.
+func (s *Service) stopped(ctx context.Context) map[string]error {
+	refusals := map[string]error{}
+	for name, n := range s.Networks {
+		if err := n.Stopped(ctx); err != nil {
+			refusals[string(name)] = fault.CommonServiceUnavailable(retryStopped).With("reason", "log_stopped").Because(err)
+		}
 	}
-	n, err := s.Networks.Get(network.Name(job.Network))
-	if err != nil {
-		return err
-	}
-	if err := n.Stopped(ctx); err != nil {
-		return fault.CommonServiceUnavailable(retryStopped).With("reason", "log_stopped").Because(err)
-	}
-	return nil
+	return refusals
 }

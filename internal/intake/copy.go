@@ -47,7 +47,7 @@ func (s *Service) take(ctx context.Context, job query.Job) (copied string, info 
 // prepare, which must not change.
 func (s *Service) freeze(ctx context.Context, job query.Job) (key string, err error) {
 	key = files.NewAsset(job.OrganizationID, job.ID)
-	if err = s.DB.Tx(ctx, func(tx *store.Tx) error { return s.orphan(ctx, tx, job.OrganizationID, key) }); err != nil {
+	if err = s.DB.One(ctx, func(tx *store.Tx) error { return s.orphan(ctx, tx, job.OrganizationID, key) }); err != nil {
 		return "", err
 	}
 	err = s.Blobs.Copy(ctx, job.UploadKey, key, job.MaxBytes)
@@ -100,7 +100,7 @@ func (s *Service) refused(ctx context.Context, job query.Job, upload string, err
 // once more.
 func (s *Service) note(ctx context.Context, jobID, text string) {
 	ctx = context.WithoutCancel(ctx)
-	if err := s.DB.Tx(ctx, func(tx *store.Tx) error {
+	if err := s.DB.One(ctx, func(tx *store.Tx) error {
 		return tx.NoteReading(ctx, query.NoteReadingParams{Reading: text, ID: jobID})
 	}); err != nil {
 		s.Log.WarnContext(ctx, "reading not stored", "job", jobID, "error", err)

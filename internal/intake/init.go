@@ -55,20 +55,21 @@ func (s *Service) Init(ctx context.Context, r access.Registrant, in InitRequest)
 		return Slot{}, err
 	}
 	var slot Slot
-	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
-		if err := c.Spend(ctx, tx, job.ID); err != nil {
+	err = s.DB.Repeat(ctx, func(tx *store.Tx) error {
+		if made, err := madeEarlier(ctx, tx, job.ID); err != nil || made {
 			return err
 		}
-		if err := s.checkQuota(ctx, tx, c); err != nil {
-			return err
-		}
-		// This check only saves an upload: the unique row at confirm decides.
-		if !c.DuplicateTitles {
-			if err := claims.Title(ctx, tx.Queries, asJob(job)); err != nil {
-				return err
-			}
-		}
-		if err := announcedOwner(ctx, tx, job); err != nil {
+		if err := tx.Together(
+			func(tx *store.Tx) error { return c.Spend(ctx, tx, job.ID) },
+			func(tx *store.Tx) error { return s.checkQuota(ctx, tx, c) },
+			func(tx *store.Tx) error { // only saves an upload: the unique row at confirm decides
+				if c.DuplicateTitles {
+					return nil
+				}
+				return claims.Title(ctx, tx.Queries, asJob(job))
+			},
+			func(tx *store.Tx) error { return announcedOwner(ctx, tx, job) },
+		); err != nil {
 			return err
 		}
 		slot, err = s.open(ctx, tx, job, true, in.Opened)

@@ -44,9 +44,14 @@ func asJob(job query.InsertJobParams) query.Job {
 // not found. The token that began the job may be expired, since an upload can take longer
 // than a token lives.
 func ownJob(ctx context.Context, q *query.Queries, m access.Maker, jobID string) (query.Job, error) {
-	job, err := q.GetJob(ctx, jobID)
+	c := m.Caller()
+	row, err := q.OwnJob(ctx, query.OwnJobParams{Jti: c.SessionID, ID: jobID})
+	job := row.Job
+	if row.Revoked { // since its token was checked
+		return query.Job{}, fault.SessionInvalidToken("revoked")
+	}
 	if errors.Is(err, sql.ErrNoRows) || err == nil && !mayGoOn(m, job) {
-		if m.Caller().Expired { // it can begin nothing, and it did not begin this job
+		if c.Expired { // it can begin nothing, and it did not begin this job
 			return query.Job{}, fault.CommonAuthExpired()
 		}
 		return query.Job{}, fault.TransactionNotFound()
@@ -90,6 +95,18 @@ func openJob(ctx context.Context, q *query.Queries, m access.Maker, jobID string
 		return query.Job{}, fault.TransactionExpired("job")
 	}
 	return job, nil
+}
+
+// madeEarlier reports whether an earlier run of an init was committed after all.
+func madeEarlier(ctx context.Context, tx *store.Tx, jobID string) (bool, error) {
+	if !tx.Again {
+		return false, nil
+	}
+	_, err := tx.GetJob(ctx, jobID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // changedMeanwhile returns why a job could not be changed although it was valid when it was read:

@@ -329,7 +329,11 @@ func (s *Service) abort(ctx context.Context, job query.Job, id string) {
 // upload.
 func (s *Service) UploadedPart(ctx context.Context, key string, _ int, bytes int64) (err error) {
 	defer operation.Wrap(&err, "record a part of upload %s", key)
-	job, err := s.uploadJob(ctx, key)
+	id, ok := files.JobOf(key)
+	if !ok {
+		return fault.CommonForbidden("signature")
+	}
+	job, err := s.uploadJob(ctx, s.DB.Read(), id)
 	if err != nil {
 		return err
 	}

@@ -21,19 +21,22 @@ import (
 // that was uploaded since.
 func (s *Service) Prepare(ctx context.Context, m access.Maker, jobID string) (_ Prepared, err error) {
 	defer operation.Wrap(&err, "prepare job %s", jobID)
-	if _, err := openJob(ctx, s.DB.Read(), m, jobID, s.DB.Now()); err != nil {
+	job, err := openJob(ctx, s.DB.Read(), m, jobID, s.DB.Now())
+	if err != nil {
 		return Prepared{}, err
 	}
-	return s.shared.prepare(ctx, jobID, func() (Prepared, error) {
+	return s.shared.prepare(ctx, jobID, func(stale bool) (Prepared, error) {
 		for {
-			job, err := openJob(ctx, s.DB.Read(), m, jobID, s.DB.Now())
-			if err != nil {
-				return Prepared{}, err
+			if stale {
+				if job, err = openJob(ctx, s.DB.Read(), m, jobID, s.DB.Now()); err != nil {
+					return Prepared{}, err
+				}
 			}
 			p, again, err := s.prepareOnce(ctx, job)
 			if err != nil || !again {
 				return p, err
 			}
+			stale = true
 		}
 	})
 }
@@ -96,27 +99,49 @@ func (s *Service) storeQuote(ctx context.Context, job query.Job, src source, sum
 		ID: job.ID, Seen: job.UpdatedAt, AssetKey: src.asset, MediaHash: src.hash, Media: record.Encode(src.media), Reading: src.reading,
 		Commitment: sum.Hash[:], MerkleRoot: sum.Root[:], TotalCredits: price.Total, Quote: record.Encode(price),
 	}
-	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
+	err = s.DB.Repeat(ctx, func(tx *store.Tx) error {
+		if changed = false; tx.Again && src.copied { // the row names the copy if an earlier run was committed
+			now, err := tx.GetJob(ctx, job.ID)
+			if changed = err == nil && now.AssetKey == src.asset; err != nil || changed {
+				return err
+			}
+		}
 		// A sweep may have removed the file of an earlier prepare without writing a row: see
 		// package erasing. It cannot know a copy that was just made.
 		if !src.copied && src.asset != "" && job.Deadline <= store.Micros(tx.Now) {
 			return fault.TransactionExpired("job")
 		}
-		// Checked here so that a duplicate is found before payment; confirm decides.
-		if _, err := claims.Recording(ctx, tx.Queries, job, src.hash); err != nil {
-			return err
-		}
 		p = Prepared{JobID: job.ID, WorkID: job.WorkID, Commitment: set.Commitment, MediaHash: src.hash, Price: price, Media: src.media, Expires: s.until(tx.Now, s.Times.Quote, job.CreatedAt)}
 		set.QuoteUntil, set.Now = store.Micros(p.Expires), store.Micros(tx.Now)
 		set.Deadline = max(job.Deadline, set.QuoteUntil) // an expired price needs no second upload
-		n, err := tx.PrepareJob(ctx, set)
-		if changed = n > 0; err != nil || !changed || !src.copied {
-			return err
-		}
-		return s.adopt(ctx, tx, job, src.asset)
+		return tx.Together(
+			func(tx *store.Tx) error { // so that a duplicate is found before payment; confirm decides
+				_, err := claims.Recording(ctx, tx.Queries, job, src.hash)
+				return err
+			},
+			func(tx *store.Tx) error {
+				n, err := tx.PrepareJob(ctx, set)
+				if changed = n > 0; err == nil && !changed {
+					err = errChanged
+				}
+				return err
+			},
+			func(tx *store.Tx) error {
+				if !src.copied {
+					return nil
+				}
+				return s.adopt(ctx, tx, job, src.asset)
+			},
+		)
 	})
-	return p, changed, err
+	if errors.Is(err, errChanged) {
+		err = nil
+	}
+	return p, changed && err == nil, err
 }
+
+// errChanged rolls a quote back, because another call changed the job in the meantime.
+var errChanged = errors.New("the job was changed meanwhile")
 
 // adopt makes the copy the file of the job, and leaves the file of an earlier prepare to the
 // sweep.

@@ -34,8 +34,9 @@ type sharedPrepare struct {
 }
 
 // prepare runs do for the job when it is this caller's turn. If a result that covers this
-// call arrived meanwhile, it returns that result instead.
-func (t *sharedPrepares) prepare(ctx context.Context, job string, do func() (Prepared, error)) (Prepared, error) {
+// call arrived meanwhile, it returns that result instead. waited says that the call may have
+// waited for another one.
+func (t *sharedPrepares) prepare(ctx context.Context, job string, do func(waited bool) (Prepared, error)) (Prepared, error) {
 	t.mu.Lock()
 	u := t.jobs[job]
 	if u == nil {
@@ -53,6 +54,7 @@ func (t *sharedPrepares) prepare(ctx context.Context, job string, do func() (Pre
 			delete(t.jobs, job)
 		}
 	}()
+	waited := len(u.slot) > 0
 	select {
 	case u.slot <- struct{}{}:
 		defer func() { <-u.slot }()
@@ -67,7 +69,7 @@ func (t *sharedPrepares) prepare(ctx context.Context, job string, do func() (Pre
 	u.started++
 	mine := u.started
 	t.mu.Unlock()
-	p, err := do()
+	p, err := do(waited)
 	// Share no result that only reflects a cancelled caller.
 	if known := (*fault.Error)(nil); err == nil || ctx.Err() == nil && errors.As(err, &known) {
 		t.mu.Lock()

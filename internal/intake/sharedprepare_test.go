@@ -12,7 +12,7 @@ func TestPreparedJobsAreForgotten(t *testing.T) {
 	shared := sharedPrepares{joined: func() { joined++ }, jobs: map[string]*sharedPrepare{}}
 	failed := errors.New("failed")
 	for _, want := range []error{nil, failed} {
-		p, err := shared.prepare(t.Context(), "job", func() (Prepared, error) {
+		p, err := shared.prepare(t.Context(), "job", func(bool) (Prepared, error) {
 			if len(shared.jobs) != 1 {
 				t.Errorf("%d jobs during a prepare", len(shared.jobs))
 			}

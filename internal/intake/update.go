@@ -56,27 +56,32 @@ func (s *Service) InitUpdate(ctx context.Context, e access.Editor, in UpdateRequ
 		return Slot{}, err
 	}
 	var slot Slot
-	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
-		if err := c.Spend(ctx, tx, job.ID); err != nil {
+	err = s.DB.Repeat(ctx, func(tx *store.Tx) error {
+		if made, err := madeEarlier(ctx, tx, job.ID); err != nil || made {
 			return err
 		}
-		// These checks only save work, as in Init: confirm decides.
-		if err := s.checkQuota(ctx, tx, c); err != nil {
-			return err
-		}
-		if _, err := tx.TransactionInFlight(ctx, e.WorkID()); err == nil {
-			return fault.VersionAlreadyInProgress("in_flight")
-		} else if !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		// Locked, so that nothing is copied from a work during its redaction.
-		if n, err := tx.LockWork(ctx, e.WorkID()); err != nil {
-			return err
-		} else if n == 0 {
-			return fault.WorkNotFound()
-		}
-		w, err := tx.GetWork(ctx, e.WorkID())
-		if err != nil {
+		var w query.Work
+		if err := tx.Together(
+			func(tx *store.Tx) error { return c.Spend(ctx, tx, job.ID) },
+			// The next two only save work, as in Init: confirm decides.
+			func(tx *store.Tx) error { return s.checkQuota(ctx, tx, c) },
+			func(tx *store.Tx) error {
+				if _, err := tx.TransactionInFlight(ctx, e.WorkID()); err == nil {
+					return fault.VersionAlreadyInProgress("in_flight")
+				} else if !errors.Is(err, sql.ErrNoRows) {
+					return err
+				}
+				return nil
+			},
+			func(tx *store.Tx) error { // locked, so that nothing is copied from a work during its redaction
+				n, err := tx.LockWork(ctx, e.WorkID())
+				if err == nil && n == 0 {
+					err = fault.WorkNotFound()
+				}
+				return err
+			},
+			func(tx *store.Tx) (err error) { w, err = tx.GetWork(ctx, e.WorkID()); return err },
+		); err != nil {
 			return err
 		}
 		job.WorkID, job.AtsID, job.Title, job.TitleKey, job.BaseVersion = w.ID, w.AtsID, w.Title, legible.Key(w.Title), w.LatestVersion

@@ -17,13 +17,22 @@ import (
 // an expired or confirmed job is refused: no step would use it.
 func (s *Service) Uploading(ctx context.Context, key string) (_ blob.Owner, err error) {
 	defer operation.Wrap(&err, "admit upload %s", key)
-	job, err := s.uploadJob(ctx, key)
-	if err != nil {
-		return blob.Owner{}, err
+	id, ok := files.JobOf(key)
+	if !ok {
+		return blob.Owner{}, fault.CommonForbidden("signature")
 	}
-	sum, err := s.DB.Read().StagedBytes(ctx, job.OrganizationID)
-	if err != nil {
-		return blob.Owner{}, fault.CommonServiceUnavailable(store.RetryAfter).Because(err)
+	var job query.Job
+	var sum query.StagedBytesRow
+	if err := s.DB.Together(ctx, func(q *query.Queries) (err error) {
+		job, err = s.uploadJob(ctx, q, id)
+		return err
+	}, func(q *query.Queries) (err error) {
+		if sum, err = q.StagedBytes(ctx, id); err != nil {
+			return fault.CommonServiceUnavailable(store.RetryAfter).Because(err)
+		}
+		return nil
+	}); err != nil {
+		return blob.Owner{}, err
 	}
 	return blob.Owner{Group: job.OrganizationID, GroupStaged: sum.Own, Staged: sum.Staged}, nil
 }
@@ -31,19 +40,22 @@ func (s *Service) Uploading(ctx context.Context, key string) (_ blob.Owner, err 
 // Uploaded is called when all bytes of an upload have arrived, before the upload is visible.
 func (s *Service) Uploaded(ctx context.Context, key string, size int64) (err error) {
 	defer operation.Wrap(&err, "record upload %s", key)
-	job, err := s.uploadJob(ctx, key)
+	id, ok := files.JobOf(key)
+	if !ok {
+		return fault.CommonForbidden("signature")
+	}
+	if landed, err := files.CountFirst(ctx, s.DB, id, size); err != nil || landed {
+		return err
+	}
+	job, err := s.uploadJob(ctx, s.DB.Read(), id)
 	if err != nil {
 		return err
 	}
 	return files.Count(ctx, s.DB, job, size)
 }
 
-func (s *Service) uploadJob(ctx context.Context, key string) (query.Job, error) {
-	id, ok := files.JobOf(key)
-	if !ok {
-		return query.Job{}, fault.CommonForbidden("signature")
-	}
-	job, err := s.DB.Read().GetJob(ctx, id)
+func (s *Service) uploadJob(ctx context.Context, q *query.Queries, id string) (query.Job, error) {
+	job, err := q.GetJob(ctx, id)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return job, fault.TransactionExpired("upload_url")

@@ -65,13 +65,13 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 	if err := account.CheckSiteKey(siteKey); err != nil {
 		return Caller{}, err
 	}
-	row, err := s.DB.Read().KeyBySiteKey(ctx, query.KeyBySiteKeyParams{Jti: c.ID, SiteKey: siteKey})
+	row, err := s.read(ctx, named{c.ID, siteKey})
 	if errors.Is(err, sql.ErrNoRows) {
 		return Caller{}, fault.OrganizationNotFound()
 	} else if err != nil {
 		return Caller{}, unread(err)
 	}
-	from := account.IntegrationOf(row.SiteKey, row.Organization, row.Origins)
+	from := row.from
 	if from.Organization.ID != c.Organization || hashSiteKey(siteKey) != c.SiteKeyHash {
 		return Caller{}, fault.SessionInvalidToken("key")
 	}
@@ -79,22 +79,22 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 	if err := from.Active(); err != nil {
 		return Caller{}, err
 	}
-	if origin != "" && !allowed(from, row.Origin, origin) {
+	if origin != "" && !allowed(from, row.origin, origin) {
 		return Caller{}, fault.SessionOriginNotAllowed().With("reason", "not_listed")
 	}
 	expired := !s.DB.Now().Before(c.Expires)
 	switch {
-	case row.RevokedAt.Valid:
+	case row.revoked:
 		return Caller{}, fault.SessionInvalidToken("revoked")
-	case !row.Jti.Valid && expired: // expired long ago, and its row was deleted
+	case !row.found && expired: // expired long ago, and its row was deleted
 		return Caller{}, fault.CommonAuthExpired()
-	case !row.Jti.Valid: // signed with our key, but its session is missing: it was not minted here, or the database was restored
+	case !row.found: // signed with our key, but its session is missing: it was not minted here, or the database was restored
 		return Caller{}, fault.SessionInvalidToken("unknown")
 	case !reaches(s.Served(), c.Network, from.Test):
 		return Caller{}, fault.SessionInvalidToken("network")
 	// A row of an older release has no action. Any other row has what was minted. A token
 	// that claims more was made with a stolen key and the id of a session.
-	case row.Action != "" && (row.Action != string(c.Action) || row.Network != string(c.Network) || row.EndUser != endUser(c.Organization, c.ExternalUserRef)):
+	case row.action != "" && (row.action != string(c.Action) || row.network != string(c.Network) || row.endUser != endUser(c.Organization, c.ExternalUserRef)):
 		return Caller{}, fault.SessionInvalidToken("unknown")
 	}
 	caller := Caller{
@@ -113,6 +113,26 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 		caller.Rehearse = c.Rehearse
 	}
 	return caller, nil
+}
+
+// read reads a key pair and a session of it, or remembers them.
+func (s *Service) read(ctx context.Context, n named) (stored, error) {
+	now := s.DB.Now()
+	if kept, ok := s.sessions.Get(n, now); ok {
+		return kept, nil
+	}
+	row, err := s.DB.Read().KeyBySiteKey(ctx, query.KeyBySiteKeyParams{Jti: n.jti, SiteKey: n.siteKey})
+	if err != nil {
+		return stored{}, err
+	}
+	out := stored{
+		from: account.IntegrationOf(row.SiteKey, row.Organization, row.Origins), found: row.Jti.Valid, revoked: row.RevokedAt.Valid,
+		action: row.Action, network: row.Network, endUser: row.EndUser, origin: row.Origin,
+	}
+	if s.Remember > 0 && out.found {
+		s.sessions.Put(n, out, now.Add(s.Remember))
+	}
+	return out, nil
 }
 
 // allowed reports whether a page of an origin may use a session. only is the origin of a

@@ -44,6 +44,8 @@ type Issuer struct {
 	tried  time.Time     // end of the last attempt
 	err    error         // result of the last attempt
 	flight chan struct{} // closed when the running attempt ends; nil if none is running
+
+	verified verifiedTokens
 }
 
 // IssuerConfig configures an Issuer. Every field is required.
@@ -79,6 +81,9 @@ func (i *Issuer) Worker() *work.Worker {
 // common.auth.jwks_unavailable if no usable key set is available.
 func (i *Issuer) Verify(ctx context.Context, token string) (_ Claims, err error) {
 	defer operation.Wrap(&err, "verify a token")
+	if c, ok := i.verified.get(token, i.usable(), i.Now()); ok {
+		return c, nil
+	}
 	id, err := keyID(token)
 	if err != nil {
 		return Claims{}, err
@@ -87,7 +92,11 @@ func (i *Issuer) Verify(ctx context.Context, token string) (_ Claims, err error)
 	if err != nil {
 		return Claims{}, fault.CommonAuthJWKSUnavailable(retryKeys).Because(err)
 	}
-	return verify(token, i.Name, set)
+	c, err := verify(token, i.Name, set)
+	if err == nil {
+		i.verified.put(token, c, publicKey{id, set.find(id)})
+	}
+	return c, err
 }
 
 // keysWith returns a usable key set. It contains the key with this id if the issuer has

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
 	"strings"
 	"time"
@@ -18,10 +19,6 @@ import (
 	"timbre.example/internal/work"
 )
 
-// Minter is a host's backend that may mint: its secret key, its organization and the origin
-// of its site were checked. Only [Service.Minter] makes one.
-type Minter struct{ from account.Integration }
-
 // SiteKey returns the site key of the pair whose secret key was given.
 func (m Minter) SiteKey() string { return m.from.SiteKey }
 
@@ -32,7 +29,8 @@ func (m Minter) Organization() string { return m.from.Organization.ID }
 // widget, in this order.
 func (s *Service) Minter(ctx context.Context, secretKey, origin string) (_ Minter, err error) {
 	defer operation.Wrap(&err, "check a secret key for a mint")
-	from, err := account.BySecretKey(ctx, s.DB, secretKey)
+	m, err := s.minter(ctx, secretKey)
+	from := m.from
 	if err == nil {
 		s.seen(ctx, Seen{Organization: from.Organization.ID, SiteKey: from.SiteKey, Mints: true})
 		err = from.Active()
@@ -47,7 +45,21 @@ func (s *Service) Minter(ctx context.Context, secretKey, origin string) (_ Minte
 		}
 		return Minter{}, fault.SessionOriginNotAllowed().With("reason", reason)
 	}
-	return Minter{from}, nil
+	return m, nil
+}
+
+// minter reads the integration of a secret key, or remembers it.
+func (s *Service) minter(ctx context.Context, secretKey string) (Minter, error) {
+	now, key := s.DB.Now(), sha256.Sum256([]byte(secretKey))
+	if m, ok := s.minters.Get(key, now); ok {
+		return m, nil
+	}
+	from, err := account.BySecretKey(ctx, s.DB, secretKey)
+	m := Minter{from, now}
+	if err == nil && s.Remember > 0 {
+		s.minters.Put(key, m, now.Add(s.Remember))
+	}
+	return m, err
 }
 
 // MintRequest is what a minter asks for.
@@ -68,12 +80,13 @@ type MintRequest struct {
 // row, which the token's first init spends.
 func (s *Service) Mint(ctx context.Context, m Minter, r MintRequest) (token string, err error) {
 	defer operation.Wrap(&err, "mint a session for %s on %s", r.Action, r.Network)
-	return s.mint(ctx, m.from, "", r)
+	return s.mint(ctx, m, "", r)
 }
 
 // mint is Mint. only is the single origin at which the session is valid; "": those of the
 // allowlist.
-func (s *Service) mint(ctx context.Context, from account.Integration, only string, r MintRequest) (token string, err error) {
+func (s *Service) mint(ctx context.Context, m Minter, only string, r MintRequest) (token string, err error) {
+	from := m.from
 	hashOnly := from.Organization.AssetStorage == account.StoreNone || r.AssetStorage != nil && *r.AssetStorage == account.StoreNone
 	if err := r.validate(s.Served(), from.Test, hashOnly); err != nil {
 		return "", err
@@ -114,11 +127,17 @@ func (s *Service) mint(ctx context.Context, from account.Integration, only strin
 		return "", err
 	}
 	s.seen(ctx, Seen{Organization: c.Organization, SiteKey: from.SiteKey, Session: c.ID, Mints: true})
-	return token, s.DB.One(ctx, func(tx *store.Tx) error {
-		return tx.InsertSession(ctx, query.InsertSessionParams{
-			Jti: c.ID, OrganizationID: c.Organization, SiteKey: from.SiteKey, Action: string(c.Action), Network: string(c.Network), EndUser: endUser(c.Organization, c.ExternalUserRef), Origin: only, ExpiresAt: store.Micros(c.Expires),
-		})
-	})
+	row := query.InsertSessionParams{
+		Jti: c.ID, OrganizationID: c.Organization, SiteKey: from.SiteKey, Action: string(c.Action), Network: string(c.Network), EndUser: endUser(c.Organization, c.ExternalUserRef), Origin: only, ExpiresAt: store.Micros(c.Expires),
+	}
+	// A session that is there already was inserted by a run whose commit was not seen.
+	if err := s.DB.Repeat(ctx, func(tx *store.Tx) error { return tx.InsertSession(ctx, row) }); err != nil {
+		return "", err
+	}
+	if until := m.read.Add(s.Remember); now.Before(until) { // its first call needs no read
+		s.sessions.Put(named{row.Jti, row.SiteKey}, stored{from: from, found: true, action: row.Action, network: row.Network, endUser: row.EndUser, origin: row.Origin}, until)
+	}
+	return token, nil
 }
 
 // maxClaim is the largest number that every JSON parser reads exactly.

@@ -45,5 +45,5 @@ func (s *Service) Rehearsal(ctx context.Context, organization, siteKey, origin s
 	if !from.Test {
 		return "", fault.CommonValidationFailed([]fault.Field{{Field: "site_key", Rule: "test_key", Message: "Only a test key can rehearse."}})
 	}
-	return s.mint(ctx, from, origin, r)
+	return s.mint(ctx, Minter{from: from}, origin, r)
 }

@@ -12,8 +12,10 @@ import (
 	"encoding/hex"
 	"time"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
+	"timbre.example/internal/recent"
 	"timbre.example/internal/store"
 )
 
@@ -52,6 +54,31 @@ type Service struct {
 	// checks that may still refuse the call. It is called again with the session of a mint.
 	// It gives no permission. nil: nothing is called.
 	Seen func(context.Context, Seen)
+	// Remember is how long this process uses a key pair, its organization, its origins and a
+	// session without reading them again; 0: not at all. A change takes effect that much
+	// later. The steps of a registration check by themselves that a session is not revoked.
+	Remember time.Duration
+
+	minters  recent.Map[[sha256.Size]byte, Minter] // by the hash of the secret key
+	sessions recent.Map[named, stored]
+}
+
+// Minter is a host's backend that may mint: its secret key, its organization and the origin
+// of its site were checked. Only [Service.Minter] makes one.
+type Minter struct {
+	from account.Integration
+	read time.Time // when from was read
+}
+
+// named is what a session is read by.
+type named struct{ jti, siteKey string }
+
+// stored is a session as the database has it, with its key pair. Without found there is only
+// the key pair.
+type stored struct {
+	from                             account.Integration
+	found, revoked                   bool
+	action, network, endUser, origin string
 }
 
 // Seen is a caller whose secret key or token is genuine, and who may still be refused.

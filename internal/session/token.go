@@ -18,6 +18,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
+	"timbre.example/internal/recent"
 )
 
 // Audience is the aud of every session token.
@@ -41,6 +42,8 @@ type Tokens struct {
 	keys        map[int64]ed25519.PrivateKey // by period
 	published   keySet                       // of the period publishedAt
 	publishedAt int64
+
+	verified verifiedTokens
 }
 
 // NewTokens derives keys from secret (at least 32 bytes). The keys are published below
@@ -169,10 +172,38 @@ func (t *Tokens) Verify(token string) (_ Claims, err error) {
 	if err != nil {
 		return Claims{}, err
 	}
-	if _, err := keyID(token); err != nil {
+	if c, ok := t.verified.get(token, set, t.now()); ok {
+		return c, nil
+	}
+	id, err := keyID(token)
+	if err != nil {
 		return Claims{}, err
 	}
-	return verify(token, t.issuer, set)
+	c, err := verify(token, t.issuer, set)
+	if err == nil {
+		t.verified.put(token, c, publicKey{id, set.find(id)})
+	}
+	return c, err
+}
+
+// verifiedTokens remembers tokens whose signature is valid, by their hash, until they expire.
+type verifiedTokens struct {
+	kept recent.Map[[sha256.Size]byte, verifiedToken]
+}
+
+type verifiedToken struct {
+	claims Claims
+	key    publicKey
+}
+
+// get returns the claims of a token that was verified, while the set still has its key.
+func (v *verifiedTokens) get(token string, set keySet, at time.Time) (Claims, bool) {
+	kept, ok := v.kept.Get(sha256.Sum256([]byte(token)), at)
+	return kept.claims, ok && set.find(kept.key.id).Equal(kept.key.key)
+}
+
+func (v *verifiedTokens) put(token string, c Claims, key publicKey) {
+	v.kept.Put(sha256.Sum256([]byte(token)), verifiedToken{c, key}, c.Expires)
 }
 
 // invalid is the error for a text that is not a valid token; reason is a word of the

@@ -43,7 +43,7 @@ func (tx *Tx) InsertWebhookAttempts(ctx context.Context, all []query.WebhookAtte
 			for _, a := range all[:size.rows] {
 				args = append(args, a.DeliveryID, a.Number, a.Url, a.StartedAt, a.Duration, a.Status, a.Headers, a.Body, a.Error, a.WorkID)
 			}
-			if _, err := tx.db.ExecContext(ctx, size.text, args...); err != nil {
+			if _, err := tx.db.Exec(ctx, size.text, args...); err != nil {
 				return err
 			}
 			all = all[size.rows:]

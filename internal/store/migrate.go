@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -42,6 +43,12 @@ func (db *DB) Migrate(ctx context.Context) (err error) {
 	p, err := db.provider()
 	if err != nil {
 		return err
+	}
+	if pg, ok := db.engine.(*postgres); ok && pg.pooled {
+		if n, err := db.Pending(ctx); err != nil || n <= 0 {
+			return err
+		}
+		return errors.New("store: migrations need a connection to Postgres itself, because their lock is of a session: run `timbre migrate` with the URL of the server, not of the pooler")
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("store: migrate: %w", err)

@@ -8,17 +8,20 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"timbre.example/internal/store/query"
 )
 
 // broken is a database whose connection breaks during a statement.
 type broken struct{ query.DBTX }
 
-func (broken) ExecContext(context.Context, string, ...any) (sql.Result, error) {
-	return nil, io.ErrUnexpectedEOF
+func (broken) Exec(context.Context, string, ...any) (pgconn.CommandTag, error) {
+	return pgconn.CommandTag{}, io.ErrUnexpectedEOF
 }
 
-func (broken) QueryContext(context.Context, string, ...any) (*sql.Rows, error) {
+func (broken) Query(context.Context, string, ...any) (pgx.Rows, error) {
 	return nil, io.ErrUnexpectedEOF
 }
 

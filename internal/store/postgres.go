@@ -3,108 +3,129 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
-	"fmt"
-	"io"
+	"net/url"
+	"strconv"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"timbre.example/internal/store/query"
 )
 
-// StatementTimeout is the timeout of one Postgres statement, of a commit, and of a new
+// StatementTimeout is the timeout of one round trip to Postgres, of a commit, and of a new
 // connection. After it, a server that disappeared silently counts as not answering. It is
 // long for every statement that we run, and short for a person who waits. Migrations have
 // no timeout.
 const StatementTimeout = 5 * time.Second
 
-var errLostBeforeCommit = errors.New("connection lost before the commit")
-
-type postgres struct {
-	db         *sql.DB
-	migrates   *sql.DB // without StatementTimeout; connects only when it is used
-	forgetting atomic.Bool
-	counts     *counts
-}
-
-// maxConns is small, so that several instances fit in the hundred connections of a
-// default server.
+// maxConns is how many connections a process opens. A step holds a connection only during
+// its round trips, so a few serve many callers. Several instances fit in the hundred
+// connections of a default server. The parameter allmax_conns of the URL changes it.
 const maxConns = 24
 
+type postgres struct {
+	all       *pgxpool.Pool
+	migrates  *sql.DB // without StatementTimeout; connects only when it is used
+	pooled    bool    // behind a pooler in transaction mode
+	forgotten atomic.Int64
+	counts    *counts
+}
+
 // openPostgres makes a pool. The driver prepares each statement once for each connection.
+// Behind PgBouncer, where the next statement can reach another server process, it prepares
+// nothing: see pooled.
 func openPostgres(ctx context.Context, url string, c *counts) (engine, error) {
-	config, err := pgx.ParseConfig(url)
+	url, behindPooler, err := pooled(url)
 	if err != nil {
 		return nil, err
 	}
-	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = StatementTimeout // the pool also connects without a waiting caller
-	}
-	db := stdlib.OpenDB(*config)
-	db.SetMaxOpenConns(maxConns)
-	db.SetMaxIdleConns(maxConns)
-	if err := db.PingContext(bounded(ctx)); err != nil {
-		db.Close()
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
 		return nil, err
 	}
-	migrates := stdlib.OpenDB(*config)
+	if !given(url, "allmax_conns") {
+		config.MaxConns = maxConns
+	}
+	config.PingTimeout = time.Second // an idle connection that a router forgot
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = StatementTimeout // the pool also connects without a waiting caller
+	}
+	if behindPooler {
+		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	}
+	migrates := stdlib.OpenDB(*config.ConnConfig.Copy())
 	migrates.SetMaxIdleConns(0)
-	return &postgres{db: db, migrates: migrates, counts: c}, nil
-}
-
-func (p *postgres) tx(given context.Context, f func(query.DBTX) error) error {
-	ctx, cancel := context.WithCancelCause(given)
-	defer cancel(nil)
-	// The timer starts again before each statement: many short statements together can
-	// take longer.
-	timer := time.AfterFunc(StatementTimeout, func() { cancel(context.DeadlineExceeded) })
-	defer timer.Stop()
-	err := p.within(ctx, func() { timer.Reset(StatementTimeout) }, f)
-	if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-		err = fmt.Errorf("%w: %v", context.DeadlineExceeded, err) // it says only that it was cancelled
+	if !behindPooler {
+		// The server ends what this process cannot: the statement of a process that
+		// disappeared, and the locks of one that is frozen.
+		limit := func(name string, d time.Duration) {
+			if _, ok := config.ConnConfig.RuntimeParams[name]; !ok {
+				config.ConnConfig.RuntimeParams[name] = strconv.FormatInt(d.Milliseconds(), 10)
+			}
+		}
+		limit("statement_timeout", 2*StatementTimeout)
+		limit("idle_in_transaction_session_timeout", 2*StatementTimeout)
 	}
-	return p.dropIdle(given, err)
-}
-
-// dropIdle closes the idle connections after a statement reached StatementTimeout (and
-// not the caller's own timeout). The cause, such as a router that forgot the connection,
-// probably affects the idle ones too, and each would cost another caller a timeout.
-func (p *postgres) dropIdle(given context.Context, err error) error {
-	if !errors.Is(err, context.DeadlineExceeded) || given.Err() != nil {
-		return err
-	}
-	p.counts.timeouts.Add(1)
-	if p.forgetting.CompareAndSwap(false, true) {
-		go func() {
-			p.db.SetMaxIdleConns(0)
-			p.db.SetMaxIdleConns(maxConns)
-			p.forgetting.Store(false)
-		}()
-	}
-	return err
-}
-
-func (p *postgres) within(ctx context.Context, restart func(), f func(query.DBTX) error) error {
-	// A pool sometimes returns dead connections after callers have cancelled, more often
-	// than database/sql retries.
-	tx, err := p.db.BeginTx(ctx, nil)
+	pool, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), config)
 	if err == nil {
-		defer tx.Rollback()
-		err = f(statements{tx, ctx, restart})
+		first, cancel := context.WithTimeout(ctx, StatementTimeout)
+		defer cancel()
+		if err = pool.Ping(first); err != nil {
+			pool.Close()
+		}
 	}
-	switch {
-	case errors.Is(err, driver.ErrBadConn):
-		return errors.Join(errLostBeforeCommit, err)
-	case err != nil:
+	if err != nil {
+		return nil, errors.Join(err, migrates.Close())
+	}
+	return &postgres{all: pool, migrates: migrates, pooled: behindPooler, counts: c}, nil
+}
+
+// pooled removes the parameter pgbouncer=true from a URL. It says that the connections go
+// through a pooler in transaction mode: statements are then sent without a name, and with
+// no setting of the session. Their descriptions stay in this process, so a statement is still
+// one round trip.
+func pooled(text string) (without string, is bool, err error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return text, false, nil // the driver explains it, without the password
+	}
+	values := u.Query()
+	value := values.Get("pgbouncer")
+	if value == "" {
+		return text, false, nil
+	}
+	if is, err = strconv.ParseBool(value); err != nil {
+		return text, false, errors.New("the parameter pgbouncer of the database URL must be true or false")
+	}
+	values.Del("pgbouncer")
+	u.RawQuery = values.Encode()
+	return u.String(), is, nil
+}
+
+func given(text, parameter string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Query().Has(parameter)
+}
+
+func (p *postgres) tx(ctx context.Context, f func(query.DBTX) error) error {
+	return p.run(ctx, &pgTx{postgres: p, explicit: true}, f)
+}
+
+func (p *postgres) one(ctx context.Context, f func(query.DBTX) error) error {
+	return p.run(ctx, &pgTx{postgres: p}, f)
+}
+
+func (p *postgres) run(ctx context.Context, t *pgTx, f func(query.DBTX) error) error {
+	defer t.release()
+	if err := f(caller{t}); err != nil {
 		return err
 	}
-	restart()
-	if err := tx.Commit(); err != nil {
+	if err := t.commit(ctx); err != nil {
 		return err
 	}
 	p.counts.transactions.Add(1)
@@ -112,77 +133,180 @@ func (p *postgres) within(ctx context.Context, restart func(), f func(query.DBTX
 	return nil
 }
 
-// statements runs the statements of one transaction. They end with the transaction's
-// context, which begin derives from theirs.
-type statements struct {
-	tx      *sql.Tx
-	ctx     context.Context
-	restart func()
+// pgTx is one transaction. It sends BEGIN with its first statement, statements without an
+// answer with the next one, and COMMIT with the last. It takes a connection when it first
+// needs one.
+type pgTx struct {
+	*postgres
+	conn     *pgxpool.Conn
+	explicit bool  // the transaction has a BEGIN and a COMMIT; false: it is one statement
+	begun    bool  // the BEGIN was sent
+	broken   error // ended the transaction
+	late     []*statement
 }
 
-// begin starts the timer of one statement, unless its context has ended already.
-func (s statements) begin(given context.Context) context.Context {
-	if given.Err() != nil {
-		return given
+// maxLate is how many statements wait for the next one. It bounds their memory.
+const maxLate = 128
+
+func (t *pgTx) tell(ctx context.Context, s *statement) error {
+	if !t.explicit {
+		return t.ask(ctx, s)
 	}
-	s.restart()
-	return s.ctx
+	if t.late = append(t.late, s); len(t.late) >= maxLate {
+		return t.ask(ctx)
+	}
+	return nil
 }
 
-func (s statements) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
-	return s.tx.ExecContext(s.begin(ctx), text, args...)
+func (t *pgTx) ask(ctx context.Context, all ...*statement) error {
+	if t.broken != nil {
+		return fail(all, t.broken)
+	}
+	if err := ctx.Err(); err != nil {
+		return fail(all, err)
+	}
+	sent := append(t.late, all...)
+	if t.explicit && !t.begun {
+		t.begun = true
+		sent = append([]*statement{{text: "BEGIN", told: true}}, sent...)
+	}
+	t.late = nil
+	err := t.trip(ctx, sent)
+	switch {
+	case err == nil:
+		return nil
+	case t.explicit && t.lost() && !errors.Is(err, context.DeadlineExceeded), pgconn.SafeToRetry(err):
+		err = errors.Join(errLostBeforeCommit, err)
+	case !t.explicit:
+		err = t.unsure(err)
+	}
+	t.broken = err
+	for _, s := range sent {
+		if s.err != nil {
+			s.err = err
+		}
+	}
+	return err
 }
 
-func (s statements) PrepareContext(ctx context.Context, text string) (*sql.Stmt, error) {
-	return s.tx.PrepareContext(s.begin(ctx), text)
+// commit ends the transaction. When a connection is lost meanwhile, it is unknown whether
+// the transaction was committed.
+func (t *pgTx) commit(ctx context.Context) error {
+	if t.broken != nil {
+		return t.broken
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	last := t.late
+	if t.begun {
+		last = append(last, &statement{text: "COMMIT", told: true})
+	}
+	if t.late = nil; len(last) == 0 {
+		return nil
+	}
+	err := t.trip(ctx, last)
+	t.begun = t.begun && err != nil
+	switch {
+	case err == nil && last[len(last)-1].tag.String() == "ROLLBACK":
+		return errors.New("the database rolled the transaction back")
+	case err == nil:
+		return nil
+	case pgconn.SafeToRetry(err):
+		return errors.Join(errLostBeforeCommit, err)
+	}
+	return t.unsure(err)
 }
 
-func (s statements) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	return s.tx.QueryContext(s.begin(ctx), text, args...)
+// unsure marks an error of a commit after which it is unknown whether it happened: the
+// connection was lost, or the server ended it. Any other refusal of the server is certain.
+func (t *pgTx) unsure(err error) error {
+	var pg *pgconn.PgError
+	if t.conn == nil || errors.As(err, &pg) && !Unavailable(err) {
+		return err
+	}
+	return unknownError{err}
 }
 
-func (s statements) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
-	return s.tx.QueryRowContext(s.begin(ctx), text, args...)
+// lost reports whether the connection broke: the server rolls back what it had of the
+// transaction.
+func (t *pgTx) lost() bool { return t.conn != nil && t.conn.Conn().IsClosed() }
+
+// trip sends statements in one round trip. It waits for the answers also after ctx has ended,
+// up to StatementTimeout: a statement that is interrupted costs the connection.
+func (t *pgTx) trip(ctx context.Context, all []*statement) error {
+	if err := t.connect(ctx); err != nil {
+		return fail(all, t.heard(ctx, err))
+	}
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), StatementTimeout)
+	defer cancel()
+	return t.heard(ctx, trip(within, t.conn.Conn(), all))
 }
 
-// singly runs statements outside of transactions, each within StatementTimeout. The
-// timeout includes the wait for a connection.
-type singly struct{ *postgres }
-
-func (s singly) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
-	result, err := s.db.ExecContext(bounded(ctx), text, args...)
-	return result, s.dropIdle(ctx, err)
+func (t *pgTx) connect(ctx context.Context) (err error) {
+	if t.conn == nil {
+		within, cancel := context.WithTimeout(ctx, StatementTimeout)
+		defer cancel()
+		t.conn, err = t.all.Acquire(within)
+	}
+	return err
 }
 
-func (s singly) PrepareContext(ctx context.Context, text string) (*sql.Stmt, error) {
-	statement, err := s.db.PrepareContext(bounded(ctx), text)
-	return statement, s.dropIdle(ctx, err)
+// heard drops the idle connections after a round trip without an answer, or on a connection
+// that the server closed. The cause probably affects the idle ones too, and each would cost
+// another caller a timeout.
+func (p *postgres) heard(given context.Context, err error) error {
+	late := errors.Is(err, context.DeadlineExceeded) && given.Err() == nil
+	if late {
+		p.counts.timeouts.Add(1)
+	}
+	now := time.Now().UnixNano()
+	if last := p.forgotten.Load(); (late || dropped(err)) && now-last > int64(100*time.Millisecond) && p.forgotten.CompareAndSwap(last, now) {
+		p.all.Reset()
+	}
+	return err
 }
 
-func (s singly) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	rows, err := s.db.QueryContext(bounded(ctx), text, args...)
-	return rows, s.dropIdle(ctx, err)
+// release ends what is left of the transaction, and returns the connection.
+func (t *pgTx) release() {
+	if t.conn == nil {
+		return
+	}
+	if t.begun && !t.lost() {
+		ctx, cancel := context.WithTimeout(context.Background(), StatementTimeout)
+		defer cancel()
+		if _, err := t.conn.Exec(ctx, "ROLLBACK"); err != nil {
+			_ = t.conn.Conn().Close(ctx)
+		}
+	}
+	t.conn.Release()
+	t.conn = nil
 }
 
-func (s singly) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
-	row := s.db.QueryRowContext(bounded(ctx), text, args...)
-	_ = s.dropIdle(ctx, row.Err())
-	return row
+// reading is the line of statements outside of transactions. Each round trip has its own
+// connection, and is repeated once when that connection is lost: the statements only read.
+type reading struct{ *postgres }
+
+func (r reading) ask(ctx context.Context, all ...*statement) error {
+	for try := 1; ; try++ {
+		t := &pgTx{postgres: r.postgres}
+		err := ctx.Err()
+		if err == nil {
+			err = t.trip(ctx, all)
+		}
+		again := t.lost() && !errors.Is(err, context.DeadlineExceeded) || stale(err)
+		t.release()
+		if err == nil || !again || try == 3 {
+			return fail(all, err)
+		}
+		for _, s := range all {
+			s.reset()
+		}
+	}
 }
 
-// bounded returns a context with StatementTimeout that no caller needs to cancel: rows
-// are read after the call that requested them.
-func bounded(ctx context.Context) context.Context {
-	ctx, cancel := context.WithTimeout(ctx, StatementTimeout)
-	context.AfterFunc(ctx, cancel)
-	return ctx
-}
+func (r reading) tell(ctx context.Context, s *statement) error { return r.ask(ctx, s) }
 
-func (p *postgres) reader() query.DBTX { return singly{p} }
+func (p *postgres) reader() query.DBTX { return caller{reading{p}} }
 func (p *postgres) pool() *sql.DB      { return p.migrates }
-func (p *postgres) close() error       { return errors.Join(p.db.Close(), p.migrates.Close()) }
-
-// dropped reports whether the server closed a connection that was in use.
-func dropped(err error) bool {
-	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
-}
+func (p *postgres) close() error       { p.all.Close(); return p.migrates.Close() }

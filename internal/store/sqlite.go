@@ -8,9 +8,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	sqlite "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -101,6 +104,9 @@ func (s *sqliteDB) tx(ctx context.Context, f func(query.DBTX) error) error {
 	return err
 }
 
+// one is tx: a transaction of one statement needs a savepoint too.
+func (s *sqliteDB) one(ctx context.Context, f func(query.DBTX) error) error { return s.tx(ctx, f) }
+
 // join runs f as a member of the open commit, or of a new one. It returns nil if f did
 // not run.
 func (s *sqliteDB) join(ctx context.Context, f func(query.DBTX) error) (shared *commit, err error) {
@@ -111,7 +117,7 @@ func (s *sqliteDB) join(ctx context.Context, f func(query.DBTX) error) (shared *
 	s.waiting.Add(-1)
 	defer func() {
 		if s.open != nil && (s.waiting.Load() == 0 || s.open.members >= maxShared) {
-			_, err := c.ExecContext(context.Background(), "COMMIT")
+			_, err := c.Exec(context.Background(), "COMMIT")
 			s.end(c, err)
 		}
 		s.writer <- c
@@ -120,7 +126,7 @@ func (s *sqliteDB) join(ctx context.Context, f func(query.DBTX) error) (shared *
 		return nil, err
 	}
 	if s.open == nil {
-		if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		if _, err := c.Exec(ctx, "BEGIN IMMEDIATE"); err != nil {
 			return nil, err
 		}
 		s.open = &commit{done: make(chan struct{})}
@@ -132,20 +138,20 @@ func (s *sqliteDB) join(ctx context.Context, f func(query.DBTX) error) (shared *
 	// commit.
 	const release = "RELEASE member"
 	after := "ROLLBACK TO member"
-	if _, err := c.ExecContext(context.Background(), "SAVEPOINT member"); err != nil {
+	if _, err := c.Exec(context.Background(), "SAVEPOINT member"); err != nil {
 		s.end(c, err)
 		return shared, err
 	}
 	defer func() { // also if f panics
-		_, gone := c.ExecContext(context.Background(), after)
+		_, gone := c.Exec(context.Background(), after)
 		if gone == nil && after != release {
-			_, gone = c.ExecContext(context.Background(), release)
+			_, gone = c.Exec(context.Background(), release)
 		}
 		if gone != nil {
 			s.end(c, errors.Join(err, gone)) // err is why SQLite rolled back
 		}
 	}()
-	if err = f(c); err == nil {
+	if err = f(named{c}); err == nil {
 		err = ctx.Err()
 	}
 	if err == nil {
@@ -157,7 +163,7 @@ func (s *sqliteDB) join(ctx context.Context, f func(query.DBTX) error) (shared *
 // end reports the result to all members of the open commit.
 func (s *sqliteDB) end(c *sqliteConn, err error) {
 	if err != nil {
-		if _, rerr := c.ExecContext(context.Background(), "ROLLBACK"); rerr != nil {
+		if _, rerr := c.Exec(context.Background(), "ROLLBACK"); rerr != nil {
 			err = errors.Join(err, fmt.Errorf("rollback: %w", rerr))
 		}
 	}
@@ -170,7 +176,7 @@ func (s *sqliteDB) end(c *sqliteConn, err error) {
 	s.open = nil
 }
 
-func (s *sqliteDB) reader() query.DBTX { return s.read }
+func (s *sqliteDB) reader() query.DBTX { return named{s.read} }
 func (s *sqliteDB) pool() *sql.DB      { return s.write }
 
 func (s *sqliteDB) close() error {
@@ -186,8 +192,8 @@ type sqliteConn struct {
 	prepared map[string]*sql.Stmt
 }
 
-// PrepareContext returns the prepared statement; callers do not close it.
-func (c *sqliteConn) PrepareContext(ctx context.Context, text string) (*sql.Stmt, error) {
+// prepare returns the prepared statement; callers do not close it.
+func (c *sqliteConn) prepare(ctx context.Context, text string) (*sql.Stmt, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if st, ok := c.prepared[text]; ok {
@@ -200,29 +206,60 @@ func (c *sqliteConn) PrepareContext(ctx context.Context, text string) (*sql.Stmt
 	return st, err
 }
 
-func (c *sqliteConn) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
-	st, err := c.PrepareContext(ctx, text)
+// Exec implements query.DBTX.
+func (c *sqliteConn) Exec(ctx context.Context, text string, args ...any) (pgconn.CommandTag, error) {
+	st, err := c.prepare(ctx, text)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	return tagged(st.ExecContext(uninterrupted(ctx), args...))
+}
+
+// Query implements query.DBTX.
+func (c *sqliteConn) Query(ctx context.Context, text string, args ...any) (pgx.Rows, error) {
+	st, err := c.prepare(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	return st.ExecContext(uninterrupted(ctx), args...)
+	return rowsOf(st.QueryContext(uninterrupted(ctx), args...))
 }
 
-func (c *sqliteConn) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	st, err := c.PrepareContext(ctx, text)
-	if err != nil {
-		return nil, err
-	}
-	return st.QueryContext(uninterrupted(ctx), args...)
-}
-
-func (c *sqliteConn) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
-	st, err := c.PrepareContext(ctx, text)
+// QueryRow implements query.DBTX.
+func (c *sqliteConn) QueryRow(ctx context.Context, text string, args ...any) pgx.Row {
+	st, err := c.prepare(ctx, text)
 	if err != nil {
 		return c.conn.QueryRowContext(ctx, text, args...) // reports the same error from Scan
 	}
 	return st.QueryRowContext(uninterrupted(ctx), args...)
 }
+
+// tagged returns the number of changed rows as the generated code reads it.
+func tagged(r sql.Result, err error) (pgconn.CommandTag, error) {
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	n, err := r.RowsAffected()
+	return pgconn.NewCommandTag("UPDATE " + strconv.FormatInt(n, 10)), err
+}
+
+// sqliteRows has those methods of pgx.Rows that the generated code calls.
+type sqliteRows struct {
+	pgx.Rows
+	all *sql.Rows
+	err error
+}
+
+func rowsOf(all *sql.Rows, err error) (pgx.Rows, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &sqliteRows{all: all}, nil
+}
+
+func (r *sqliteRows) Next() bool           { return r.all.Next() }
+func (r *sqliteRows) Scan(to ...any) error { return r.all.Scan(to...) }
+func (r *sqliteRows) Close()               { r.err = errors.Join(r.err, r.all.Close()) }
+func (r *sqliteRows) Err() error           { return errors.Join(r.err, r.all.Err()) }
 
 // uninterrupted returns the context of one statement of a transaction. A statement does
 // not start after ctx has ended, but it is never interrupted: SQLite would then roll back
@@ -232,20 +269,6 @@ func uninterrupted(ctx context.Context) context.Context {
 		return ctx
 	}
 	return context.WithoutCancel(ctx)
-}
-
-// sqliteUnavailable reports whether an error means that the database file cannot be used
-// now: locked for too long, unreadable, or on a full disk.
-func sqliteUnavailable(err error) bool {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Code() & 0xff {
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
-		return true
-	}
-	return false
 }
 
 // Busy reports whether an error means that another process holds the SQLite database.
@@ -261,7 +284,7 @@ type reader struct {
 	prepared map[string]*sql.Stmt
 }
 
-func (r *reader) PrepareContext(ctx context.Context, text string) (*sql.Stmt, error) {
+func (r *reader) prepare(ctx context.Context, text string) (*sql.Stmt, error) {
 	r.mu.RLock()
 	st, ok := r.prepared[text]
 	r.mu.RUnlock()
@@ -280,20 +303,23 @@ func (r *reader) PrepareContext(ctx context.Context, text string) (*sql.Stmt, er
 	return st, err
 }
 
-func (r *reader) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
-	return r.db.ExecContext(ctx, text, args...)
+// Exec implements query.DBTX. SQLite refuses it on these connections.
+func (r *reader) Exec(ctx context.Context, text string, args ...any) (pgconn.CommandTag, error) {
+	return tagged(r.db.ExecContext(ctx, text, args...))
 }
 
-func (r *reader) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	st, err := r.PrepareContext(ctx, text)
+// Query implements query.DBTX.
+func (r *reader) Query(ctx context.Context, text string, args ...any) (pgx.Rows, error) {
+	st, err := r.prepare(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	return st.QueryContext(ctx, args...)
+	return rowsOf(st.QueryContext(ctx, args...))
 }
 
-func (r *reader) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
-	st, err := r.PrepareContext(ctx, text)
+// QueryRow implements query.DBTX.
+func (r *reader) QueryRow(ctx context.Context, text string, args ...any) pgx.Row {
+	st, err := r.prepare(ctx, text)
 	if err != nil {
 		return r.db.QueryRowContext(ctx, text, args...)
 	}

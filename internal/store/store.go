@@ -9,39 +9,14 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
-	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"timbre.example/internal/operation"
 	"timbre.example/internal/store/query"
 )
-
-// Unavailable reports whether an error of this package or of a query means that the
-// database does not answer. It is false if the database refused a statement.
-func Unavailable(err error) bool {
-	var (
-		connect *pgconn.ConnectError
-		pg      *pgconn.PgError
-		netErr  net.Error
-	)
-	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, sql.ErrNoRows):
-		return false
-	case errors.As(err, &pg):
-		// 57P: the server is stopping or accepts no connections now. 53: it lacks
-		// resources. 08: it noticed a connection error itself.
-		return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "08")
-	}
-	return errors.As(err, &connect) || errors.As(err, &netErr) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) ||
-		sqliteUnavailable(err) || dropped(err)
-}
 
 // RetryAfter is the retry time that clients receive while the database is unavailable.
 const RetryAfter = 2 * time.Second
@@ -78,6 +53,8 @@ func (db *DB) Counts() Counts {
 type engine interface {
 	// tx runs f in one transaction that can write.
 	tx(ctx context.Context, f func(query.DBTX) error) error
+	// one is tx for an f that runs one statement.
+	one(ctx context.Context, f func(query.DBTX) error) error
 	// reader serves single statements that do not write.
 	reader() query.DBTX
 	// pool is the connection pool for migrations.
@@ -86,14 +63,21 @@ type engine interface {
 }
 
 // Tx is one transaction: its queries, and the one time that all its rows get.
+//
+// On Postgres a query that is marked :exec is sent with the next one, or with the commit. An
+// error of it is then returned there, with the name of the query. Its arguments must not
+// change meanwhile.
 type Tx struct {
 	*query.Queries
 	Now time.Time
+	// Again says that it is unknown whether an earlier run of the function was committed:
+	// see [DB.Repeat].
+	Again bool
 
-	db query.DBTX
+	db     query.DBTX
+	line   line  // nil on SQLite
+	failed error // of Together
 }
-
-func newTx(q query.DBTX, now time.Time) *Tx { return &Tx{query.New(named{q}), now, named{q}} }
 
 // Open opens a database: sqlite:PATH or postgres://…. It does not migrate.
 func Open(ctx context.Context, url string) (*DB, error) {
@@ -125,23 +109,71 @@ func (db *DB) Dialect() string { return db.dialect }
 func (db *DB) Ping(ctx context.Context) (err error) {
 	defer operation.Wrap(&err, "ping the database")
 	var one int
-	return db.engine.reader().QueryRowContext(ctx, "SELECT 1").Scan(&one)
+	return db.engine.reader().QueryRow(ctx, "SELECT 1").Scan(&one)
 }
 
 // Read returns the queries outside of a transaction, for single reads. Writing through it
 // fails on SQLite.
-func (db *DB) Read() *query.Queries { return query.New(named{db.engine.reader()}) }
+func (db *DB) Read() *query.Queries { return query.New(db.engine.reader()) }
 
-// Tx runs f in one transaction, and commits it if f returns nil. If the database asks for
-// a retry (a deadlock, a serialization failure), Tx runs f again from the start. It does so
-// as well after a violated unique index: f then reads the row that another transaction has
-// committed meanwhile. So f must change nothing outside of the database.
+// Tx runs f in one transaction, and commits it if f returns nil. After a deadlock, a
+// serialization failure, a violated unique index, or a connection that is lost before the commit,
+// Tx runs f again from the start; after the unique index, f reads the row that another
+// transaction has committed meanwhile. So f must change nothing outside of the database.
+//
+// A connection that is lost during the commit leaves its outcome unknown: see [Unknown].
 func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
+	return db.transact(ctx, db.engine.tx, false, f)
+}
+
+// One is Tx for an f whose statements are one round trip, which is a transaction by itself: a
+// single statement, or the single statements of one Together. They are committed, also when f
+// returns an error of its own afterwards.
+func (db *DB) One(ctx context.Context, f func(*Tx) error) error {
+	return db.transact(ctx, db.engine.one, false, f)
+}
+
+// Repeat is Tx for an f that may run again after it was committed: it finds what it did
+// before, and returns the same result. When the outcome of a commit is unknown, Repeat runs f
+// again with tx.Again set, for up to StatementTimeout.
+func (db *DB) Repeat(ctx context.Context, f func(*Tx) error) (err error) {
+	defer operation.Wrap(&err, "transaction")
+	var unknown error
+	for begun := time.Now(); ; {
+		err := db.transact(ctx, db.engine.tx, unknown != nil, f)
+		switch {
+		case Unknown(err):
+			unknown = err
+		case unknown == nil || !Unavailable(err) && ctx.Err() == nil:
+			return err
+		}
+		if time.Since(begun) > StatementTimeout || ctx.Err() != nil {
+			return unknown
+		}
+		db.counts.retries.Add(1)
+		select {
+		case <-ctx.Done():
+		case <-time.After(repeatEvery):
+		}
+	}
+}
+
+// repeatEvery is the pause before a transaction with an unknown outcome runs again.
+const repeatEvery = 50 * time.Millisecond
+
+func (db *DB) transact(ctx context.Context, run func(context.Context, func(query.DBTX) error) error, again bool, f func(*Tx) error) error {
 	for try := 1; ; try++ {
-		err := db.engine.tx(ctx, func(q query.DBTX) error {
-			return f(newTx(q, db.now()))
+		err := run(ctx, func(q query.DBTX) error {
+			tx := &Tx{Queries: query.New(q), Now: db.now(), Again: again, db: q}
+			if c, ok := q.(caller); ok {
+				tx.line = c.line
+			}
+			if err := f(tx); err != nil {
+				return err
+			}
+			return tx.failed
 		})
-		if try < 5 && again(err) && ctx.Err() == nil {
+		if try < maxTries && repeatable(err) && ctx.Err() == nil {
 			db.counts.retries.Add(1)
 			continue
 		}
@@ -149,14 +181,8 @@ func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 	}
 }
 
-// One is Tx for an f that runs only one statement, which is a transaction by itself.
-func (db *DB) One(ctx context.Context, f func(*Tx) error) error {
-	p, ok := db.engine.(*postgres)
-	if !ok {
-		return db.Tx(ctx, f)
-	}
-	return name("statement", f(newTx(p.reader(), db.now())))
-}
+// maxTries is how often a transaction runs that the database does not commit.
+const maxTries = 5
 
 func (db *DB) now() time.Time { return db.Now().UTC().Truncate(time.Microsecond) }
 
@@ -175,14 +201,6 @@ func FirstID(t time.Time) string {
 
 // LastID is larger than every UUID, in every collation of the databases.
 const LastID = "g"
-
-// again reports whether the transaction must run again: Postgres asks for it, two transactions
-// have added the same row at once, or the connection was lost before the commit was sent. After a later loss it is unknown
-// whether the transaction was committed, and the caller decides.
-func again(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "23505") || errors.Is(err, errLostBeforeCommit)
-}
 
 // Scrub removes deleted rows from the database's files. SQLite overwrites deleted pages
 // by itself; Scrub empties its journal of older pages. While another connection reads an
@@ -206,7 +224,7 @@ func (db *DB) ClockSkew(ctx context.Context) (_ time.Duration, err error) {
 	}
 	var us int64
 	before := db.Now()
-	err = db.engine.reader().QueryRowContext(ctx, "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)").Scan(&us)
+	err = db.engine.reader().QueryRow(ctx, "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)").Scan(&us)
 	middle := before.Add(db.Now().Sub(before) / 2)
 	return time.UnixMicro(us).Sub(middle), err
 }

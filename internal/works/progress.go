@@ -16,8 +16,9 @@ import (
 // Progress wakes the followers of a transaction. A wake-up only says "read the row again":
 // wake-ups may coalesce or be spurious.
 type Progress struct {
-	db  *store.DB
-	log *slog.Logger
+	db   *store.DB
+	read func(ctx context.Context, q *query.Queries, id string) (View, error)
+	log  *slog.Logger
 
 	// missed is set when a read failed since all followers were last woken.
 	missed atomic.Bool
@@ -27,18 +28,22 @@ type Progress struct {
 }
 
 // following is the set of followers of one transaction. Between two changes they share one
-// read of it: thousands may wake at once.
+// read of it: thousands may wake at once. A change that this process made is read before they
+// wake, together with those of the same moment.
 type following struct {
+	id      string
 	wakes   map[*func()]struct{}
 	changes atomic.Int64
 
-	mu   sync.Mutex // held while one follower reads for all
+	reading sync.Mutex // held while one follower reads for all
+
+	mu   sync.Mutex
 	view View
 	at   int64 // the value of changes before view was read; -1 before the first read
 }
 
-func newProgress(db *store.DB, log *slog.Logger) *Progress {
-	return &Progress{db: db, log: log, followers: map[string]*following{}}
+func newProgress(db *store.DB, read func(context.Context, *query.Queries, string) (View, error), log *slog.Logger) *Progress {
+	return &Progress{db: db, read: read, log: log, followers: map[string]*following{}}
 }
 
 // Follow calls wake after each change of the transaction's row, until stop is called. wake
@@ -48,7 +53,7 @@ func (p *Progress) Follow(id string, wake func()) (stop func()) {
 	defer p.mu.Unlock()
 	f := p.followers[id]
 	if f == nil {
-		f = &following{wakes: map[*func()]struct{}{}, at: -1}
+		f = &following{id: id, wakes: map[*func()]struct{}{}, at: -1}
 		p.followers[id] = f
 	}
 	f.wakes[&wake] = struct{}{}
@@ -72,12 +77,38 @@ func (p *Progress) Followers() (n int) {
 	return n
 }
 
-// Wake wakes the followers of a transaction whose row has changed.
-func (p *Progress) Wake(id string) {
+// Wake wakes the followers of transactions whose rows have changed, after one round trip for
+// all of them.
+func (p *Progress) Wake(ids ...string) {
+	p.mu.Lock()
+	var all []*following
+	for _, id := range ids {
+		if f := p.followers[id]; f != nil {
+			f.changes.Add(1) // before the read
+			all = append(all, f)
+		}
+	}
+	p.mu.Unlock()
+	if len(all) > 0 {
+		go p.tell(all)
+	}
+}
+
+// tell reads transactions for their followers and wakes them. A follower whose transaction
+// could not be read tries by itself.
+func (p *Progress) tell(all []*following) {
+	_ = p.db.Each(context.Background(), len(all), func(q *query.Queries, i int) error { // each round trip has a timeout
+		f := all[i]
+		changes := f.changes.Load()
+		if v, err := p.read(context.Background(), q, f.id); err == nil {
+			f.saw(v, changes)
+		}
+		return nil
+	})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if f := p.followers[id]; f != nil {
-		f.wake()
+	for _, f := range all {
+		f.ring()
 	}
 }
 
@@ -85,16 +116,48 @@ func (p *Progress) wakeAll() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, f := range p.followers {
-		f.wake()
+		f.changes.Add(1)
+		f.ring()
 	}
 }
 
-// wake is called with the mutex of Progress held.
-func (f *following) wake() {
-	f.changes.Add(1) // before the followers read
+// ring is called with the mutex of Progress held.
+func (f *following) ring() {
 	for w := range f.wakes {
 		(*w)()
 	}
+}
+
+// saw keeps a view that was read after so many changes.
+func (f *following) saw(v View, changes int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.at < changes {
+		f.view, f.at = v, changes
+	}
+}
+
+// last returns the view after so many changes, if it was read already.
+func (f *following) last(changes int64) (View, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.view, f.at >= changes
+}
+
+// has reports whether the followers have seen the state that a row got at this time.
+func (f *following) has(updatedAt int64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.at >= 0 && store.Micros(f.view.UpdatedAt) == updatedAt
+}
+
+// has reports whether no follower of a transaction needs to read it: this process made the
+// change, and its followers have it.
+func (p *Progress) has(id string, updatedAt int64) bool {
+	p.mu.Lock()
+	f := p.followers[id]
+	p.mu.Unlock()
+	return f == nil || f.has(updatedAt)
 }
 
 // watchEvery is the longest delay before a follower learns of a change by another instance.
@@ -123,11 +186,13 @@ func (p *Progress) Worker() *work.Worker {
 		since = p.db.Now()
 		before := seen
 		seen = make(map[string]int64, len(rows))
+		var changed []string
 		for _, row := range rows {
-			if seen[row.ID] = row.UpdatedAt; before[row.ID] != row.UpdatedAt {
-				p.Wake(row.ID)
+			if seen[row.ID] = row.UpdatedAt; before[row.ID] != row.UpdatedAt && !p.has(row.ID, row.UpdatedAt) {
+				changed = append(changed, row.ID)
 			}
 		}
+		p.Wake(changed...)
 		return nil
 	}}
 }

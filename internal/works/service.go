@@ -48,9 +48,6 @@ type Service struct {
 	Progress *Progress
 }
 
-// New makes a Service.
-func New(c Config) *Service { return &Service{Config: c, Progress: newProgress(c.DB, c.Log)} }
-
 // Stats are the public numbers of a network.
 type Stats struct {
 	TotalWorks int64

@@ -12,13 +12,18 @@ import (
 	"timbre.example/internal/record"
 	"timbre.example/internal/state"
 	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
 )
 
 // Transaction reads a transaction. Knowing its id is the permission to follow it. An unknown
 // id is transaction.not_found.
 func (s *Service) Transaction(ctx context.Context, id string) (_ View, err error) {
 	defer operation.Wrap(&err, "read transaction %s", id)
-	row, err := s.DB.Read().TransactionForView(ctx, id)
+	return s.view(ctx, s.DB.Read(), id)
+}
+
+func (s *Service) view(ctx context.Context, q *query.Queries, id string) (_ View, err error) {
+	row, err := q.TransactionForView(ctx, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return View{}, fault.TransactionNotFound()
 	} else if err != nil {
@@ -60,15 +65,15 @@ func (s *Service) Followed(ctx context.Context, id string) (_ View, err error) {
 	if f == nil {
 		return s.Transaction(ctx, id)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.reading.Lock()
+	defer f.reading.Unlock()
 	changes := f.changes.Load()
-	if f.at == changes {
-		return f.view, nil
+	if v, ok := f.last(changes); ok {
+		return v, nil
 	}
 	v, err := s.Transaction(ctx, id)
 	if err == nil {
-		f.view, f.at = v, changes
+		f.saw(v, changes)
 	} else if ctx.Err() == nil {
 		s.Progress.missed.Store(true)
 	}

@@ -250,7 +250,8 @@ func (s *Server) run(env []string) {
 		args = append(args, "--no-seed") // the tests count what is there
 	}
 	cmd := exec.Command(s.binary, append(args, s.options.Args...)...)
-	cmd.Env = slices.Concat(os.Environ(), []string{"TIMBRE_DRAIN_TIME=0s"}, s.options.Settings, env) // no load balancer has to notice
+	// No load balancer has to notice a stop. Tests change settings and see the change in the next call.
+	cmd.Env = slices.Concat(os.Environ(), []string{"TIMBRE_DRAIN_TIME=0s", "TIMBRE_SETTINGS_MAX_AGE=0s"}, s.options.Settings, env)
 	said, out := io.Pipe()
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {

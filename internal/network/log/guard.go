@@ -202,6 +202,7 @@ func (l *Log) Guard(ctx context.Context) error {
 
 // stop records why no block is made, and returns it.
 func (l *Log) stop(ctx context.Context, row query.GetLogRow, s *Stop) error {
+	l.running.Store(nil)
 	if before := l.stopped.Swap(s); before == nil || before.Reason != s.Reason || before.KeptSize != s.KeptSize || before.Size != s.Size {
 		l.config.Logger.ErrorContext(ctx, "the log makes no block", "network", l.config.Network, "error", s)
 	}
@@ -282,7 +283,19 @@ func (l *Log) keep(ctx context.Context, row query.GetLogRow, kept string) error 
 // Stopped implements network.Network: it reads the record of the processes that make
 // blocks.
 func (l *Log) Stopped(ctx context.Context) error {
+	now := l.db.Now()
+	kept := l.running.Load()
+	if kept.now(now) {
+		return nil
+	}
 	text, err := l.db.Read().LogStopped(ctx, string(l.config.Network))
+	if err == nil && text == "" {
+		now := believed{until: now.Add(l.config.Remember)}
+		if kept != nil {
+			now.nextAtsID, now.sequencerAt = kept.nextAtsID, kept.sequencerAt
+		}
+		l.running.CompareAndSwap(kept, &now)
+	}
 	if err != nil || text == "" {
 		return nil // other calls report that the database does not answer
 	}

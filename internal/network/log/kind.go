@@ -36,6 +36,7 @@ type Kind struct {
 	AfterRestore string
 
 	BlockTime, Silence, ClockTolerance time.Duration
+	Remember                           time.Duration
 	Checkpoints                        checkpoint.Store
 	WentBack                           func(context.Context) error
 	Events                             *events.Recorder
@@ -102,7 +103,7 @@ func (k *Kind) open(ctx context.Context, n network.Name) (*Log, error) {
 	seed, public := k.Key(n)
 	return Open(ctx, k.DB, Config{
 		Network: n, Origin: origin, Key: seed, PublicKey: public, BlockTime: k.BlockTime, Silence: k.Silence, Checkpoints: k.Checkpoints,
-		WentBack: k.WentBack, ClockTolerance: k.ClockTolerance, Events: k.Events, Logger: k.Logger,
+		WentBack: k.WentBack, ClockTolerance: k.ClockTolerance, Remember: k.Remember, Events: k.Events, Logger: k.Logger,
 	})
 }
 

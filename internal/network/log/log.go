@@ -79,6 +79,9 @@ type Config struct {
 	ClockTolerance time.Duration
 	// Monotonic replaces the system's monotonic clock in tests; nil means the system's.
 	Monotonic func() time.Duration
+	// Remember is how long this process believes that the log is not stopped without reading
+	// it again; 0: not at all. Guard reads it before each block.
+	Remember time.Duration
 	// Events records the blocks; optional.
 	Events *events.Recorder
 	// Logger logs the errors of Run; nil means slog.Default.
@@ -101,8 +104,9 @@ type Log struct {
 	crash  func(point string)
 
 	clock   clock
-	guarded atomic.Bool          // the last Guard returned nil
-	stopped atomic.Pointer[Stop] // the last Guard's Stop
+	running atomic.Pointer[believed] // what was read last; nil while stopped
+	guarded atomic.Bool              // the last Guard returned nil
+	stopped atomic.Pointer[Stop]     // the last Guard's Stop
 
 	mu   sync.Mutex
 	head chan struct{} // closed and replaced when the log grows
@@ -234,7 +238,14 @@ func (l *Log) DryRun(ctx context.Context, call network.Call) error {
 		return err
 	}
 	silent := l.silent(l.alive.Load())
+	now := l.db.Now()
+	if kept := l.running.Load(); kept.now(now) && t.Updates < kept.nextAtsID && (silent == nil || l.silent(kept.sequencerAt) == nil) {
+		return nil
+	}
 	row, err := l.db.Read().GetLog(ctx, string(l.config.Network))
+	if err == nil && row.Stopped == "" {
+		l.running.Store(&believed{nextAtsID: row.NextAtsID, sequencerAt: row.SequencerAt, until: now.Add(l.config.Remember)})
+	}
 	switch {
 	case err != nil:
 		return fmt.Errorf("log %s: dry run: %w", l.config.Network, err)
@@ -247,6 +258,14 @@ func (l *Log) DryRun(ctx context.Context, call network.Call) error {
 	}
 	return nil
 }
+
+// believed is what was read of a log that is not stopped. Numbers of works only grow.
+type believed struct {
+	nextAtsID, sequencerAt int64
+	until                  time.Time
+}
+
+func (b *believed) now(at time.Time) bool { return b != nil && at.Before(b.until) }
 
 // Sequenced returns an error if no process has made blocks recently, or was able to.
 func (l *Log) Sequenced(ctx context.Context) error {

@@ -238,17 +238,23 @@ func (l *Log) plan(ctx context.Context, tx *store.Tx, row query.GetLogRow, waiti
 // log has moved, and has nothing to undo.
 func (l *Log) stage(ctx context.Context, tx *store.Tx) (reached position, before, staged string, err error) {
 	name := string(l.config.Network)
-	row, err := tx.GetLog(ctx, name)
-	if err != nil {
+	var row query.GetLogRow
+	var waiting []query.ListWaitingLogEntriesRow
+	if err := tx.Together(
+		func(tx *store.Tx) (err error) { row, err = tx.GetLog(ctx, name); return err },
+		func(tx *store.Tx) (err error) {
+			waiting, err = tx.ListWaitingLogEntries(ctx, query.ListWaitingLogEntriesParams{Network: name, Lim: int32(l.config.MaxBlock)})
+			return err
+		},
+	); err != nil {
 		return position{}, "", "", err
 	}
 	reached = position{row.Size, row.Refused}
 	if row.PendingCheckpoint != "" {
 		return reached, row.Checkpoint, row.PendingCheckpoint, nil
 	}
-	waiting, err := tx.ListWaitingLogEntries(ctx, query.ListWaitingLogEntriesParams{Network: name, Lim: int32(l.config.MaxBlock)})
-	if err != nil || len(waiting) == 0 {
-		return reached, "", "", err
+	if len(waiting) == 0 {
+		return reached, "", "", nil
 	}
 	// Block times never decrease. Guard has checked that the difference is small.
 	p, err := l.plan(ctx, tx, row, waiting, max(store.Micros(tx.Now), row.BlockAt))
@@ -307,28 +313,27 @@ func (l *Log) write(ctx context.Context, tx *store.Tx, row query.GetLogRow, p *p
 	if len(p.accepted) > 0 {
 		blocks = p.number
 	}
-	claimed, err := tx.AdvanceLog(ctx, query.AdvanceLogParams{
-		Network: name, OldSize: p.old.size, OldRefused: p.old.refused,
-		Size: p.next.size, Refused: p.next.refused, Blocks: blocks, NextAtsID: p.nextID, Now: store.Micros(tx.Now),
-	})
-	if err != nil {
-		return position{}, err
-	}
-	if claimed != 1 {
-		return position{}, errOvertaken
-	}
-	for _, r := range p.refused {
-		if n, err := tx.RefuseLogEntry(ctx, r); err != nil || n != 1 {
-			return position{}, changed(n, err)
+	steps := []func(*store.Tx) error{func(tx *store.Tx) error {
+		claimed, err := tx.AdvanceLog(ctx, query.AdvanceLogParams{
+			Network: name, OldSize: p.old.size, OldRefused: p.old.refused,
+			Size: p.next.size, Refused: p.next.refused, Blocks: blocks, NextAtsID: p.nextID, Now: store.Micros(tx.Now),
+		})
+		if err == nil && claimed != 1 {
+			err = errOvertaken
 		}
+		return err
+	}}
+	for _, r := range p.refused {
+		steps = append(steps, func(tx *store.Tx) error { return changed(tx.RefuseLogEntry(ctx, r)) })
+	}
+	for _, a := range p.accepted {
+		steps = append(steps, func(tx *store.Tx) error { return changed(tx.SequenceLogEntry(ctx, a)) })
+	}
+	if err := tx.Together(steps...); err != nil {
+		return position{}, err
 	}
 	if len(p.accepted) == 0 {
 		return p.next, nil
-	}
-	for _, a := range p.accepted {
-		if n, err := tx.SequenceLogEntry(ctx, a); err != nil || n != 1 {
-			return position{}, changed(n, err)
-		}
 	}
 	if err := l.putTiles(ctx, tx, p.tree); err != nil {
 		return position{}, err
@@ -350,7 +355,7 @@ func (l *Log) putTiles(ctx context.Context, tx *store.Tx, t *tree) error {
 // changed returns an error if an entry was not updated: after the claim, only this
 // sequencer may decide about entries.
 func changed(n int64, err error) error {
-	if err != nil {
+	if err != nil || n == 1 {
 		return err
 	}
 	return fmt.Errorf("another process decided about a waiting entry (%d rows)", n)

@@ -8,6 +8,11 @@ VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(session_jti), sqlc.arg
 -- name: GetJob :one
 SELECT * FROM jobs WHERE id = sqlc.arg(id);
 
+-- name: OwnJob :one
+-- A job, and whether the session of a caller is revoked.
+SELECT sqlc.embed(j), CAST(EXISTS (SELECT 1 FROM sessions s WHERE s.jti = sqlc.arg(jti) AND s.revoked_at IS NOT NULL) AS BOOLEAN) AS revoked
+FROM jobs j WHERE j.id = sqlc.arg(id);
+
 -- name: SetJobUpload :execrows
 UPDATE jobs SET state = 'open', deadline = sqlc.arg(deadline), upload_key = sqlc.arg(upload_key), updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared');
@@ -33,9 +38,15 @@ WHERE id = sqlc.arg(id) AND state = 'prepared' AND quote_until > sqlc.arg(now);
 -- name: LandUpload :execrows
 UPDATE jobs SET upload_bytes = sqlc.arg(upload_bytes) WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared') AND deadline > sqlc.arg(now);
 
+-- name: LandFirstUpload :execrows
+-- LandUpload for a job of which no copy is stored. The bytes of an oversized upload are not kept.
+UPDATE jobs SET upload_bytes = CASE WHEN CAST(sqlc.arg(size) AS BIGINT) > max_bytes THEN 1 ELSE CAST(sqlc.arg(size) AS BIGINT) END
+WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared') AND deadline > sqlc.arg(now) AND asset_key = '';
+
 -- name: StagedBytes :one
+-- The bytes of all unpaid jobs, and those of the organization of one job.
 SELECT CAST(COALESCE(SUM(upload_bytes), 0) AS BIGINT) AS staged,
-  CAST(COALESCE(SUM(CASE WHEN organization_id = sqlc.arg(organization_id) THEN upload_bytes ELSE 0 END), 0) AS BIGINT) AS own
+  CAST(COALESCE(SUM(CASE WHEN organization_id = (SELECT o.organization_id FROM jobs o WHERE o.id = sqlc.arg(id)) THEN upload_bytes ELSE 0 END), 0) AS BIGINT) AS own
 FROM jobs WHERE upload_bytes > 0;
 
 -- name: InsertTransaction :execrows

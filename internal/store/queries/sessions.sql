@@ -7,8 +7,10 @@ FROM site_keys k JOIN organizations o ON o.id = k.organization_id
 WHERE k.site_key = sqlc.arg(site_key);
 
 -- name: InsertSession :exec
+-- A session that is there was inserted by a run of the mint whose commit was not seen.
 INSERT INTO sessions (jti, organization_id, site_key, action, network, end_user, origin, expires_at)
-VALUES (sqlc.arg(jti), sqlc.arg(organization_id), sqlc.arg(site_key), sqlc.arg(action), sqlc.arg(network), sqlc.arg(end_user), sqlc.arg(origin), sqlc.arg(expires_at));
+VALUES (sqlc.arg(jti), sqlc.arg(organization_id), sqlc.arg(site_key), sqlc.arg(action), sqlc.arg(network), sqlc.arg(end_user), sqlc.arg(origin), sqlc.arg(expires_at))
+ON CONFLICT (jti) DO NOTHING;
 
 -- name: GetSession :one
 SELECT * FROM sessions WHERE jti = sqlc.arg(jti);

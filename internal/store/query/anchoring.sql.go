@@ -23,11 +23,11 @@ type BroadcastTransactionParams struct {
 }
 
 func (q *Queries) BroadcastTransaction(ctx context.Context, arg BroadcastTransactionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, broadcastTransaction, arg.Steps, arg.Now, arg.ID)
+	result, err := q.db.Exec(ctx, broadcastTransaction, arg.Steps, arg.Now, arg.ID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const failTransaction = `-- name: FailTransaction :execrows
@@ -44,7 +44,7 @@ type FailTransactionParams struct {
 }
 
 func (q *Queries) FailTransaction(ctx context.Context, arg FailTransactionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, failTransaction,
+	result, err := q.db.Exec(ctx, failTransaction,
 		arg.Failure,
 		arg.Steps,
 		arg.Now,
@@ -54,7 +54,7 @@ func (q *Queries) FailTransaction(ctx context.Context, arg FailTransactionParams
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const finishTransaction = `-- name: FinishTransaction :execrows
@@ -74,7 +74,7 @@ type FinishTransactionParams struct {
 }
 
 func (q *Queries) FinishTransaction(ctx context.Context, arg FinishTransactionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, finishTransaction,
+	result, err := q.db.Exec(ctx, finishTransaction,
 		arg.AtsID,
 		arg.Version,
 		arg.BlockNumber,
@@ -86,7 +86,7 @@ func (q *Queries) FinishTransaction(ctx context.Context, arg FinishTransactionPa
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const getTransaction = `-- name: GetTransaction :one
@@ -94,7 +94,7 @@ SELECT id, organization_id, network, kind, state, work_id, ats_id, version, comm
 `
 
 func (q *Queries) GetTransaction(ctx context.Context, id string) (Transaction, error) {
-	row := q.db.QueryRowContext(ctx, getTransaction, id)
+	row := q.db.QueryRow(ctx, getTransaction, id)
 	var i Transaction
 	err := row.Scan(
 		&i.ID,
@@ -140,7 +140,7 @@ type InFlightParams struct {
 }
 
 func (q *Queries) InFlight(ctx context.Context, arg InFlightParams) ([]Transaction, error) {
-	rows, err := q.db.QueryContext(ctx, inFlight,
+	rows, err := q.db.Query(ctx, inFlight,
 		arg.Network,
 		arg.State,
 		arg.OrganizationID,
@@ -183,9 +183,6 @@ func (q *Queries) InFlight(ctx context.Context, arg InFlightParams) ([]Transacti
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -213,7 +210,7 @@ type InsertVersionParams struct {
 }
 
 func (q *Queries) InsertVersion(ctx context.Context, arg InsertVersionParams) error {
-	_, err := q.db.ExecContext(ctx, insertVersion,
+	_, err := q.db.Exec(ctx, insertVersion,
 		arg.Version,
 		arg.TxHash,
 		arg.BlockNumber,
@@ -246,7 +243,7 @@ type InsertWorkParams struct {
 }
 
 func (q *Queries) InsertWork(ctx context.Context, arg InsertWorkParams) error {
-	_, err := q.db.ExecContext(ctx, insertWork,
+	_, err := q.db.Exec(ctx, insertWork,
 		arg.ID,
 		arg.OrganizationID,
 		arg.Network,
@@ -279,7 +276,7 @@ type OrganizationsInFlightParams struct {
 }
 
 func (q *Queries) OrganizationsInFlight(ctx context.Context, arg OrganizationsInFlightParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, organizationsInFlight, arg.Network, arg.State)
+	rows, err := q.db.Query(ctx, organizationsInFlight, arg.Network, arg.State)
 	if err != nil {
 		return nil, err
 	}
@@ -291,9 +288,6 @@ func (q *Queries) OrganizationsInFlight(ctx context.Context, arg OrganizationsIn
 			return nil, err
 		}
 		items = append(items, id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -312,11 +306,11 @@ type SetWorkVersionParams struct {
 }
 
 func (q *Queries) SetWorkVersion(ctx context.Context, arg SetWorkVersionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setWorkVersion, arg.Version, arg.Now, arg.ID)
+	result, err := q.db.Exec(ctx, setWorkVersion, arg.Version, arg.Now, arg.ID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const stageTransaction = `-- name: StageTransaction :execrows
@@ -333,7 +327,7 @@ type StageTransactionParams struct {
 }
 
 func (q *Queries) StageTransaction(ctx context.Context, arg StageTransactionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, stageTransaction,
+	result, err := q.db.Exec(ctx, stageTransaction,
 		arg.Staged,
 		arg.TxHash,
 		arg.Steps,
@@ -343,7 +337,7 @@ func (q *Queries) StageTransaction(ctx context.Context, arg StageTransactionPara
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const transactionInFlight = `-- name: TransactionInFlight :one
@@ -351,7 +345,7 @@ SELECT id FROM transactions WHERE work_id = $1 AND state IN ('confirmed', 'stage
 `
 
 func (q *Queries) TransactionInFlight(ctx context.Context, workID string) (string, error) {
-	row := q.db.QueryRowContext(ctx, transactionInFlight, workID)
+	row := q.db.QueryRow(ctx, transactionInFlight, workID)
 	var id string
 	err := row.Scan(&id)
 	return id, err

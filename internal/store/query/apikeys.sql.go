@@ -20,7 +20,7 @@ type APIKeyByHashRow struct {
 }
 
 func (q *Queries) APIKeyByHash(ctx context.Context, hash []byte) (APIKeyByHashRow, error) {
-	row := q.db.QueryRowContext(ctx, aPIKeyByHash, hash)
+	row := q.db.QueryRow(ctx, aPIKeyByHash, hash)
 	var i APIKeyByHashRow
 	err := row.Scan(
 		&i.ApiKey.ID,
@@ -69,7 +69,7 @@ type CountLiveAPIKeysParams struct {
 }
 
 func (q *Queries) CountLiveAPIKeys(ctx context.Context, arg CountLiveAPIKeysParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countLiveAPIKeys, arg.OrganizationID, arg.Now)
+	row := q.db.QueryRow(ctx, countLiveAPIKeys, arg.OrganizationID, arg.Now)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -85,7 +85,7 @@ type GetAPIKeyParams struct {
 }
 
 func (q *Queries) GetAPIKey(ctx context.Context, arg GetAPIKeyParams) (ApiKey, error) {
-	row := q.db.QueryRowContext(ctx, getAPIKey, arg.ID, arg.OrganizationID)
+	row := q.db.QueryRow(ctx, getAPIKey, arg.ID, arg.OrganizationID)
 	var i ApiKey
 	err := row.Scan(
 		&i.ID,
@@ -131,7 +131,7 @@ type InsertAPIKeyParams struct {
 }
 
 func (q *Queries) InsertAPIKey(ctx context.Context, arg InsertAPIKeyParams) error {
-	_, err := q.db.ExecContext(ctx, insertAPIKey,
+	_, err := q.db.Exec(ctx, insertAPIKey,
 		arg.ID,
 		arg.OrganizationID,
 		arg.Hash,
@@ -162,7 +162,7 @@ type ListAPIKeysParams struct {
 
 // Newest first; before is the id of the last key of the page before, or '~'.
 func (q *Queries) ListAPIKeys(ctx context.Context, arg ListAPIKeysParams) ([]ApiKey, error) {
-	rows, err := q.db.QueryContext(ctx, listAPIKeys, arg.OrganizationID, arg.Before, arg.Lim)
+	rows, err := q.db.Query(ctx, listAPIKeys, arg.OrganizationID, arg.Before, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -192,9 +192,6 @@ func (q *Queries) ListAPIKeys(ctx context.Context, arg ListAPIKeysParams) ([]Api
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -213,11 +210,11 @@ type RevokeAPIKeyParams struct {
 }
 
 func (q *Queries) RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, revokeAPIKey, arg.Now, arg.ID, arg.OrganizationID)
+	result, err := q.db.Exec(ctx, revokeAPIKey, arg.Now, arg.ID, arg.OrganizationID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const useAPIKey = `-- name: UseAPIKey :exec
@@ -233,6 +230,6 @@ type UseAPIKeyParams struct {
 
 // Several processes write the uses that they met: the last one stays.
 func (q *Queries) UseAPIKey(ctx context.Context, arg UseAPIKeyParams) error {
-	_, err := q.db.ExecContext(ctx, useAPIKey, arg.UsedAt, arg.UsedFrom, arg.ID)
+	_, err := q.db.Exec(ctx, useAPIKey, arg.UsedAt, arg.UsedFrom, arg.ID)
 	return err
 }

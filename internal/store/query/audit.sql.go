@@ -20,7 +20,7 @@ type AllAuditEntriesParams struct {
 }
 
 func (q *Queries) AllAuditEntries(ctx context.Context, arg AllAuditEntriesParams) ([]AuditEntry, error) {
-	rows, err := q.db.QueryContext(ctx, allAuditEntries, arg.First, arg.Before, arg.Lim)
+	rows, err := q.db.Query(ctx, allAuditEntries, arg.First, arg.Before, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -45,9 +45,6 @@ func (q *Queries) AllAuditEntries(ctx context.Context, arg AllAuditEntriesParams
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -66,7 +63,7 @@ type AuditChainParams struct {
 }
 
 func (q *Queries) AuditChain(ctx context.Context, arg AuditChainParams) ([]AuditEntry, error) {
-	rows, err := q.db.QueryContext(ctx, auditChain, arg.OrganizationID, arg.After, arg.Lim)
+	rows, err := q.db.Query(ctx, auditChain, arg.OrganizationID, arg.After, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -91,9 +88,6 @@ func (q *Queries) AuditChain(ctx context.Context, arg AuditChainParams) ([]Audit
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -115,7 +109,7 @@ type AuditEntriesParams struct {
 
 // The next entries of one organization, the newest first, with an id from and up to the bounds.
 func (q *Queries) AuditEntries(ctx context.Context, arg AuditEntriesParams) ([]AuditEntry, error) {
-	rows, err := q.db.QueryContext(ctx, auditEntries,
+	rows, err := q.db.Query(ctx, auditEntries,
 		arg.OrganizationID,
 		arg.First,
 		arg.Before,
@@ -146,9 +140,6 @@ func (q *Queries) AuditEntries(ctx context.Context, arg AuditEntriesParams) ([]A
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -171,7 +162,7 @@ type AuditEntriesOfActionParams struct {
 // Pairs are compared, and not each column: with an equality, Postgres may read the whole log of the organization in
 // the order of id, and keep the few rows of the action. The next two queries are alike.
 func (q *Queries) AuditEntriesOfAction(ctx context.Context, arg AuditEntriesOfActionParams) ([]AuditEntry, error) {
-	rows, err := q.db.QueryContext(ctx, auditEntriesOfAction,
+	rows, err := q.db.Query(ctx, auditEntriesOfAction,
 		arg.OrganizationID,
 		arg.Action,
 		arg.First,
@@ -203,9 +194,6 @@ func (q *Queries) AuditEntriesOfAction(ctx context.Context, arg AuditEntriesOfAc
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -226,7 +214,7 @@ type AuditEntriesOfActorParams struct {
 }
 
 func (q *Queries) AuditEntriesOfActor(ctx context.Context, arg AuditEntriesOfActorParams) ([]AuditEntry, error) {
-	rows, err := q.db.QueryContext(ctx, auditEntriesOfActor,
+	rows, err := q.db.Query(ctx, auditEntriesOfActor,
 		arg.OrganizationID,
 		arg.ActorID,
 		arg.First,
@@ -258,9 +246,6 @@ func (q *Queries) AuditEntriesOfActor(ctx context.Context, arg AuditEntriesOfAct
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -281,7 +266,7 @@ type AuditEntriesOfSubjectParams struct {
 }
 
 func (q *Queries) AuditEntriesOfSubject(ctx context.Context, arg AuditEntriesOfSubjectParams) ([]AuditEntry, error) {
-	rows, err := q.db.QueryContext(ctx, auditEntriesOfSubject,
+	rows, err := q.db.Query(ctx, auditEntriesOfSubject,
 		arg.OrganizationID,
 		arg.Subject,
 		arg.First,
@@ -313,9 +298,6 @@ func (q *Queries) AuditEntriesOfSubject(ctx context.Context, arg AuditEntriesOfS
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -332,7 +314,7 @@ type AuditHeadsParams struct {
 }
 
 func (q *Queries) AuditHeads(ctx context.Context, arg AuditHeadsParams) ([]AuditHead, error) {
-	rows, err := q.db.QueryContext(ctx, auditHeads, arg.After, arg.Lim)
+	rows, err := q.db.Query(ctx, auditHeads, arg.After, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -345,9 +327,6 @@ func (q *Queries) AuditHeads(ctx context.Context, arg AuditHeadsParams) ([]Audit
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -359,7 +338,7 @@ SELECT organization_id, entries, hash FROM audit_heads WHERE organization_id = $
 `
 
 func (q *Queries) GetAuditHead(ctx context.Context, organizationID string) (AuditHead, error) {
-	row := q.db.QueryRowContext(ctx, getAuditHead, organizationID)
+	row := q.db.QueryRow(ctx, getAuditHead, organizationID)
 	var i AuditHead
 	err := row.Scan(&i.OrganizationID, &i.Entries, &i.Hash)
 	return i, err
@@ -387,7 +366,7 @@ type InsertAuditEntryParams struct {
 }
 
 func (q *Queries) InsertAuditEntry(ctx context.Context, arg InsertAuditEntryParams) error {
-	_, err := q.db.ExecContext(ctx, insertAuditEntry,
+	_, err := q.db.Exec(ctx, insertAuditEntry,
 		arg.ID,
 		arg.OrganizationID,
 		arg.ActorKind,
@@ -422,7 +401,7 @@ type LockAuditHeadRow struct {
 
 // The chain's last entry. The entries of an organization are written one after the other.
 func (q *Queries) LockAuditHead(ctx context.Context, arg LockAuditHeadParams) (LockAuditHeadRow, error) {
-	row := q.db.QueryRowContext(ctx, lockAuditHead, arg.OrganizationID, arg.Hash)
+	row := q.db.QueryRow(ctx, lockAuditHead, arg.OrganizationID, arg.Hash)
 	var i LockAuditHeadRow
 	err := row.Scan(&i.Entries, &i.Hash)
 	return i, err
@@ -439,6 +418,6 @@ type MoveAuditHeadParams struct {
 }
 
 func (q *Queries) MoveAuditHead(ctx context.Context, arg MoveAuditHeadParams) error {
-	_, err := q.db.ExecContext(ctx, moveAuditHead, arg.Entries, arg.Hash, arg.OrganizationID)
+	_, err := q.db.Exec(ctx, moveAuditHead, arg.Entries, arg.Hash, arg.OrganizationID)
 	return err
 }

@@ -23,7 +23,7 @@ type ClaimMediaParams struct {
 }
 
 func (q *Queries) ClaimMedia(ctx context.Context, arg ClaimMediaParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, claimMedia,
+	result, err := q.db.Exec(ctx, claimMedia,
 		arg.OrganizationID,
 		arg.Network,
 		arg.MediaHash,
@@ -32,7 +32,7 @@ func (q *Queries) ClaimMedia(ctx context.Context, arg ClaimMediaParams) (int64, 
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const claimTitle = `-- name: ClaimTitle :execrows
@@ -50,7 +50,7 @@ type ClaimTitleParams struct {
 }
 
 func (q *Queries) ClaimTitle(ctx context.Context, arg ClaimTitleParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, claimTitle,
+	result, err := q.db.Exec(ctx, claimTitle,
 		arg.OrganizationID,
 		arg.Network,
 		arg.ExternalUserRef,
@@ -60,7 +60,7 @@ func (q *Queries) ClaimTitle(ctx context.Context, arg ClaimTitleParams) (int64, 
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const freeMedia = `-- name: FreeMedia :exec
@@ -77,7 +77,7 @@ type FreeMediaParams struct {
 }
 
 func (q *Queries) FreeMedia(ctx context.Context, arg FreeMediaParams) error {
-	_, err := q.db.ExecContext(ctx, freeMedia,
+	_, err := q.db.Exec(ctx, freeMedia,
 		arg.OrganizationID,
 		arg.Network,
 		arg.MediaHash,
@@ -100,7 +100,7 @@ type FreeTitleParams struct {
 }
 
 func (q *Queries) FreeTitle(ctx context.Context, arg FreeTitleParams) error {
-	_, err := q.db.ExecContext(ctx, freeTitle,
+	_, err := q.db.Exec(ctx, freeTitle,
 		arg.OrganizationID,
 		arg.Network,
 		arg.ExternalUserRef,
@@ -121,7 +121,7 @@ type MediaClaimParams struct {
 }
 
 func (q *Queries) MediaClaim(ctx context.Context, arg MediaClaimParams) (string, error) {
-	row := q.db.QueryRowContext(ctx, mediaClaim, arg.OrganizationID, arg.Network, arg.MediaHash)
+	row := q.db.QueryRow(ctx, mediaClaim, arg.OrganizationID, arg.Network, arg.MediaHash)
 	var work_id string
 	err := row.Scan(&work_id)
 	return work_id, err
@@ -140,7 +140,7 @@ type TitleClaimParams struct {
 }
 
 func (q *Queries) TitleClaim(ctx context.Context, arg TitleClaimParams) (string, error) {
-	row := q.db.QueryRowContext(ctx, titleClaim,
+	row := q.db.QueryRow(ctx, titleClaim,
 		arg.OrganizationID,
 		arg.Network,
 		arg.ExternalUserRef,

@@ -17,11 +17,11 @@ DELETE FROM erasures WHERE object_key = $1
 `
 
 func (q *Queries) AdoptOrphan(ctx context.Context, objectKey string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, adoptOrphan, objectKey)
+	result, err := q.db.Exec(ctx, adoptOrphan, objectKey)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const deleteExpiredJob = `-- name: DeleteExpiredJob :exec
@@ -29,7 +29,7 @@ DELETE FROM jobs WHERE id = $1 AND state = 'expired'
 `
 
 func (q *Queries) DeleteExpiredJob(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, deleteExpiredJob, id)
+	_, err := q.db.Exec(ctx, deleteExpiredJob, id)
 	return err
 }
 
@@ -38,7 +38,7 @@ DELETE FROM deliveries WHERE work_id = $1
 `
 
 func (q *Queries) DropDeliveries(ctx context.Context, workID string) error {
-	_, err := q.db.ExecContext(ctx, dropDeliveries, workID)
+	_, err := q.db.Exec(ctx, dropDeliveries, workID)
 	return err
 }
 
@@ -47,7 +47,7 @@ DELETE FROM media_claims WHERE work_id = $1
 `
 
 func (q *Queries) DropMediaClaims(ctx context.Context, workID string) error {
-	_, err := q.db.ExecContext(ctx, dropMediaClaims, workID)
+	_, err := q.db.Exec(ctx, dropMediaClaims, workID)
 	return err
 }
 
@@ -56,7 +56,7 @@ DELETE FROM replaced_access_codes WHERE work_id = $1
 `
 
 func (q *Queries) DropReplacedCodes(ctx context.Context, workID string) error {
-	_, err := q.db.ExecContext(ctx, dropReplacedCodes, workID)
+	_, err := q.db.Exec(ctx, dropReplacedCodes, workID)
 	return err
 }
 
@@ -65,7 +65,7 @@ DELETE FROM title_claims WHERE work_id = $1
 `
 
 func (q *Queries) DropTitleClaims(ctx context.Context, workID string) error {
-	_, err := q.db.ExecContext(ctx, dropTitleClaims, workID)
+	_, err := q.db.Exec(ctx, dropTitleClaims, workID)
 	return err
 }
 
@@ -82,7 +82,7 @@ type DueErasureKeysParams struct {
 }
 
 func (q *Queries) DueErasureKeys(ctx context.Context, arg DueErasureKeysParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, dueErasureKeys,
+	rows, err := q.db.Query(ctx, dueErasureKeys,
 		arg.After,
 		arg.Now,
 		arg.Before,
@@ -99,9 +99,6 @@ func (q *Queries) DueErasureKeys(ctx context.Context, arg DueErasureKeysParams) 
 			return nil, err
 		}
 		items = append(items, object_key)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -128,7 +125,7 @@ type DueErasuresRow struct {
 }
 
 func (q *Queries) DueErasures(ctx context.Context, arg DueErasuresParams) ([]DueErasuresRow, error) {
-	rows, err := q.db.QueryContext(ctx, dueErasures,
+	rows, err := q.db.Query(ctx, dueErasures,
 		arg.OrganizationID,
 		arg.Now,
 		arg.Before,
@@ -145,9 +142,6 @@ func (q *Queries) DueErasures(ctx context.Context, arg DueErasuresParams) ([]Due
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -167,11 +161,11 @@ type ExpireJobParams struct {
 }
 
 func (q *Queries) ExpireJob(ctx context.Context, arg ExpireJobParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, expireJob, arg.Now, arg.ID, arg.Before)
+	result, err := q.db.Exec(ctx, expireJob, arg.Now, arg.ID, arg.Before)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const expiredJobs = `-- name: ExpiredJobs :many
@@ -196,7 +190,7 @@ type ExpiredJobsRow struct {
 }
 
 func (q *Queries) ExpiredJobs(ctx context.Context, arg ExpiredJobsParams) ([]ExpiredJobsRow, error) {
-	rows, err := q.db.QueryContext(ctx, expiredJobs,
+	rows, err := q.db.Query(ctx, expiredJobs,
 		arg.Before,
 		arg.After,
 		arg.AfterID,
@@ -219,9 +213,6 @@ func (q *Queries) ExpiredJobs(ctx context.Context, arg ExpiredJobsParams) ([]Exp
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -238,7 +229,7 @@ type ForgetErasureParams struct {
 }
 
 func (q *Queries) ForgetErasure(ctx context.Context, arg ForgetErasureParams) error {
-	_, err := q.db.ExecContext(ctx, forgetErasure, arg.ObjectKey, arg.Before)
+	_, err := q.db.Exec(ctx, forgetErasure, arg.ObjectKey, arg.Before)
 	return err
 }
 
@@ -249,7 +240,7 @@ WHERE id = $1
 `
 
 func (q *Queries) ForgetFailed(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, forgetFailed, id)
+	_, err := q.db.Exec(ctx, forgetFailed, id)
 	return err
 }
 
@@ -258,7 +249,7 @@ UPDATE jobs SET upload_key = '' WHERE id = $1
 `
 
 func (q *Queries) ForgetUpload(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, forgetUpload, id)
+	_, err := q.db.Exec(ctx, forgetUpload, id)
 	return err
 }
 
@@ -268,7 +259,7 @@ UPDATE erasures SET due_at = 0 WHERE organization_id = $1 AND due_at > 0 AND tri
 
 // A repeated erasure does not wait for the next try of a failed one.
 func (q *Queries) HurryErasures(ctx context.Context, organizationID string) error {
-	_, err := q.db.ExecContext(ctx, hurryErasures, organizationID)
+	_, err := q.db.Exec(ctx, hurryErasures, organizationID)
 	return err
 }
 
@@ -283,7 +274,7 @@ type InsertErasureParams struct {
 }
 
 func (q *Queries) InsertErasure(ctx context.Context, arg InsertErasureParams) error {
-	_, err := q.db.ExecContext(ctx, insertErasure, arg.ObjectKey, arg.OrganizationID, arg.Now)
+	_, err := q.db.Exec(ctx, insertErasure, arg.ObjectKey, arg.OrganizationID, arg.Now)
 	return err
 }
 
@@ -301,7 +292,7 @@ type InsertOrphanParams struct {
 // erased is TRUE: no row names the file. It is due when no running job can name it any
 // more.
 func (q *Queries) InsertOrphan(ctx context.Context, arg InsertOrphanParams) error {
-	_, err := q.db.ExecContext(ctx, insertOrphan,
+	_, err := q.db.Exec(ctx, insertOrphan,
 		arg.ObjectKey,
 		arg.OrganizationID,
 		arg.Now,
@@ -315,7 +306,7 @@ SELECT id, organization_id, session_jti, kind, network, external_user_ref, state
 `
 
 func (q *Queries) JobsOfWork(ctx context.Context, workID string) ([]Job, error) {
-	rows, err := q.db.QueryContext(ctx, jobsOfWork, workID)
+	rows, err := q.db.Query(ctx, jobsOfWork, workID)
 	if err != nil {
 		return nil, err
 	}
@@ -364,9 +355,6 @@ func (q *Queries) JobsOfWork(ctx context.Context, workID string) ([]Job, error) 
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -399,7 +387,7 @@ type LeftoversRow struct {
 }
 
 func (q *Queries) Leftovers(ctx context.Context, arg LeftoversParams) ([]LeftoversRow, error) {
-	rows, err := q.db.QueryContext(ctx, leftovers,
+	rows, err := q.db.Query(ctx, leftovers,
 		arg.Before,
 		arg.After,
 		arg.AfterID,
@@ -424,9 +412,6 @@ func (q *Queries) Leftovers(ctx context.Context, arg LeftoversParams) ([]Leftove
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -438,11 +423,11 @@ UPDATE works SET latest_version = latest_version WHERE id = $1 AND redacted_at I
 `
 
 func (q *Queries) LockWork(ctx context.Context, id string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, lockWork, id)
+	result, err := q.db.Exec(ctx, lockWork, id)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const markErased = `-- name: MarkErased :exec
@@ -455,7 +440,7 @@ type MarkErasedParams struct {
 }
 
 func (q *Queries) MarkErased(ctx context.Context, arg MarkErasedParams) error {
-	_, err := q.db.ExecContext(ctx, markErased, arg.DueAt, arg.ObjectKey)
+	_, err := q.db.Exec(ctx, markErased, arg.DueAt, arg.ObjectKey)
 	return err
 }
 
@@ -469,7 +454,7 @@ type NewestFilesRow struct {
 }
 
 func (q *Queries) NewestFiles(ctx context.Context, lim int32) ([]NewestFilesRow, error) {
-	rows, err := q.db.QueryContext(ctx, newestFiles, lim)
+	rows, err := q.db.Query(ctx, newestFiles, lim)
 	if err != nil {
 		return nil, err
 	}
@@ -481,9 +466,6 @@ func (q *Queries) NewestFiles(ctx context.Context, lim int32) ([]NewestFilesRow,
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -513,7 +495,7 @@ type NextErasingParams struct {
 // The next organization with a file that is due. An orphan of an older release has no
 // due_at: it is due when no job that started before it is running.
 func (q *Queries) NextErasing(ctx context.Context, arg NextErasingParams) (string, error) {
-	row := q.db.QueryRowContext(ctx, nextErasing, arg.Now, arg.Before, arg.After)
+	row := q.db.QueryRow(ctx, nextErasing, arg.Now, arg.Before, arg.After)
 	var organization_id string
 	err := row.Scan(&organization_id)
 	return organization_id, err
@@ -529,7 +511,7 @@ type PostponeErasureParams struct {
 }
 
 func (q *Queries) PostponeErasure(ctx context.Context, arg PostponeErasureParams) error {
-	_, err := q.db.ExecContext(ctx, postponeErasure, arg.DueAt, arg.ObjectKey)
+	_, err := q.db.Exec(ctx, postponeErasure, arg.DueAt, arg.ObjectKey)
 	return err
 }
 
@@ -543,7 +525,7 @@ type PostponeLeftoversParams struct {
 }
 
 func (q *Queries) PostponeLeftovers(ctx context.Context, arg PostponeLeftoversParams) error {
-	_, err := q.db.ExecContext(ctx, postponeLeftovers, arg.Now, arg.ID)
+	_, err := q.db.Exec(ctx, postponeLeftovers, arg.Now, arg.ID)
 	return err
 }
 
@@ -559,7 +541,7 @@ type RedactJobsParams struct {
 }
 
 func (q *Queries) RedactJobs(ctx context.Context, arg RedactJobsParams) error {
-	_, err := q.db.ExecContext(ctx, redactJobs, arg.Now, arg.WorkID)
+	_, err := q.db.Exec(ctx, redactJobs, arg.Now, arg.WorkID)
 	return err
 }
 
@@ -575,7 +557,7 @@ type RedactVersionsParams struct {
 }
 
 func (q *Queries) RedactVersions(ctx context.Context, arg RedactVersionsParams) error {
-	_, err := q.db.ExecContext(ctx, redactVersions, arg.Nothing, arg.WorkID)
+	_, err := q.db.Exec(ctx, redactVersions, arg.Nothing, arg.WorkID)
 	return err
 }
 
@@ -591,9 +573,9 @@ type RedactWorkParams struct {
 }
 
 func (q *Queries) RedactWork(ctx context.Context, arg RedactWorkParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, redactWork, arg.Now, arg.ID)
+	result, err := q.db.Exec(ctx, redactWork, arg.Now, arg.ID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }

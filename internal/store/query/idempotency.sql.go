@@ -23,7 +23,7 @@ type AnswerIdempotentRequestParams struct {
 
 // Only by the execution that has the claim.
 func (q *Queries) AnswerIdempotentRequest(ctx context.Context, arg AnswerIdempotentRequestParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, answerIdempotentRequest,
+	result, err := q.db.Exec(ctx, answerIdempotentRequest,
 		arg.Status,
 		arg.Answer,
 		arg.ID,
@@ -32,7 +32,7 @@ func (q *Queries) AnswerIdempotentRequest(ctx context.Context, arg AnswerIdempot
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const claimIdempotentRequest = `-- name: ClaimIdempotentRequest :execrows
@@ -56,7 +56,7 @@ type ClaimIdempotentRequestParams struct {
 // One statement decides which of several equal requests runs. A row that is too old, or that
 // a killed process left without an answer, counts for nothing.
 func (q *Queries) ClaimIdempotentRequest(ctx context.Context, arg ClaimIdempotentRequestParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, claimIdempotentRequest,
+	result, err := q.db.Exec(ctx, claimIdempotentRequest,
 		arg.ID,
 		arg.Request,
 		arg.Claim,
@@ -67,7 +67,7 @@ func (q *Queries) ClaimIdempotentRequest(ctx context.Context, arg ClaimIdempoten
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const getIdempotentRequest = `-- name: GetIdempotentRequest :one
@@ -75,7 +75,7 @@ SELECT id, request, claim, leased_until, status, answer, created_at FROM idempot
 `
 
 func (q *Queries) GetIdempotentRequest(ctx context.Context, id string) (IdempotentRequest, error) {
-	row := q.db.QueryRowContext(ctx, getIdempotentRequest, id)
+	row := q.db.QueryRow(ctx, getIdempotentRequest, id)
 	var i IdempotentRequest
 	err := row.Scan(
 		&i.ID,
@@ -100,11 +100,11 @@ type ReleaseIdempotentRequestParams struct {
 
 // Like AnswerIdempotentRequest. An answer stays.
 func (q *Queries) ReleaseIdempotentRequest(ctx context.Context, arg ReleaseIdempotentRequestParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, releaseIdempotentRequest, arg.ID, arg.Claim)
+	result, err := q.db.Exec(ctx, releaseIdempotentRequest, arg.ID, arg.Claim)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const sweepIdempotentRequests = `-- name: SweepIdempotentRequests :execrows
@@ -118,9 +118,9 @@ type SweepIdempotentRequestsParams struct {
 }
 
 func (q *Queries) SweepIdempotentRequests(ctx context.Context, arg SweepIdempotentRequestsParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, sweepIdempotentRequests, arg.Before, arg.Lim)
+	result, err := q.db.Exec(ctx, sweepIdempotentRequests, arg.Before, arg.Lim)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }

@@ -20,11 +20,11 @@ type ConfirmJobParams struct {
 }
 
 func (q *Queries) ConfirmJob(ctx context.Context, arg ConfirmJobParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, confirmJob, arg.Now, arg.ID)
+	result, err := q.db.Exec(ctx, confirmJob, arg.Now, arg.ID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const countTransactions = `-- name: CountTransactions :one
@@ -38,7 +38,7 @@ type CountTransactionsParams struct {
 }
 
 func (q *Queries) CountTransactions(ctx context.Context, arg CountTransactionsParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countTransactions, arg.OrganizationID, arg.Since, arg.Test)
+	row := q.db.QueryRow(ctx, countTransactions, arg.OrganizationID, arg.Since, arg.Test)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -58,7 +58,7 @@ type DeclareMediaParams struct {
 }
 
 func (q *Queries) DeclareMedia(ctx context.Context, arg DeclareMediaParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, declareMedia,
+	result, err := q.db.Exec(ctx, declareMedia,
 		arg.DeclaredHash,
 		arg.MediaHash,
 		arg.Media,
@@ -68,7 +68,7 @@ func (q *Queries) DeclareMedia(ctx context.Context, arg DeclareMediaParams) (int
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const getJob = `-- name: GetJob :one
@@ -76,7 +76,7 @@ SELECT id, organization_id, session_jti, kind, network, external_user_ref, state
 `
 
 func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
-	row := q.db.QueryRowContext(ctx, getJob, id)
+	row := q.db.QueryRow(ctx, getJob, id)
 	var i Job
 	err := row.Scan(
 		&i.ID,
@@ -155,7 +155,7 @@ type InsertJobParams struct {
 }
 
 func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) error {
-	_, err := q.db.ExecContext(ctx, insertJob,
+	_, err := q.db.Exec(ctx, insertJob,
 		arg.ID,
 		arg.OrganizationID,
 		arg.SessionJti,
@@ -210,7 +210,7 @@ type InsertTransactionParams struct {
 }
 
 func (q *Queries) InsertTransaction(ctx context.Context, arg InsertTransactionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertTransaction,
+	result, err := q.db.Exec(ctx, insertTransaction,
 		arg.ID,
 		arg.OrganizationID,
 		arg.ApiKeyID,
@@ -229,7 +229,27 @@ func (q *Queries) InsertTransaction(ctx context.Context, arg InsertTransactionPa
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
+}
+
+const landFirstUpload = `-- name: LandFirstUpload :execrows
+UPDATE jobs SET upload_bytes = CASE WHEN CAST($1 AS BIGINT) > max_bytes THEN 1 ELSE CAST($1 AS BIGINT) END
+WHERE id = $2 AND state IN ('open', 'prepared') AND deadline > $3 AND asset_key = ''
+`
+
+type LandFirstUploadParams struct {
+	Size int64
+	ID   string
+	Now  int64
+}
+
+// LandUpload for a job of which no copy is stored. The bytes of an oversized upload are not kept.
+func (q *Queries) LandFirstUpload(ctx context.Context, arg LandFirstUploadParams) (int64, error) {
+	result, err := q.db.Exec(ctx, landFirstUpload, arg.Size, arg.ID, arg.Now)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const landUpload = `-- name: LandUpload :execrows
@@ -243,11 +263,11 @@ type LandUploadParams struct {
 }
 
 func (q *Queries) LandUpload(ctx context.Context, arg LandUploadParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, landUpload, arg.UploadBytes, arg.ID, arg.Now)
+	result, err := q.db.Exec(ctx, landUpload, arg.UploadBytes, arg.ID, arg.Now)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const noteReading = `-- name: NoteReading :exec
@@ -261,8 +281,68 @@ type NoteReadingParams struct {
 
 // updated_at stays, so that a running prepare is not disturbed.
 func (q *Queries) NoteReading(ctx context.Context, arg NoteReadingParams) error {
-	_, err := q.db.ExecContext(ctx, noteReading, arg.Reading, arg.ID)
+	_, err := q.db.Exec(ctx, noteReading, arg.Reading, arg.ID)
 	return err
+}
+
+const ownJob = `-- name: OwnJob :one
+SELECT j.id, j.organization_id, j.session_jti, j.kind, j.network, j.external_user_ref, j.state, j.work_id, j.ats_id, j.title, j.title_key, j.creators, j.filename, j.max_bytes, j.upload_key, j.asset_key, j.deadline, j.quote_until, j.media_hash, j.media, j.merkle_root, j.commitment, j.quote, j.total_credits, j.created_at, j.updated_at, j.base_version, j.rehearse, j.hash_only, j.declared_hash, j.language, j.upload_bytes, j.reading, j.test, j.api_key_id, CAST(EXISTS (SELECT 1 FROM sessions s WHERE s.jti = $1 AND s.revoked_at IS NOT NULL) AS BOOLEAN) AS revoked
+FROM jobs j WHERE j.id = $2
+`
+
+type OwnJobParams struct {
+	Jti string
+	ID  string
+}
+
+type OwnJobRow struct {
+	Job     Job
+	Revoked bool
+}
+
+// A job, and whether the session of a caller is revoked.
+func (q *Queries) OwnJob(ctx context.Context, arg OwnJobParams) (OwnJobRow, error) {
+	row := q.db.QueryRow(ctx, ownJob, arg.Jti, arg.ID)
+	var i OwnJobRow
+	err := row.Scan(
+		&i.Job.ID,
+		&i.Job.OrganizationID,
+		&i.Job.SessionJti,
+		&i.Job.Kind,
+		&i.Job.Network,
+		&i.Job.ExternalUserRef,
+		&i.Job.State,
+		&i.Job.WorkID,
+		&i.Job.AtsID,
+		&i.Job.Title,
+		&i.Job.TitleKey,
+		&i.Job.Creators,
+		&i.Job.Filename,
+		&i.Job.MaxBytes,
+		&i.Job.UploadKey,
+		&i.Job.AssetKey,
+		&i.Job.Deadline,
+		&i.Job.QuoteUntil,
+		&i.Job.MediaHash,
+		&i.Job.Media,
+		&i.Job.MerkleRoot,
+		&i.Job.Commitment,
+		&i.Job.Quote,
+		&i.Job.TotalCredits,
+		&i.Job.CreatedAt,
+		&i.Job.UpdatedAt,
+		&i.Job.BaseVersion,
+		&i.Job.Rehearse,
+		&i.Job.HashOnly,
+		&i.Job.DeclaredHash,
+		&i.Job.Language,
+		&i.Job.UploadBytes,
+		&i.Job.Reading,
+		&i.Job.Test,
+		&i.Job.ApiKeyID,
+		&i.Revoked,
+	)
+	return i, err
 }
 
 const prepareJob = `-- name: PrepareJob :execrows
@@ -289,7 +369,7 @@ type PrepareJobParams struct {
 }
 
 func (q *Queries) PrepareJob(ctx context.Context, arg PrepareJobParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, prepareJob,
+	result, err := q.db.Exec(ctx, prepareJob,
 		arg.MediaHash,
 		arg.Media,
 		arg.MerkleRoot,
@@ -307,7 +387,7 @@ func (q *Queries) PrepareJob(ctx context.Context, arg PrepareJobParams) (int64, 
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const setJobUpload = `-- name: SetJobUpload :execrows
@@ -323,7 +403,7 @@ type SetJobUploadParams struct {
 }
 
 func (q *Queries) SetJobUpload(ctx context.Context, arg SetJobUploadParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setJobUpload,
+	result, err := q.db.Exec(ctx, setJobUpload,
 		arg.Deadline,
 		arg.UploadKey,
 		arg.Now,
@@ -332,12 +412,12 @@ func (q *Queries) SetJobUpload(ctx context.Context, arg SetJobUploadParams) (int
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const stagedBytes = `-- name: StagedBytes :one
 SELECT CAST(COALESCE(SUM(upload_bytes), 0) AS BIGINT) AS staged,
-  CAST(COALESCE(SUM(CASE WHEN organization_id = $1 THEN upload_bytes ELSE 0 END), 0) AS BIGINT) AS own
+  CAST(COALESCE(SUM(CASE WHEN organization_id = (SELECT o.organization_id FROM jobs o WHERE o.id = $1) THEN upload_bytes ELSE 0 END), 0) AS BIGINT) AS own
 FROM jobs WHERE upload_bytes > 0
 `
 
@@ -346,8 +426,9 @@ type StagedBytesRow struct {
 	Own    int64
 }
 
-func (q *Queries) StagedBytes(ctx context.Context, organizationID string) (StagedBytesRow, error) {
-	row := q.db.QueryRowContext(ctx, stagedBytes, organizationID)
+// The bytes of all unpaid jobs, and those of the organization of one job.
+func (q *Queries) StagedBytes(ctx context.Context, id string) (StagedBytesRow, error) {
+	row := q.db.QueryRow(ctx, stagedBytes, id)
 	var i StagedBytesRow
 	err := row.Scan(&i.Staged, &i.Own)
 	return i, err

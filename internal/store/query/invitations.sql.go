@@ -14,7 +14,7 @@ SELECT CAST(COUNT(*) AS BIGINT) FROM invitations WHERE organization_id = $1
 `
 
 func (q *Queries) CountInvitations(ctx context.Context, organizationID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countInvitations, organizationID)
+	row := q.db.QueryRow(ctx, countInvitations, organizationID)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -30,7 +30,7 @@ type CountInvitationsToParams struct {
 }
 
 func (q *Queries) CountInvitationsTo(ctx context.Context, arg CountInvitationsToParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countInvitationsTo, arg.Email, arg.Now)
+	row := q.db.QueryRow(ctx, countInvitationsTo, arg.Email, arg.Now)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -46,11 +46,11 @@ type DeleteInvitationParams struct {
 }
 
 func (q *Queries) DeleteInvitation(ctx context.Context, arg DeleteInvitationParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteInvitation, arg.OrganizationID, arg.ID)
+	result, err := q.db.Exec(ctx, deleteInvitation, arg.OrganizationID, arg.ID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const getInvitation = `-- name: GetInvitation :one
@@ -75,7 +75,7 @@ type GetInvitationRow struct {
 }
 
 func (q *Queries) GetInvitation(ctx context.Context, arg GetInvitationParams) (GetInvitationRow, error) {
-	row := q.db.QueryRowContext(ctx, getInvitation, arg.ID, arg.Now)
+	row := q.db.QueryRow(ctx, getInvitation, arg.ID, arg.Now)
 	var i GetInvitationRow
 	err := row.Scan(
 		&i.ID,
@@ -106,7 +106,7 @@ type InsertInvitationParams struct {
 }
 
 func (q *Queries) InsertInvitation(ctx context.Context, arg InsertInvitationParams) error {
-	_, err := q.db.ExecContext(ctx, insertInvitation,
+	_, err := q.db.Exec(ctx, insertInvitation,
 		arg.ID,
 		arg.OrganizationID,
 		arg.Email,
@@ -128,7 +128,7 @@ type InvitationByEmailParams struct {
 }
 
 func (q *Queries) InvitationByEmail(ctx context.Context, arg InvitationByEmailParams) (Invitation, error) {
-	row := q.db.QueryRowContext(ctx, invitationByEmail, arg.OrganizationID, arg.Email)
+	row := q.db.QueryRow(ctx, invitationByEmail, arg.OrganizationID, arg.Email)
 	var i Invitation
 	err := row.Scan(
 		&i.ID,
@@ -152,7 +152,7 @@ type InvitationOfOrganizationParams struct {
 }
 
 func (q *Queries) InvitationOfOrganization(ctx context.Context, arg InvitationOfOrganizationParams) (Invitation, error) {
-	row := q.db.QueryRowContext(ctx, invitationOfOrganization, arg.OrganizationID, arg.ID)
+	row := q.db.QueryRow(ctx, invitationOfOrganization, arg.OrganizationID, arg.ID)
 	var i Invitation
 	err := row.Scan(
 		&i.ID,
@@ -180,7 +180,7 @@ type ListInvitationsParams struct {
 }
 
 func (q *Queries) ListInvitations(ctx context.Context, arg ListInvitationsParams) ([]Invitation, error) {
-	rows, err := q.db.QueryContext(ctx, listInvitations,
+	rows, err := q.db.Query(ctx, listInvitations,
 		arg.OrganizationID,
 		arg.After,
 		arg.Pattern,
@@ -206,9 +206,6 @@ func (q *Queries) ListInvitations(ctx context.Context, arg ListInvitationsParams
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -229,7 +226,7 @@ type ListInvitationsBackParams struct {
 }
 
 func (q *Queries) ListInvitationsBack(ctx context.Context, arg ListInvitationsBackParams) ([]Invitation, error) {
-	rows, err := q.db.QueryContext(ctx, listInvitationsBack,
+	rows, err := q.db.Query(ctx, listInvitationsBack,
 		arg.OrganizationID,
 		arg.Before,
 		arg.Pattern,
@@ -255,9 +252,6 @@ func (q *Queries) ListInvitationsBack(ctx context.Context, arg ListInvitationsBa
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -274,7 +268,7 @@ type RenewInvitationParams struct {
 }
 
 func (q *Queries) RenewInvitation(ctx context.Context, arg RenewInvitationParams) error {
-	_, err := q.db.ExecContext(ctx, renewInvitation, arg.ExpiresAt, arg.ID)
+	_, err := q.db.Exec(ctx, renewInvitation, arg.ExpiresAt, arg.ID)
 	return err
 }
 
@@ -283,9 +277,9 @@ DELETE FROM invitations WHERE expires_at < $1
 `
 
 func (q *Queries) SweepInvitations(ctx context.Context, before int64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, sweepInvitations, before)
+	result, err := q.db.Exec(ctx, sweepInvitations, before)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }

@@ -15,7 +15,7 @@ SELECT CAST((SELECT COUNT(*) FROM versions a WHERE a.certificate_key = '' AND a.
 `
 
 func (q *Queries) CountUncertified(ctx context.Context) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countUncertified)
+	row := q.db.QueryRow(ctx, countUncertified)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -31,11 +31,11 @@ type DecideTimestampParams struct {
 }
 
 func (q *Queries) DecideTimestamp(ctx context.Context, arg DecideTimestampParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, decideTimestamp, arg.WorkID, arg.Version)
+	result, err := q.db.Exec(ctx, decideTimestamp, arg.WorkID, arg.Version)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const dismissTimestamps = `-- name: DismissTimestamps :execrows
@@ -43,11 +43,11 @@ UPDATE versions SET timestamp_until = 0 WHERE timestamp_until > 0
 `
 
 func (q *Queries) DismissTimestamps(ctx context.Context) (int64, error) {
-	result, err := q.db.ExecContext(ctx, dismissTimestamps)
+	result, err := q.db.Exec(ctx, dismissTimestamps)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const dropUnneeded = `-- name: DropUnneeded :execrows
@@ -56,11 +56,11 @@ DELETE FROM deliveries WHERE kind = 'certificate'
 `
 
 func (q *Queries) DropUnneeded(ctx context.Context) (int64, error) {
-	result, err := q.db.ExecContext(ctx, dropUnneeded)
+	result, err := q.db.Exec(ctx, dropUnneeded)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const enqueueCertificate = `-- name: EnqueueCertificate :execrows
@@ -78,11 +78,11 @@ type EnqueueCertificateParams struct {
 
 // For a version whose time stamp is decided; a version of an erased work gets none.
 func (q *Queries) EnqueueCertificate(ctx context.Context, arg EnqueueCertificateParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, enqueueCertificate, arg.Now, arg.WorkID, arg.Version)
+	result, err := q.db.Exec(ctx, enqueueCertificate, arg.Now, arg.WorkID, arg.Version)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const enqueueUnqueued = `-- name: EnqueueUnqueued :execrows
@@ -94,11 +94,11 @@ ON CONFLICT (kind, subject) DO NOTHING
 `
 
 func (q *Queries) EnqueueUnqueued(ctx context.Context, now int64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, enqueueUnqueued, now)
+	result, err := q.db.Exec(ctx, enqueueUnqueued, now)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const hasUnneeded = `-- name: HasUnneeded :one
@@ -108,7 +108,7 @@ SELECT EXISTS (SELECT 1 FROM deliveries d WHERE d.kind = 'certificate'
 
 // A delivery whose certificate exists, or whose work is erased: the release before did that.
 func (q *Queries) HasUnneeded(ctx context.Context) (bool, error) {
-	row := q.db.QueryRowContext(ctx, hasUnneeded)
+	row := q.db.QueryRow(ctx, hasUnneeded)
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
@@ -121,7 +121,7 @@ SELECT EXISTS (SELECT 1 FROM versions v WHERE v.certificate_key = '' AND v.creat
 
 // A version that waits for its certificate and has no delivery: the release before made it final.
 func (q *Queries) HasUnqueued(ctx context.Context) (bool, error) {
-	row := q.db.QueryRowContext(ctx, hasUnqueued)
+	row := q.db.QueryRow(ctx, hasUnqueued)
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
@@ -138,7 +138,7 @@ type InsertTimestampParams struct {
 }
 
 func (q *Queries) InsertTimestamp(ctx context.Context, arg InsertTimestampParams) error {
-	_, err := q.db.ExecContext(ctx, insertTimestamp, arg.WorkID, arg.Version, arg.Token)
+	_, err := q.db.Exec(ctx, insertTimestamp, arg.WorkID, arg.Version, arg.Token)
 	return err
 }
 
@@ -171,7 +171,7 @@ type NextUnstampedRow struct {
 
 // Like NextDelivery.
 func (q *Queries) NextUnstamped(ctx context.Context, arg NextUnstampedParams) (NextUnstampedRow, error) {
-	row := q.db.QueryRowContext(ctx, nextUnstamped, arg.Now, arg.After)
+	row := q.db.QueryRow(ctx, nextUnstamped, arg.Now, arg.After)
 	var i NextUnstampedRow
 	err := row.Scan(
 		&i.WorkID,
@@ -200,7 +200,7 @@ type OverdueTimestampsRow struct {
 
 // The longest waiting first: each costs almost nothing.
 func (q *Queries) OverdueTimestamps(ctx context.Context, arg OverdueTimestampsParams) ([]OverdueTimestampsRow, error) {
-	rows, err := q.db.QueryContext(ctx, overdueTimestamps, arg.Until, arg.Lim)
+	rows, err := q.db.Query(ctx, overdueTimestamps, arg.Until, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -212,9 +212,6 @@ func (q *Queries) OverdueTimestamps(ctx context.Context, arg OverdueTimestampsPa
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -235,7 +232,7 @@ type RetryTimestampParams struct {
 }
 
 func (q *Queries) RetryTimestamp(ctx context.Context, arg RetryTimestampParams) error {
-	_, err := q.db.ExecContext(ctx, retryTimestamp,
+	_, err := q.db.Exec(ctx, retryTimestamp,
 		arg.AgainAt,
 		arg.Tries,
 		arg.WorkID,
@@ -255,11 +252,11 @@ type SetCertificateParams struct {
 }
 
 func (q *Queries) SetCertificate(ctx context.Context, arg SetCertificateParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setCertificate, arg.CertificateKey, arg.WorkID, arg.Version)
+	result, err := q.db.Exec(ctx, setCertificate, arg.CertificateKey, arg.WorkID, arg.Version)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const setIssued = `-- name: SetIssued :execrows
@@ -273,11 +270,11 @@ type SetIssuedParams struct {
 }
 
 func (q *Queries) SetIssued(ctx context.Context, arg SetIssuedParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setIssued, arg.Now, arg.WorkID, arg.Version)
+	result, err := q.db.Exec(ctx, setIssued, arg.Now, arg.WorkID, arg.Version)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const timestamp = `-- name: Timestamp :one
@@ -290,7 +287,7 @@ type TimestampParams struct {
 }
 
 func (q *Queries) Timestamp(ctx context.Context, arg TimestampParams) ([]byte, error) {
-	row := q.db.QueryRowContext(ctx, timestamp, arg.WorkID, arg.Version)
+	row := q.db.QueryRow(ctx, timestamp, arg.WorkID, arg.Version)
 	var token []byte
 	err := row.Scan(&token)
 	return token, err
@@ -310,7 +307,7 @@ type TryTimestampParams struct {
 
 // Like LeaseDelivery.
 func (q *Queries) TryTimestamp(ctx context.Context, arg TryTimestampParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, tryTimestamp,
+	result, err := q.db.Exec(ctx, tryTimestamp,
 		arg.AgainAt,
 		arg.WorkID,
 		arg.Version,
@@ -319,7 +316,7 @@ func (q *Queries) TryTimestamp(ctx context.Context, arg TryTimestampParams) (int
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const versionOfTransaction = `-- name: VersionOfTransaction :one
@@ -327,7 +324,7 @@ SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_r
 `
 
 func (q *Queries) VersionOfTransaction(ctx context.Context, transactionID string) (Version, error) {
-	row := q.db.QueryRowContext(ctx, versionOfTransaction, transactionID)
+	row := q.db.QueryRow(ctx, versionOfTransaction, transactionID)
 	var i Version
 	err := row.Scan(
 		&i.WorkID,

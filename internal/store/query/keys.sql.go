@@ -15,7 +15,7 @@ SELECT COUNT(*) FROM site_keys WHERE organization_id = $1 AND deleted_at IS NULL
 `
 
 func (q *Queries) CountSiteKeys(ctx context.Context, organizationID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countSiteKeys, organizationID)
+	row := q.db.QueryRow(ctx, countSiteKeys, organizationID)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -33,11 +33,11 @@ type DeleteSiteKeyParams struct {
 }
 
 func (q *Queries) DeleteSiteKey(ctx context.Context, arg DeleteSiteKeyParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteSiteKey, arg.DeletedAt, arg.SiteKey, arg.OrganizationID)
+	result, err := q.db.Exec(ctx, deleteSiteKey, arg.DeletedAt, arg.SiteKey, arg.OrganizationID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const getSiteKey = `-- name: GetSiteKey :one
@@ -50,7 +50,7 @@ type GetSiteKeyParams struct {
 }
 
 func (q *Queries) GetSiteKey(ctx context.Context, arg GetSiteKeyParams) (SiteKey, error) {
-	row := q.db.QueryRowContext(ctx, getSiteKey, arg.SiteKey, arg.OrganizationID)
+	row := q.db.QueryRow(ctx, getSiteKey, arg.SiteKey, arg.OrganizationID)
 	var i SiteKey
 	err := row.Scan(
 		&i.SiteKey,
@@ -83,7 +83,7 @@ type InsertSiteKeyParams struct {
 }
 
 func (q *Queries) InsertSiteKey(ctx context.Context, arg InsertSiteKeyParams) error {
-	_, err := q.db.ExecContext(ctx, insertSiteKey,
+	_, err := q.db.Exec(ctx, insertSiteKey,
 		arg.SiteKey,
 		arg.OrganizationID,
 		arg.SecretHash,
@@ -108,7 +108,7 @@ type KeyBySecretHashRow struct {
 }
 
 func (q *Queries) KeyBySecretHash(ctx context.Context, secretHash []byte) (KeyBySecretHashRow, error) {
-	row := q.db.QueryRowContext(ctx, keyBySecretHash, secretHash)
+	row := q.db.QueryRow(ctx, keyBySecretHash, secretHash)
 	var i KeyBySecretHashRow
 	err := row.Scan(
 		&i.SiteKey.SiteKey,
@@ -147,7 +147,7 @@ SELECT site_key, organization_id, secret_hash, test, max_file_size, disabled_at,
 `
 
 func (q *Queries) ListSiteKeys(ctx context.Context, organizationID string) ([]SiteKey, error) {
-	rows, err := q.db.QueryContext(ctx, listSiteKeys, organizationID)
+	rows, err := q.db.Query(ctx, listSiteKeys, organizationID)
 	if err != nil {
 		return nil, err
 	}
@@ -172,9 +172,6 @@ func (q *Queries) ListSiteKeys(ctx context.Context, organizationID string) ([]Si
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -186,7 +183,7 @@ SELECT organization_id FROM site_keys WHERE site_key = $1
 `
 
 func (q *Queries) OrganizationOfSiteKey(ctx context.Context, siteKey string) (string, error) {
-	row := q.db.QueryRowContext(ctx, organizationOfSiteKey, siteKey)
+	row := q.db.QueryRow(ctx, organizationOfSiteKey, siteKey)
 	var organization_id string
 	err := row.Scan(&organization_id)
 	return organization_id, err
@@ -206,7 +203,7 @@ type RotateSiteKeyParams struct {
 
 // The secret that was current becomes the previous one. A secret before it is forgotten.
 func (q *Queries) RotateSiteKey(ctx context.Context, arg RotateSiteKeyParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, rotateSiteKey,
+	result, err := q.db.Exec(ctx, rotateSiteKey,
 		arg.PreviousUntil,
 		arg.SecretHash,
 		arg.SiteKey,
@@ -215,7 +212,7 @@ func (q *Queries) RotateSiteKey(ctx context.Context, arg RotateSiteKeyParams) (i
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const setSiteKeyDisabled = `-- name: SetSiteKeyDisabled :execrows
@@ -230,11 +227,11 @@ type SetSiteKeyDisabledParams struct {
 }
 
 func (q *Queries) SetSiteKeyDisabled(ctx context.Context, arg SetSiteKeyDisabledParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setSiteKeyDisabled, arg.DisabledAt, arg.SiteKey, arg.OrganizationID)
+	result, err := q.db.Exec(ctx, setSiteKeyDisabled, arg.DisabledAt, arg.SiteKey, arg.OrganizationID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const setSiteKeyLabel = `-- name: SetSiteKeyLabel :execrows
@@ -249,11 +246,11 @@ type SetSiteKeyLabelParams struct {
 }
 
 func (q *Queries) SetSiteKeyLabel(ctx context.Context, arg SetSiteKeyLabelParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setSiteKeyLabel, arg.Label, arg.SiteKey, arg.OrganizationID)
+	result, err := q.db.Exec(ctx, setSiteKeyLabel, arg.Label, arg.SiteKey, arg.OrganizationID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const siteKeyByPreviousHash = `-- name: SiteKeyByPreviousHash :one
@@ -267,7 +264,7 @@ type SiteKeyByPreviousHashParams struct {
 
 // The current secret of the pair whose previous secret is still valid.
 func (q *Queries) SiteKeyByPreviousHash(ctx context.Context, arg SiteKeyByPreviousHashParams) ([]byte, error) {
-	row := q.db.QueryRowContext(ctx, siteKeyByPreviousHash, arg.PreviousHash, arg.Now)
+	row := q.db.QueryRow(ctx, siteKeyByPreviousHash, arg.PreviousHash, arg.Now)
 	var secret_hash []byte
 	err := row.Scan(&secret_hash)
 	return secret_hash, err

@@ -24,7 +24,7 @@ type BalanceBeforeParams struct {
 
 // The balance of an account before a transfer.
 func (q *Queries) BalanceBefore(ctx context.Context, arg BalanceBeforeParams) (sql.NullInt64, error) {
-	row := q.db.QueryRowContext(ctx, balanceBefore, arg.Account, arg.OrganizationID, arg.Before)
+	row := q.db.QueryRow(ctx, balanceBefore, arg.Account, arg.OrganizationID, arg.Before)
 	var balance sql.NullInt64
 	err := row.Scan(&balance)
 	return balance, err
@@ -49,7 +49,7 @@ type BelowLevelRow struct {
 // The balance and the level of an organization whose balance an entry of amount, which is
 // negative, took below the level. No row: it did not.
 func (q *Queries) BelowLevel(ctx context.Context, arg BelowLevelParams) (BelowLevelRow, error) {
-	row := q.db.QueryRowContext(ctx, belowLevel, arg.OrganizationID, arg.Amount)
+	row := q.db.QueryRow(ctx, belowLevel, arg.OrganizationID, arg.Amount)
 	var i BelowLevelRow
 	err := row.Scan(&i.Balance, &i.Level)
 	return i, err
@@ -60,7 +60,7 @@ SELECT created_at FROM ledger_transfers WHERE organization_id = $1 ORDER BY id L
 `
 
 func (q *Queries) FirstTransfer(ctx context.Context, organizationID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, firstTransfer, organizationID)
+	row := q.db.QueryRow(ctx, firstTransfer, organizationID)
 	var created_at int64
 	err := row.Scan(&created_at)
 	return created_at, err
@@ -76,7 +76,7 @@ type GetBalanceParams struct {
 }
 
 func (q *Queries) GetBalance(ctx context.Context, arg GetBalanceParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, getBalance, arg.OrganizationID, arg.Account)
+	row := q.db.QueryRow(ctx, getBalance, arg.OrganizationID, arg.Account)
 	var balance int64
 	err := row.Scan(&balance)
 	return balance, err
@@ -87,7 +87,7 @@ SELECT id, organization_id, level, balance, created_at FROM credit_warnings WHER
 `
 
 func (q *Queries) GetCreditWarning(ctx context.Context, id string) (CreditWarning, error) {
-	row := q.db.QueryRowContext(ctx, getCreditWarning, id)
+	row := q.db.QueryRow(ctx, getCreditWarning, id)
 	var i CreditWarning
 	err := row.Scan(
 		&i.ID,
@@ -105,7 +105,7 @@ WHERE t.transaction_id = $1 AND t.transaction_id <> '' AND e.account = 'held'
 `
 
 func (q *Queries) HeldFor(ctx context.Context, transactionID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, heldFor, transactionID)
+	row := q.db.QueryRow(ctx, heldFor, transactionID)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -138,7 +138,7 @@ type HistoryRow struct {
 }
 
 func (q *Queries) History(ctx context.Context, arg HistoryParams) ([]HistoryRow, error) {
-	rows, err := q.db.QueryContext(ctx, history,
+	rows, err := q.db.Query(ctx, history,
 		arg.OrganizationID,
 		arg.First,
 		arg.Before,
@@ -164,9 +164,6 @@ func (q *Queries) History(ctx context.Context, arg HistoryParams) ([]HistoryRow,
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -202,7 +199,7 @@ type HistoryOfKindRow struct {
 }
 
 func (q *Queries) HistoryOfKind(ctx context.Context, arg HistoryOfKindParams) ([]HistoryOfKindRow, error) {
-	rows, err := q.db.QueryContext(ctx, historyOfKind,
+	rows, err := q.db.Query(ctx, historyOfKind,
 		arg.OrganizationID,
 		arg.Kind,
 		arg.First,
@@ -229,9 +226,6 @@ func (q *Queries) HistoryOfKind(ctx context.Context, arg HistoryOfKindParams) ([
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -263,7 +257,7 @@ type HistoryOfTransactionRow struct {
 
 // In no order: an order by id would make SQLite read all transfers of the organization.
 func (q *Queries) HistoryOfTransaction(ctx context.Context, arg HistoryOfTransactionParams) ([]HistoryOfTransactionRow, error) {
-	rows, err := q.db.QueryContext(ctx, historyOfTransaction, arg.TransactionID, arg.OrganizationID)
+	rows, err := q.db.Query(ctx, historyOfTransaction, arg.TransactionID, arg.OrganizationID)
 	if err != nil {
 		return nil, err
 	}
@@ -285,9 +279,6 @@ func (q *Queries) HistoryOfTransaction(ctx context.Context, arg HistoryOfTransac
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -308,7 +299,7 @@ type InsertCreditWarningParams struct {
 }
 
 func (q *Queries) InsertCreditWarning(ctx context.Context, arg InsertCreditWarningParams) error {
-	_, err := q.db.ExecContext(ctx, insertCreditWarning,
+	_, err := q.db.Exec(ctx, insertCreditWarning,
 		arg.ID,
 		arg.OrganizationID,
 		arg.Level,
@@ -333,7 +324,7 @@ type InsertEntryParams struct {
 
 // The balance is the account's after the entry: call it after MoveBalance.
 func (q *Queries) InsertEntry(ctx context.Context, arg InsertEntryParams) error {
-	_, err := q.db.ExecContext(ctx, insertEntry,
+	_, err := q.db.Exec(ctx, insertEntry,
 		arg.TransferID,
 		arg.Amount,
 		arg.OrganizationID,
@@ -358,7 +349,7 @@ type InsertTransferParams struct {
 }
 
 func (q *Queries) InsertTransfer(ctx context.Context, arg InsertTransferParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertTransfer,
+	result, err := q.db.Exec(ctx, insertTransfer,
 		arg.ID,
 		arg.OrganizationID,
 		arg.Kind,
@@ -369,7 +360,7 @@ func (q *Queries) InsertTransfer(ctx context.Context, arg InsertTransferParams) 
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const listBalances = `-- name: ListBalances :many
@@ -382,7 +373,7 @@ type ListBalancesRow struct {
 }
 
 func (q *Queries) ListBalances(ctx context.Context, organizationID string) ([]ListBalancesRow, error) {
-	rows, err := q.db.QueryContext(ctx, listBalances, organizationID)
+	rows, err := q.db.Query(ctx, listBalances, organizationID)
 	if err != nil {
 		return nil, err
 	}
@@ -394,9 +385,6 @@ func (q *Queries) ListBalances(ctx context.Context, organizationID string) ([]Li
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -415,7 +403,7 @@ type ListCreditWarningsParams struct {
 }
 
 func (q *Queries) ListCreditWarnings(ctx context.Context, arg ListCreditWarningsParams) ([]CreditWarning, error) {
-	rows, err := q.db.QueryContext(ctx, listCreditWarnings, arg.OrganizationID, arg.Before, arg.Lim)
+	rows, err := q.db.Query(ctx, listCreditWarnings, arg.OrganizationID, arg.Before, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -433,9 +421,6 @@ func (q *Queries) ListCreditWarnings(ctx context.Context, arg ListCreditWarnings
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -466,7 +451,7 @@ type ListHoldsRow struct {
 }
 
 func (q *Queries) ListHolds(ctx context.Context, arg ListHoldsParams) ([]ListHoldsRow, error) {
-	rows, err := q.db.QueryContext(ctx, listHolds, arg.OrganizationID, arg.Before, arg.Lim)
+	rows, err := q.db.Query(ctx, listHolds, arg.OrganizationID, arg.Before, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -484,9 +469,6 @@ func (q *Queries) ListHolds(ctx context.Context, arg ListHoldsParams) ([]ListHol
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -507,11 +489,11 @@ type MoveBalanceParams struct {
 }
 
 func (q *Queries) MoveBalance(ctx context.Context, arg MoveBalanceParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, moveBalance, arg.Amount, arg.OrganizationID, arg.Account)
+	result, err := q.db.Exec(ctx, moveBalance, arg.Amount, arg.OrganizationID, arg.Account)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const openAccount = `-- name: OpenAccount :exec
@@ -525,7 +507,7 @@ type OpenAccountParams struct {
 }
 
 func (q *Queries) OpenAccount(ctx context.Context, arg OpenAccountParams) error {
-	_, err := q.db.ExecContext(ctx, openAccount, arg.OrganizationID, arg.Account)
+	_, err := q.db.Exec(ctx, openAccount, arg.OrganizationID, arg.Account)
 	return err
 }
 
@@ -542,7 +524,7 @@ type SpentBeforeParams struct {
 
 // The sum of an organization's payments before a transfer.
 func (q *Queries) SpentBefore(ctx context.Context, arg SpentBeforeParams) (sql.NullInt64, error) {
-	row := q.db.QueryRowContext(ctx, spentBefore, arg.OrganizationID, arg.Before)
+	row := q.db.QueryRow(ctx, spentBefore, arg.OrganizationID, arg.Before)
 	var balance sql.NullInt64
 	err := row.Scan(&balance)
 	return balance, err

@@ -14,7 +14,7 @@ SELECT whole FROM budgets WHERE key = $1
 `
 
 func (q *Queries) GetBudget(ctx context.Context, key string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, getBudget, key)
+	row := q.db.QueryRow(ctx, getBudget, key)
 	var whole int64
 	err := row.Scan(&whole)
 	return whole, err
@@ -40,7 +40,7 @@ type SpendBudgetParams struct {
 // sees what the first one spent. It returns no row if not enough is left. A time that no
 // call could have reached was written by a clock that was ahead, and counts as full.
 func (q *Queries) SpendBudget(ctx context.Context, arg SpendBudgetParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, spendBudget,
+	row := q.db.QueryRow(ctx, spendBudget,
 		arg.Key,
 		arg.Now,
 		arg.Cost,
@@ -57,6 +57,6 @@ DELETE FROM budgets WHERE whole < $1
 `
 
 func (q *Queries) SweepBudgets(ctx context.Context, now int64) error {
-	_, err := q.db.ExecContext(ctx, sweepBudgets, now)
+	_, err := q.db.Exec(ctx, sweepBudgets, now)
 	return err
 }

@@ -28,7 +28,7 @@ type AdvanceLogParams struct {
 }
 
 func (q *Queries) AdvanceLog(ctx context.Context, arg AdvanceLogParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, advanceLog,
+	result, err := q.db.Exec(ctx, advanceLog,
 		arg.Size,
 		arg.Refused,
 		arg.Blocks,
@@ -41,7 +41,7 @@ func (q *Queries) AdvanceLog(ctx context.Context, arg AdvanceLogParams) (int64, 
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const countLogRepairs = `-- name: CountLogRepairs :one
@@ -49,7 +49,7 @@ SELECT COUNT(*) FROM log_repairs WHERE network = $1
 `
 
 func (q *Queries) CountLogRepairs(ctx context.Context, network string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countLogRepairs, network)
+	row := q.db.QueryRow(ctx, countLogRepairs, network)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -88,7 +88,7 @@ type FindLogEntriesRow struct {
 // joined is any number of concatenated 32-byte hashes, because the two engines have
 // different types for lists. COALESCE with a column tells Postgres the type.
 func (q *Queries) FindLogEntries(ctx context.Context, arg FindLogEntriesParams) ([]FindLogEntriesRow, error) {
-	rows, err := q.db.QueryContext(ctx, findLogEntries, arg.Joined, arg.Network, arg.Count)
+	rows, err := q.db.Query(ctx, findLogEntries, arg.Joined, arg.Network, arg.Count)
 	if err != nil {
 		return nil, err
 	}
@@ -113,9 +113,6 @@ func (q *Queries) FindLogEntries(ctx context.Context, arg FindLogEntriesParams) 
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -152,7 +149,7 @@ type FirstLogEntryOfCommitmentRow struct {
 }
 
 func (q *Queries) FirstLogEntryOfCommitment(ctx context.Context, arg FirstLogEntryOfCommitmentParams) (FirstLogEntryOfCommitmentRow, error) {
-	row := q.db.QueryRowContext(ctx, firstLogEntryOfCommitment, arg.Commitment, arg.Network, arg.Before)
+	row := q.db.QueryRow(ctx, firstLogEntryOfCommitment, arg.Commitment, arg.Network, arg.Before)
 	var i FirstLogEntryOfCommitmentRow
 	err := row.Scan(
 		&i.TxHash,
@@ -195,7 +192,7 @@ type GetLogRow struct {
 }
 
 func (q *Queries) GetLog(ctx context.Context, network string) (GetLogRow, error) {
-	row := q.db.QueryRowContext(ctx, getLog, network)
+	row := q.db.QueryRow(ctx, getLog, network)
 	var i GetLogRow
 	err := row.Scan(
 		&i.Origin,
@@ -235,7 +232,7 @@ type GetLogBlockRow struct {
 }
 
 func (q *Queries) GetLogBlock(ctx context.Context, arg GetLogBlockParams) (GetLogBlockRow, error) {
-	row := q.db.QueryRowContext(ctx, getLogBlock, arg.Network, arg.Number)
+	row := q.db.QueryRow(ctx, getLogBlock, arg.Network, arg.Number)
 	var i GetLogBlockRow
 	err := row.Scan(
 		&i.Number,
@@ -275,7 +272,7 @@ type GetLogEntryRow struct {
 }
 
 func (q *Queries) GetLogEntry(ctx context.Context, arg GetLogEntryParams) (GetLogEntryRow, error) {
-	row := q.db.QueryRowContext(ctx, getLogEntry, arg.Network, arg.TxHash)
+	row := q.db.QueryRow(ctx, getLogEntry, arg.Network, arg.TxHash)
 	var i GetLogEntryRow
 	err := row.Scan(
 		&i.TxHash,
@@ -305,7 +302,7 @@ type GetLogTileParams struct {
 }
 
 func (q *Queries) GetLogTile(ctx context.Context, arg GetLogTileParams) ([]byte, error) {
-	row := q.db.QueryRowContext(ctx, getLogTile, arg.Network, arg.Level, arg.N)
+	row := q.db.QueryRow(ctx, getLogTile, arg.Network, arg.Level, arg.N)
 	var data []byte
 	err := row.Scan(&data)
 	return data, err
@@ -324,11 +321,11 @@ type InsertLogParams struct {
 }
 
 func (q *Queries) InsertLog(ctx context.Context, arg InsertLogParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertLog, arg.Network, arg.Origin, arg.Now)
+	result, err := q.db.Exec(ctx, insertLog, arg.Network, arg.Origin, arg.Now)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const insertLogBlock = `-- name: InsertLogBlock :exec
@@ -347,7 +344,7 @@ type InsertLogBlockParams struct {
 }
 
 func (q *Queries) InsertLogBlock(ctx context.Context, arg InsertLogBlockParams) error {
-	_, err := q.db.ExecContext(ctx, insertLogBlock,
+	_, err := q.db.Exec(ctx, insertLogBlock,
 		arg.Network,
 		arg.Number,
 		arg.Hash,
@@ -376,7 +373,7 @@ type InsertLogEntryParams struct {
 
 // A transaction that is broadcast again is in this table already.
 func (q *Queries) InsertLogEntry(ctx context.Context, arg InsertLogEntryParams) error {
-	_, err := q.db.ExecContext(ctx, insertLogEntry,
+	_, err := q.db.Exec(ctx, insertLogEntry,
 		arg.Network,
 		arg.TxHash,
 		arg.Body,
@@ -402,7 +399,7 @@ type InsertLogRepairParams struct {
 }
 
 func (q *Queries) InsertLogRepair(ctx context.Context, arg InsertLogRepairParams) error {
-	_, err := q.db.ExecContext(ctx, insertLogRepair,
+	_, err := q.db.Exec(ctx, insertLogRepair,
 		arg.Network,
 		arg.FromSize,
 		arg.ToSize,
@@ -425,7 +422,7 @@ type LastLogVersionParams struct {
 }
 
 func (q *Queries) LastLogVersion(ctx context.Context, arg LastLogVersionParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, lastLogVersion, arg.Network, arg.AtsID)
+	row := q.db.QueryRow(ctx, lastLogVersion, arg.Network, arg.AtsID)
 	var version int64
 	err := row.Scan(&version)
 	return version, err
@@ -453,7 +450,7 @@ type ListLogBlocksRow struct {
 }
 
 func (q *Queries) ListLogBlocks(ctx context.Context, arg ListLogBlocksParams) ([]ListLogBlocksRow, error) {
-	rows, err := q.db.QueryContext(ctx, listLogBlocks, arg.Network, arg.Newest, arg.Lim)
+	rows, err := q.db.Query(ctx, listLogBlocks, arg.Network, arg.Newest, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -472,9 +469,6 @@ func (q *Queries) ListLogBlocks(ctx context.Context, arg ListLogBlocksParams) ([
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -511,7 +505,7 @@ type ListLogEntriesRow struct {
 }
 
 func (q *Queries) ListLogEntries(ctx context.Context, arg ListLogEntriesParams) ([]ListLogEntriesRow, error) {
-	rows, err := q.db.QueryContext(ctx, listLogEntries, arg.Network, arg.Lo, arg.Hi)
+	rows, err := q.db.Query(ctx, listLogEntries, arg.Network, arg.Lo, arg.Hi)
 	if err != nil {
 		return nil, err
 	}
@@ -536,9 +530,6 @@ func (q *Queries) ListLogEntries(ctx context.Context, arg ListLogEntriesParams) 
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -575,7 +566,7 @@ type ListLogEntriesOfCommitmentRow struct {
 }
 
 func (q *Queries) ListLogEntriesOfCommitment(ctx context.Context, arg ListLogEntriesOfCommitmentParams) ([]ListLogEntriesOfCommitmentRow, error) {
-	rows, err := q.db.QueryContext(ctx, listLogEntriesOfCommitment, arg.Commitment, arg.Network, arg.Lim)
+	rows, err := q.db.Query(ctx, listLogEntriesOfCommitment, arg.Commitment, arg.Network, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -601,9 +592,6 @@ func (q *Queries) ListLogEntriesOfCommitment(ctx context.Context, arg ListLogEnt
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -623,7 +611,7 @@ type ListLogLeavesParams struct {
 }
 
 func (q *Queries) ListLogLeaves(ctx context.Context, arg ListLogLeavesParams) ([][]byte, error) {
-	rows, err := q.db.QueryContext(ctx, listLogLeaves, arg.Network, arg.Lo, arg.Hi)
+	rows, err := q.db.Query(ctx, listLogLeaves, arg.Network, arg.Lo, arg.Hi)
 	if err != nil {
 		return nil, err
 	}
@@ -635,9 +623,6 @@ func (q *Queries) ListLogLeaves(ctx context.Context, arg ListLogLeavesParams) ([
 			return nil, err
 		}
 		items = append(items, leaf)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -675,7 +660,7 @@ type ListLogVersionsRow struct {
 }
 
 func (q *Queries) ListLogVersions(ctx context.Context, arg ListLogVersionsParams) ([]ListLogVersionsRow, error) {
-	rows, err := q.db.QueryContext(ctx, listLogVersions,
+	rows, err := q.db.Query(ctx, listLogVersions,
 		arg.Network,
 		arg.AtsID,
 		arg.After,
@@ -706,9 +691,6 @@ func (q *Queries) ListLogVersions(ctx context.Context, arg ListLogVersionsParams
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -732,7 +714,7 @@ type ListWaitingLogEntriesRow struct {
 }
 
 func (q *Queries) ListWaitingLogEntries(ctx context.Context, arg ListWaitingLogEntriesParams) ([]ListWaitingLogEntriesRow, error) {
-	rows, err := q.db.QueryContext(ctx, listWaitingLogEntries, arg.Network, arg.Lim)
+	rows, err := q.db.Query(ctx, listWaitingLogEntries, arg.Network, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -744,9 +726,6 @@ func (q *Queries) ListWaitingLogEntries(ctx context.Context, arg ListWaitingLogE
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -764,7 +743,7 @@ type LogBlockByHashParams struct {
 }
 
 func (q *Queries) LogBlockByHash(ctx context.Context, arg LogBlockByHashParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, logBlockByHash, arg.Hash, arg.Network)
+	row := q.db.QueryRow(ctx, logBlockByHash, arg.Hash, arg.Network)
 	var number int64
 	err := row.Scan(&number)
 	return number, err
@@ -775,7 +754,7 @@ SELECT stopped FROM logs WHERE network = $1
 `
 
 func (q *Queries) LogStopped(ctx context.Context, network string) (string, error) {
-	row := q.db.QueryRowContext(ctx, logStopped, network)
+	row := q.db.QueryRow(ctx, logStopped, network)
 	var stopped string
 	err := row.Scan(&stopped)
 	return stopped, err
@@ -792,7 +771,7 @@ type NoteSequencerParams struct {
 
 // It can also go back: a clock that was ahead was corrected.
 func (q *Queries) NoteSequencer(ctx context.Context, arg NoteSequencerParams) error {
-	_, err := q.db.ExecContext(ctx, noteSequencer, arg.Now, arg.Network)
+	_, err := q.db.Exec(ctx, noteSequencer, arg.Now, arg.Network)
 	return err
 }
 
@@ -811,7 +790,7 @@ type PollLogRow struct {
 }
 
 func (q *Queries) PollLog(ctx context.Context, network string) (PollLogRow, error) {
-	row := q.db.QueryRowContext(ctx, pollLog, network)
+	row := q.db.QueryRow(ctx, pollLog, network)
 	var i PollLogRow
 	err := row.Scan(
 		&i.Size,
@@ -836,7 +815,7 @@ type PutLogTileParams struct {
 }
 
 func (q *Queries) PutLogTile(ctx context.Context, arg PutLogTileParams) error {
-	_, err := q.db.ExecContext(ctx, putLogTile,
+	_, err := q.db.Exec(ctx, putLogTile,
 		arg.Network,
 		arg.Level,
 		arg.N,
@@ -858,7 +837,7 @@ type RefuseLogEntryParams struct {
 }
 
 func (q *Queries) RefuseLogEntry(ctx context.Context, arg RefuseLogEntryParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, refuseLogEntry,
+	result, err := q.db.Exec(ctx, refuseLogEntry,
 		arg.Failure,
 		arg.DecidedAt,
 		arg.Network,
@@ -867,7 +846,7 @@ func (q *Queries) RefuseLogEntry(ctx context.Context, arg RefuseLogEntryParams) 
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const restoreLogEntry = `-- name: RestoreLogEntry :execrows
@@ -885,7 +864,7 @@ type RestoreLogEntryParams struct {
 }
 
 func (q *Queries) RestoreLogEntry(ctx context.Context, arg RestoreLogEntryParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, restoreLogEntry,
+	result, err := q.db.Exec(ctx, restoreLogEntry,
 		arg.Network,
 		arg.TxHash,
 		arg.Body,
@@ -895,7 +874,7 @@ func (q *Queries) RestoreLogEntry(ctx context.Context, arg RestoreLogEntryParams
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const sequenceLogEntry = `-- name: SequenceLogEntry :execrows
@@ -916,7 +895,7 @@ type SequenceLogEntryParams struct {
 }
 
 func (q *Queries) SequenceLogEntry(ctx context.Context, arg SequenceLogEntryParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, sequenceLogEntry,
+	result, err := q.db.Exec(ctx, sequenceLogEntry,
 		arg.Idx,
 		arg.Leaf,
 		arg.AtsID,
@@ -929,7 +908,7 @@ func (q *Queries) SequenceLogEntry(ctx context.Context, arg SequenceLogEntryPara
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const setLogKept = `-- name: SetLogKept :exec
@@ -942,7 +921,7 @@ type SetLogKeptParams struct {
 }
 
 func (q *Queries) SetLogKept(ctx context.Context, arg SetLogKeptParams) error {
-	_, err := q.db.ExecContext(ctx, setLogKept, arg.KeptAt, arg.Network)
+	_, err := q.db.Exec(ctx, setLogKept, arg.KeptAt, arg.Network)
 	return err
 }
 
@@ -956,11 +935,11 @@ type SetLogStoppedParams struct {
 }
 
 func (q *Queries) SetLogStopped(ctx context.Context, arg SetLogStoppedParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setLogStopped, arg.Stopped, arg.Network)
+	result, err := q.db.Exec(ctx, setLogStopped, arg.Stopped, arg.Network)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const stageLogBlock = `-- name: StageLogBlock :execrows
@@ -978,7 +957,7 @@ type StageLogBlockParams struct {
 }
 
 func (q *Queries) StageLogBlock(ctx context.Context, arg StageLogBlockParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, stageLogBlock,
+	result, err := q.db.Exec(ctx, stageLogBlock,
 		arg.Pending,
 		arg.Checkpoint,
 		arg.PendingAt,
@@ -989,5 +968,5 @@ func (q *Queries) StageLogBlock(ctx context.Context, arg StageLogBlockParams) (i
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }

@@ -14,7 +14,7 @@ DELETE FROM mails WHERE id = $1
 `
 
 func (q *Queries) DeleteMail(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, deleteMail, id)
+	_, err := q.db.Exec(ctx, deleteMail, id)
 	return err
 }
 
@@ -23,7 +23,7 @@ SELECT id, kind, ref, organization_id, recipient, language, words, created_at FR
 `
 
 func (q *Queries) GetMail(ctx context.Context, id string) (Mail, error) {
-	row := q.db.QueryRowContext(ctx, getMail, id)
+	row := q.db.QueryRow(ctx, getMail, id)
 	var i Mail
 	err := row.Scan(
 		&i.ID,
@@ -55,7 +55,7 @@ type InsertMailParams struct {
 }
 
 func (q *Queries) InsertMail(ctx context.Context, arg InsertMailParams) error {
-	_, err := q.db.ExecContext(ctx, insertMail,
+	_, err := q.db.Exec(ctx, insertMail,
 		arg.ID,
 		arg.Kind,
 		arg.Ref,

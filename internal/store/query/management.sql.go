@@ -14,7 +14,7 @@ SELECT organization_id FROM api_keys WHERE id = $1
 `
 
 func (q *Queries) OrganizationOfAPIKey(ctx context.Context, id string) (string, error) {
-	row := q.db.QueryRowContext(ctx, organizationOfAPIKey, id)
+	row := q.db.QueryRow(ctx, organizationOfAPIKey, id)
 	var organization_id string
 	err := row.Scan(&organization_id)
 	return organization_id, err

@@ -28,7 +28,7 @@ type ListManagersRow struct {
 
 // The owners and admins of an organization, for mails.
 func (q *Queries) ListManagers(ctx context.Context, arg ListManagersParams) ([]ListManagersRow, error) {
-	rows, err := q.db.QueryContext(ctx, listManagers, arg.OrganizationID, arg.Lim)
+	rows, err := q.db.Query(ctx, listManagers, arg.OrganizationID, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -45,9 +45,6 @@ func (q *Queries) ListManagers(ctx context.Context, arg ListManagersParams) ([]L
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ type AnotherMemberParams struct {
 }
 
 func (q *Queries) AnotherMember(ctx context.Context, arg AnotherMemberParams) (bool, error) {
-	row := q.db.QueryRowContext(ctx, anotherMember, arg.OrganizationID, arg.PersonID)
+	row := q.db.QueryRow(ctx, anotherMember, arg.OrganizationID, arg.PersonID)
 	var found bool
 	err := row.Scan(&found)
 	return found, err
@@ -37,7 +37,7 @@ type EndpointsOfRow struct {
 
 // How many endpoints of webhooks an organization has, and how many of them are disabled by the server.
 func (q *Queries) EndpointsOf(ctx context.Context, organizationID string) (EndpointsOfRow, error) {
-	row := q.db.QueryRowContext(ctx, endpointsOf, organizationID)
+	row := q.db.QueryRow(ctx, endpointsOf, organizationID)
 	var i EndpointsOfRow
 	err := row.Scan(&i.Total, &i.Stopped)
 	return i, err
@@ -54,7 +54,7 @@ type LatestFailuresParams struct {
 
 // The newest transactions of an organization that failed.
 func (q *Queries) LatestFailures(ctx context.Context, arg LatestFailuresParams) ([]Transaction, error) {
-	rows, err := q.db.QueryContext(ctx, latestFailures, arg.OrganizationID, arg.Lim)
+	rows, err := q.db.Query(ctx, latestFailures, arg.OrganizationID, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -91,9 +91,6 @@ func (q *Queries) LatestFailures(ctx context.Context, arg LatestFailuresParams) 
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -111,7 +108,7 @@ type VersionsBelowParams struct {
 }
 
 func (q *Queries) VersionsBelow(ctx context.Context, arg VersionsBelowParams) ([]Version, error) {
-	rows, err := q.db.QueryContext(ctx, versionsBelow, arg.WorkID, arg.Before, arg.Lim)
+	rows, err := q.db.Query(ctx, versionsBelow, arg.WorkID, arg.Before, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -149,9 +146,6 @@ func (q *Queries) VersionsBelow(ctx context.Context, arg VersionsBelowParams) ([
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

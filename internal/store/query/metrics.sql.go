@@ -23,7 +23,7 @@ type CountErasuresRow struct {
 
 // A row leaves the table when its file is deleted and no upload can bring it back.
 func (q *Queries) CountErasures(ctx context.Context) (CountErasuresRow, error) {
-	row := q.db.QueryRowContext(ctx, countErasures)
+	row := q.db.QueryRow(ctx, countErasures)
 	var i CountErasuresRow
 	err := row.Scan(&i.Waiting, &i.Stuck)
 	return i, err
@@ -34,7 +34,7 @@ SELECT COUNT(*) FROM jobs WHERE state IN ('open', 'prepared') AND deadline < $1
 `
 
 func (q *Queries) CountExpiredJobs(ctx context.Context, before int64) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countExpiredJobs, before)
+	row := q.db.QueryRow(ctx, countExpiredJobs, before)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -55,7 +55,7 @@ type CountInFlightRow struct {
 // Counts over the partial index of the transactions in flight. Their number is small: a
 // worker takes them further every second.
 func (q *Queries) CountInFlight(ctx context.Context) ([]CountInFlightRow, error) {
-	rows, err := q.db.QueryContext(ctx, countInFlight)
+	rows, err := q.db.Query(ctx, countInFlight)
 	if err != nil {
 		return nil, err
 	}
@@ -73,9 +73,6 @@ func (q *Queries) CountInFlight(ctx context.Context) ([]CountInFlightRow, error)
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -87,7 +84,7 @@ SELECT COUNT(*) FROM jobs WHERE state IN ('confirmed', 'expired') AND upload_key
 `
 
 func (q *Queries) CountLeftovers(ctx context.Context, before int64) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countLeftovers, before)
+	row := q.db.QueryRow(ctx, countLeftovers, before)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -98,7 +95,7 @@ SELECT COUNT(*) FROM versions WHERE timestamp_until > 0
 `
 
 func (q *Queries) CountUnstamped(ctx context.Context) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countUnstamped)
+	row := q.db.QueryRow(ctx, countUnstamped)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -115,7 +112,7 @@ type SumBalancesRow struct {
 
 // One row for each organization and account.
 func (q *Queries) SumBalances(ctx context.Context) ([]SumBalancesRow, error) {
-	rows, err := q.db.QueryContext(ctx, sumBalances)
+	rows, err := q.db.Query(ctx, sumBalances)
 	if err != nil {
 		return nil, err
 	}
@@ -127,9 +124,6 @@ func (q *Queries) SumBalances(ctx context.Context) ([]SumBalancesRow, error) {
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ DELETE FROM operator_visits WHERE person_id = $1
 `
 
 func (q *Queries) DeleteOperatorVisits(ctx context.Context, personID string) error {
-	_, err := q.db.ExecContext(ctx, deleteOperatorVisits, personID)
+	_, err := q.db.Exec(ctx, deleteOperatorVisits, personID)
 	return err
 }
 
@@ -41,7 +41,7 @@ type FindOrganizationsRow struct {
 
 // before ”: from the newest.
 func (q *Queries) FindOrganizations(ctx context.Context, arg FindOrganizationsParams) ([]FindOrganizationsRow, error) {
-	rows, err := q.db.QueryContext(ctx, findOrganizations, arg.Before, arg.Pattern, arg.Lim)
+	rows, err := q.db.Query(ctx, findOrganizations, arg.Before, arg.Pattern, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -58,9 +58,6 @@ func (q *Queries) FindOrganizations(ctx context.Context, arg FindOrganizationsPa
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -89,7 +86,7 @@ type FindOrganizationsBackRow struct {
 }
 
 func (q *Queries) FindOrganizationsBack(ctx context.Context, arg FindOrganizationsBackParams) ([]FindOrganizationsBackRow, error) {
-	rows, err := q.db.QueryContext(ctx, findOrganizationsBack, arg.After, arg.Pattern, arg.Lim)
+	rows, err := q.db.Query(ctx, findOrganizationsBack, arg.After, arg.Pattern, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -107,9 +104,6 @@ func (q *Queries) FindOrganizationsBack(ctx context.Context, arg FindOrganizatio
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -122,7 +116,7 @@ UPDATE people SET revision = revision WHERE operator RETURNING id
 
 // The row locks order changes of operators.
 func (q *Queries) LockOperators(ctx context.Context) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, lockOperators)
+	rows, err := q.db.Query(ctx, lockOperators)
 	if err != nil {
 		return nil, err
 	}
@@ -134,9 +128,6 @@ func (q *Queries) LockOperators(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 		items = append(items, id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -168,7 +159,7 @@ type PlaceOfRow struct {
 
 // A person's role in an organization (”: none), and whether the person visits it as operator.
 func (q *Queries) PlaceOf(ctx context.Context, arg PlaceOfParams) (PlaceOfRow, error) {
-	row := q.db.QueryRowContext(ctx, placeOf, arg.PersonID, arg.Now, arg.OrganizationID)
+	row := q.db.QueryRow(ctx, placeOf, arg.PersonID, arg.Now, arg.OrganizationID)
 	var i PlaceOfRow
 	err := row.Scan(
 		&i.ID,
@@ -192,7 +183,7 @@ type PutOperatorVisitParams struct {
 }
 
 func (q *Queries) PutOperatorVisit(ctx context.Context, arg PutOperatorVisitParams) error {
-	_, err := q.db.ExecContext(ctx, putOperatorVisit, arg.PersonID, arg.OrganizationID, arg.ExpiresAt)
+	_, err := q.db.Exec(ctx, putOperatorVisit, arg.PersonID, arg.OrganizationID, arg.ExpiresAt)
 	return err
 }
 
@@ -207,11 +198,11 @@ type SetSuspendedParams struct {
 }
 
 func (q *Queries) SetSuspended(ctx context.Context, arg SetSuspendedParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setSuspended, arg.SuspendedAt, arg.ID)
+	result, err := q.db.Exec(ctx, setSuspended, arg.SuspendedAt, arg.ID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const sweepOperatorVisits = `-- name: SweepOperatorVisits :execrows
@@ -219,9 +210,9 @@ DELETE FROM operator_visits WHERE expires_at < $1
 `
 
 func (q *Queries) SweepOperatorVisits(ctx context.Context, now int64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, sweepOperatorVisits, now)
+	result, err := q.db.Exec(ctx, sweepOperatorVisits, now)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }

@@ -24,7 +24,7 @@ type CountManyOrganizationWorksParams struct {
 
 // The daily counts without the erased works: their cost does not grow with the works.
 func (q *Queries) CountManyOrganizationWorks(ctx context.Context, arg CountManyOrganizationWorksParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countManyOrganizationWorks, arg.OrganizationID, arg.Network, arg.Test)
+	row := q.db.QueryRow(ctx, countManyOrganizationWorks, arg.OrganizationID, arg.Network, arg.Test)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -47,7 +47,7 @@ type CountOrganizationWorksParams struct {
 
 // The works with a title, among a number of works that were changed last.
 func (q *Queries) CountOrganizationWorks(ctx context.Context, arg CountOrganizationWorksParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countOrganizationWorks,
+	row := q.db.QueryRow(ctx, countOrganizationWorks,
 		arg.OrganizationID,
 		arg.Network,
 		arg.Test,
@@ -73,7 +73,7 @@ type CountSomeOrganizationWorksParams struct {
 
 // At most a number of works.
 func (q *Queries) CountSomeOrganizationWorks(ctx context.Context, arg CountSomeOrganizationWorksParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countSomeOrganizationWorks,
+	row := q.db.QueryRow(ctx, countSomeOrganizationWorks,
 		arg.OrganizationID,
 		arg.Network,
 		arg.Test,
@@ -107,7 +107,7 @@ type LastReadOfOrganizationRow struct {
 
 // The last work that OrganizationWorks reads, if it does not read all of them: skip is one less than what it reads.
 func (q *Queries) LastReadOfOrganization(ctx context.Context, arg LastReadOfOrganizationParams) (LastReadOfOrganizationRow, error) {
-	row := q.db.QueryRowContext(ctx, lastReadOfOrganization,
+	row := q.db.QueryRow(ctx, lastReadOfOrganization,
 		arg.OrganizationID,
 		arg.Network,
 		arg.Test,
@@ -152,7 +152,7 @@ type OrganizationWorksRow struct {
 // The works of an organization on one network, without the erased ones, the last changed first. It reads a
 // limited number of works, whatever their titles.
 func (q *Queries) OrganizationWorks(ctx context.Context, arg OrganizationWorksParams) ([]OrganizationWorksRow, error) {
-	rows, err := q.db.QueryContext(ctx, organizationWorks,
+	rows, err := q.db.Query(ctx, organizationWorks,
 		arg.OrganizationID,
 		arg.Network,
 		arg.Test,
@@ -215,9 +215,6 @@ func (q *Queries) OrganizationWorks(ctx context.Context, arg OrganizationWorksPa
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

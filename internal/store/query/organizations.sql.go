@@ -15,7 +15,7 @@ DELETE FROM organization_logos WHERE organization_id = $1
 `
 
 func (q *Queries) DeleteLogo(ctx context.Context, organizationID string) error {
-	_, err := q.db.ExecContext(ctx, deleteLogo, organizationID)
+	_, err := q.db.Exec(ctx, deleteLogo, organizationID)
 	return err
 }
 
@@ -24,7 +24,7 @@ SELECT organization_id, image, hash, width, height, created_at FROM organization
 `
 
 func (q *Queries) GetLogo(ctx context.Context, organizationID string) (OrganizationLogo, error) {
-	row := q.db.QueryRowContext(ctx, getLogo, organizationID)
+	row := q.db.QueryRow(ctx, getLogo, organizationID)
 	var i OrganizationLogo
 	err := row.Scan(
 		&i.OrganizationID,
@@ -42,7 +42,7 @@ SELECT id, name, suspended_at, widget_enabled, max_file_size, access_code_ttl, d
 `
 
 func (q *Queries) GetOrganization(ctx context.Context, id string) (Organization, error) {
-	row := q.db.QueryRowContext(ctx, getOrganization, id)
+	row := q.db.QueryRow(ctx, getOrganization, id)
 	var i Organization
 	err := row.Scan(
 		&i.ID,
@@ -75,7 +75,7 @@ type InsertOrganizationParams struct {
 }
 
 func (q *Queries) InsertOrganization(ctx context.Context, arg InsertOrganizationParams) error {
-	_, err := q.db.ExecContext(ctx, insertOrganization, arg.ID, arg.Name, arg.CreatedAt)
+	_, err := q.db.Exec(ctx, insertOrganization, arg.ID, arg.Name, arg.CreatedAt)
 	return err
 }
 
@@ -89,7 +89,7 @@ type ListOrganizationsParams struct {
 }
 
 func (q *Queries) ListOrganizations(ctx context.Context, arg ListOrganizationsParams) ([]Organization, error) {
-	rows, err := q.db.QueryContext(ctx, listOrganizations, arg.After, arg.Lim)
+	rows, err := q.db.Query(ctx, listOrganizations, arg.After, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -118,9 +118,6 @@ func (q *Queries) ListOrganizations(ctx context.Context, arg ListOrganizationsPa
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -132,7 +129,7 @@ UPDATE organizations SET quota = quota WHERE id = $1
 `
 
 func (q *Queries) LockOrganization(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, lockOrganization, id)
+	_, err := q.db.Exec(ctx, lockOrganization, id)
 	return err
 }
 
@@ -152,7 +149,7 @@ type PutLogoParams struct {
 }
 
 func (q *Queries) PutLogo(ctx context.Context, arg PutLogoParams) error {
-	_, err := q.db.ExecContext(ctx, putLogo,
+	_, err := q.db.Exec(ctx, putLogo,
 		arg.OrganizationID,
 		arg.Image,
 		arg.Hash,
@@ -189,7 +186,7 @@ type SetOrganizationParams struct {
 }
 
 func (q *Queries) SetOrganization(ctx context.Context, arg SetOrganizationParams) error {
-	_, err := q.db.ExecContext(ctx, setOrganization,
+	_, err := q.db.Exec(ctx, setOrganization,
 		arg.Name,
 		arg.SuspendedAt,
 		arg.WidgetEnabled,

@@ -21,11 +21,11 @@ type AddOriginParams struct {
 }
 
 func (q *Queries) AddOrigin(ctx context.Context, arg AddOriginParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, addOrigin, arg.OrganizationID, arg.Pattern, arg.CreatedAt)
+	result, err := q.db.Exec(ctx, addOrigin, arg.OrganizationID, arg.Pattern, arg.CreatedAt)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const allOrigins = `-- name: AllOrigins :many
@@ -33,7 +33,7 @@ SELECT DISTINCT pattern FROM origins
 `
 
 func (q *Queries) AllOrigins(ctx context.Context) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, allOrigins)
+	rows, err := q.db.Query(ctx, allOrigins)
 	if err != nil {
 		return nil, err
 	}
@@ -46,9 +46,6 @@ func (q *Queries) AllOrigins(ctx context.Context) ([]string, error) {
 		}
 		items = append(items, pattern)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -60,7 +57,7 @@ SELECT organization_id, pattern, created_at FROM origins WHERE organization_id =
 `
 
 func (q *Queries) ListOrigins(ctx context.Context, organizationID string) ([]Origin, error) {
-	rows, err := q.db.QueryContext(ctx, listOrigins, organizationID)
+	rows, err := q.db.Query(ctx, listOrigins, organizationID)
 	if err != nil {
 		return nil, err
 	}
@@ -72,9 +69,6 @@ func (q *Queries) ListOrigins(ctx context.Context, organizationID string) ([]Ori
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -92,9 +86,9 @@ type RemoveOriginParams struct {
 }
 
 func (q *Queries) RemoveOrigin(ctx context.Context, arg RemoveOriginParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, removeOrigin, arg.OrganizationID, arg.Pattern)
+	result, err := q.db.Exec(ctx, removeOrigin, arg.OrganizationID, arg.Pattern)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }

@@ -30,7 +30,7 @@ type CountDeliveriesRow struct {
 
 // A delivery with a lane, and one without, are in different indexes. A kind has only one of both.
 func (q *Queries) CountDeliveries(ctx context.Context, arg CountDeliveriesParams) (CountDeliveriesRow, error) {
-	row := q.db.QueryRowContext(ctx, countDeliveries, arg.Kind, arg.Now)
+	row := q.db.QueryRow(ctx, countDeliveries, arg.Kind, arg.Now)
 	var i CountDeliveriesRow
 	err := row.Scan(
 		&i.Waiting,
@@ -55,7 +55,7 @@ type EnqueueDeliveryParams struct {
 }
 
 func (q *Queries) EnqueueDelivery(ctx context.Context, arg EnqueueDeliveryParams) error {
-	_, err := q.db.ExecContext(ctx, enqueueDelivery,
+	_, err := q.db.Exec(ctx, enqueueDelivery,
 		arg.Kind,
 		arg.Subject,
 		arg.WorkID,
@@ -75,7 +75,7 @@ type FinishDeliveryParams struct {
 }
 
 func (q *Queries) FinishDelivery(ctx context.Context, arg FinishDeliveryParams) error {
-	_, err := q.db.ExecContext(ctx, finishDelivery, arg.Kind, arg.Subject)
+	_, err := q.db.Exec(ctx, finishDelivery, arg.Kind, arg.Subject)
 	return err
 }
 
@@ -92,7 +92,7 @@ type LeaseDeliveryParams struct {
 
 // Only if the row is unchanged: two workers never take the same delivery.
 func (q *Queries) LeaseDelivery(ctx context.Context, arg LeaseDeliveryParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, leaseDelivery,
+	result, err := q.db.Exec(ctx, leaseDelivery,
 		arg.Until,
 		arg.Kind,
 		arg.Subject,
@@ -101,7 +101,7 @@ func (q *Queries) LeaseDelivery(ctx context.Context, arg LeaseDeliveryParams) (i
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const nextDelivery = `-- name: NextDelivery :one
@@ -127,7 +127,7 @@ type NextDeliveryParams struct {
 // that were tried. A join with o would leave the order to the database, which could skip
 // an organization.
 func (q *Queries) NextDelivery(ctx context.Context, arg NextDeliveryParams) (Delivery, error) {
-	row := q.db.QueryRowContext(ctx, nextDelivery, arg.Kind, arg.Now, arg.After)
+	row := q.db.QueryRow(ctx, nextDelivery, arg.Kind, arg.Now, arg.After)
 	var i Delivery
 	err := row.Scan(
 		&i.Kind,
@@ -155,7 +155,7 @@ type OldestDeliveryParams struct {
 
 // The oldest delivery of an organization that was never tried.
 func (q *Queries) OldestDelivery(ctx context.Context, arg OldestDeliveryParams) (Delivery, error) {
-	row := q.db.QueryRowContext(ctx, oldestDelivery, arg.Kind, arg.OrganizationID)
+	row := q.db.QueryRow(ctx, oldestDelivery, arg.Kind, arg.OrganizationID)
 	var i Delivery
 	err := row.Scan(
 		&i.Kind,
@@ -186,7 +186,7 @@ type RetryDeliveryParams struct {
 
 // Like ReturnDelivery.
 func (q *Queries) RetryDelivery(ctx context.Context, arg RetryDeliveryParams) error {
-	_, err := q.db.ExecContext(ctx, retryDelivery,
+	_, err := q.db.Exec(ctx, retryDelivery,
 		arg.DueAt,
 		arg.LastError,
 		arg.Kind,
@@ -209,7 +209,7 @@ type ReturnDeliveryParams struct {
 
 // Only while the caller has the lease.
 func (q *Queries) ReturnDelivery(ctx context.Context, arg ReturnDeliveryParams) error {
-	_, err := q.db.ExecContext(ctx, returnDelivery,
+	_, err := q.db.Exec(ctx, returnDelivery,
 		arg.DueAt,
 		arg.Kind,
 		arg.Subject,

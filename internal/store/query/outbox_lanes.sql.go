@@ -25,7 +25,7 @@ type ClaimLaneParams struct {
 
 // A lane belongs to one worker, until its lease expires.
 func (q *Queries) ClaimLane(ctx context.Context, arg ClaimLaneParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, claimLane,
+	result, err := q.db.Exec(ctx, claimLane,
 		arg.Kind,
 		arg.Lane,
 		arg.Owner,
@@ -35,7 +35,7 @@ func (q *Queries) ClaimLane(ctx context.Context, arg ClaimLaneParams) (int64, er
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const deliveryDue = `-- name: DeliveryDue :one
@@ -48,7 +48,7 @@ type DeliveryDueParams struct {
 }
 
 func (q *Queries) DeliveryDue(ctx context.Context, arg DeliveryDueParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, deliveryDue, arg.Kind, arg.Subject)
+	row := q.db.QueryRow(ctx, deliveryDue, arg.Kind, arg.Subject)
 	var due_at int64
 	err := row.Scan(&due_at)
 	return due_at, err
@@ -77,7 +77,7 @@ type DueLanesParams struct {
 // The lanes after one lane, in their order, that have a delivery that is due. A lane that another
 // worker serves is left out.
 func (q *Queries) DueLanes(ctx context.Context, arg DueLanesParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, dueLanes,
+	rows, err := q.db.Query(ctx, dueLanes,
 		arg.Kind,
 		arg.Now,
 		arg.Owner,
@@ -95,9 +95,6 @@ func (q *Queries) DueLanes(ctx context.Context, arg DueLanesParams) ([]string, e
 			return nil, err
 		}
 		items = append(items, lane)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -121,7 +118,7 @@ type EnqueueInLaneParams struct {
 }
 
 func (q *Queries) EnqueueInLane(ctx context.Context, arg EnqueueInLaneParams) error {
-	_, err := q.db.ExecContext(ctx, enqueueInLane,
+	_, err := q.db.Exec(ctx, enqueueInLane,
 		arg.Kind,
 		arg.Subject,
 		arg.Lane,
@@ -148,7 +145,7 @@ type FinishDeliveriesParams struct {
 
 // The deliveries of several subjects of the same length, joined.
 func (q *Queries) FinishDeliveries(ctx context.Context, arg FinishDeliveriesParams) error {
-	_, err := q.db.ExecContext(ctx, finishDeliveries,
+	_, err := q.db.Exec(ctx, finishDeliveries,
 		arg.Kind,
 		arg.Joined,
 		arg.Length,
@@ -170,11 +167,11 @@ type HurryDeliveryParams struct {
 
 // The next round of a delivery begins now.
 func (q *Queries) HurryDelivery(ctx context.Context, arg HurryDeliveryParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, hurryDelivery, arg.Now, arg.Kind, arg.Subject)
+	result, err := q.db.Exec(ctx, hurryDelivery, arg.Now, arg.Kind, arg.Subject)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const laneDeliveries = `-- name: LaneDeliveries :many
@@ -197,7 +194,7 @@ type LaneDeliveriesParams struct {
 // The deliveries of a lane that are due after one of them, the oldest first; none if the lane
 // belongs to another worker.
 func (q *Queries) LaneDeliveries(ctx context.Context, arg LaneDeliveriesParams) ([]Delivery, error) {
-	rows, err := q.db.QueryContext(ctx, laneDeliveries,
+	rows, err := q.db.Query(ctx, laneDeliveries,
 		arg.Kind,
 		arg.Lane,
 		arg.Now,
@@ -228,9 +225,6 @@ func (q *Queries) LaneDeliveries(ctx context.Context, arg LaneDeliveriesParams) 
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -248,7 +242,7 @@ type ReleaseLaneParams struct {
 }
 
 func (q *Queries) ReleaseLane(ctx context.Context, arg ReleaseLaneParams) error {
-	_, err := q.db.ExecContext(ctx, releaseLane, arg.Kind, arg.Lane, arg.Owner)
+	_, err := q.db.Exec(ctx, releaseLane, arg.Kind, arg.Lane, arg.Owner)
 	return err
 }
 
@@ -263,6 +257,6 @@ type RenewLanesParams struct {
 }
 
 func (q *Queries) RenewLanes(ctx context.Context, arg RenewLanesParams) error {
-	_, err := q.db.ExecContext(ctx, renewLanes, arg.Until, arg.Kind, arg.Owner)
+	_, err := q.db.Exec(ctx, renewLanes, arg.Until, arg.Kind, arg.Owner)
 	return err
 }

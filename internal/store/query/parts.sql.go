@@ -20,11 +20,11 @@ type CompletePartUploadParams struct {
 }
 
 func (q *Queries) CompletePartUpload(ctx context.Context, arg CompletePartUploadParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, completePartUpload, arg.Now, arg.JobID, arg.StoreID)
+	result, err := q.db.Exec(ctx, completePartUpload, arg.Now, arg.JobID, arg.StoreID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const deletePartUpload = `-- name: DeletePartUpload :exec
@@ -32,7 +32,7 @@ DELETE FROM part_uploads WHERE job_id = $1
 `
 
 func (q *Queries) DeletePartUpload(ctx context.Context, jobID string) error {
-	_, err := q.db.ExecContext(ctx, deletePartUpload, jobID)
+	_, err := q.db.Exec(ctx, deletePartUpload, jobID)
 	return err
 }
 
@@ -46,7 +46,7 @@ type EndPartUploadParams struct {
 }
 
 func (q *Queries) EndPartUpload(ctx context.Context, arg EndPartUploadParams) error {
-	_, err := q.db.ExecContext(ctx, endPartUpload, arg.JobID, arg.StoreID)
+	_, err := q.db.Exec(ctx, endPartUpload, arg.JobID, arg.StoreID)
 	return err
 }
 
@@ -55,7 +55,7 @@ SELECT job_id, store_id, size_bytes, part_bytes, begun_at, completed_at FROM par
 `
 
 func (q *Queries) GetPartUpload(ctx context.Context, jobID string) (PartUpload, error) {
-	row := q.db.QueryRowContext(ctx, getPartUpload, jobID)
+	row := q.db.QueryRow(ctx, getPartUpload, jobID)
 	var i PartUpload
 	err := row.Scan(
 		&i.JobID,
@@ -83,7 +83,7 @@ type InsertPartUploadParams struct {
 }
 
 func (q *Queries) InsertPartUpload(ctx context.Context, arg InsertPartUploadParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertPartUpload,
+	result, err := q.db.Exec(ctx, insertPartUpload,
 		arg.JobID,
 		arg.StoreID,
 		arg.SizeBytes,
@@ -93,7 +93,7 @@ func (q *Queries) InsertPartUpload(ctx context.Context, arg InsertPartUploadPara
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const landParts = `-- name: LandParts :execrows
@@ -109,9 +109,9 @@ type LandPartsParams struct {
 
 // Parts land at the same time: the larger count is the newer one.
 func (q *Queries) LandParts(ctx context.Context, arg LandPartsParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, landParts, arg.Bytes, arg.ID, arg.Now)
+	result, err := q.db.Exec(ctx, landParts, arg.Bytes, arg.ID, arg.Now)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }

@@ -15,7 +15,7 @@ SELECT CAST(EXISTS (SELECT 1 FROM people) AS BOOLEAN) AS found
 `
 
 func (q *Queries) AnyPerson(ctx context.Context) (bool, error) {
-	row := q.db.QueryRowContext(ctx, anyPerson)
+	row := q.db.QueryRow(ctx, anyPerson)
 	var found bool
 	err := row.Scan(&found)
 	return found, err
@@ -26,7 +26,7 @@ SELECT CAST(COUNT(*) AS BIGINT) FROM memberships WHERE person_id = $1
 `
 
 func (q *Queries) CountMembershipsOfPerson(ctx context.Context, personID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countMembershipsOfPerson, personID)
+	row := q.db.QueryRow(ctx, countMembershipsOfPerson, personID)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -37,7 +37,7 @@ SELECT CAST(COUNT(*) AS BIGINT) FROM memberships WHERE organization_id = $1 AND 
 `
 
 func (q *Queries) CountOwners(ctx context.Context, organizationID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countOwners, organizationID)
+	row := q.db.QueryRow(ctx, countOwners, organizationID)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -53,11 +53,11 @@ type DeleteMembershipParams struct {
 }
 
 func (q *Queries) DeleteMembership(ctx context.Context, arg DeleteMembershipParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteMembership, arg.OrganizationID, arg.PersonID)
+	result, err := q.db.Exec(ctx, deleteMembership, arg.OrganizationID, arg.PersonID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const deleteMembershipsOfPerson = `-- name: DeleteMembershipsOfPerson :exec
@@ -65,7 +65,7 @@ DELETE FROM memberships WHERE person_id = $1
 `
 
 func (q *Queries) DeleteMembershipsOfPerson(ctx context.Context, personID string) error {
-	_, err := q.db.ExecContext(ctx, deleteMembershipsOfPerson, personID)
+	_, err := q.db.Exec(ctx, deleteMembershipsOfPerson, personID)
 	return err
 }
 
@@ -81,7 +81,7 @@ type DeleteOldestPersonSessionsParams struct {
 
 // Only the newest sessions stay.
 func (q *Queries) DeleteOldestPersonSessions(ctx context.Context, arg DeleteOldestPersonSessionsParams) error {
-	_, err := q.db.ExecContext(ctx, deleteOldestPersonSessions, arg.PersonID, arg.Keep)
+	_, err := q.db.Exec(ctx, deleteOldestPersonSessions, arg.PersonID, arg.Keep)
 	return err
 }
 
@@ -90,7 +90,7 @@ DELETE FROM people WHERE id = $1
 `
 
 func (q *Queries) DeletePerson(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, deletePerson, id)
+	_, err := q.db.Exec(ctx, deletePerson, id)
 	return err
 }
 
@@ -104,11 +104,11 @@ type DeletePersonSessionParams struct {
 }
 
 func (q *Queries) DeletePersonSession(ctx context.Context, arg DeletePersonSessionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deletePersonSession, arg.ID, arg.PersonID)
+	result, err := q.db.Exec(ctx, deletePersonSession, arg.ID, arg.PersonID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const deletePersonSessions = `-- name: DeletePersonSessions :execrows
@@ -122,11 +122,11 @@ type DeletePersonSessionsParams struct {
 
 // All sessions of a person, except for one; ” keeps none.
 func (q *Queries) DeletePersonSessions(ctx context.Context, arg DeletePersonSessionsParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deletePersonSessions, arg.PersonID, arg.Keep)
+	result, err := q.db.Exec(ctx, deletePersonSessions, arg.PersonID, arg.Keep)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const getMember = `-- name: GetMember :one
@@ -150,7 +150,7 @@ type GetMemberRow struct {
 }
 
 func (q *Queries) GetMember(ctx context.Context, arg GetMemberParams) (GetMemberRow, error) {
-	row := q.db.QueryRowContext(ctx, getMember, arg.OrganizationID, arg.PersonID)
+	row := q.db.QueryRow(ctx, getMember, arg.OrganizationID, arg.PersonID)
 	var i GetMemberRow
 	err := row.Scan(
 		&i.PersonID,
@@ -174,7 +174,7 @@ type GetMembershipParams struct {
 }
 
 func (q *Queries) GetMembership(ctx context.Context, arg GetMembershipParams) (Membership, error) {
-	row := q.db.QueryRowContext(ctx, getMembership, arg.OrganizationID, arg.PersonID)
+	row := q.db.QueryRow(ctx, getMembership, arg.OrganizationID, arg.PersonID)
 	var i Membership
 	err := row.Scan(
 		&i.OrganizationID,
@@ -191,7 +191,7 @@ SELECT id, email, name, language, email_verified, password_hash, operator, totp_
 `
 
 func (q *Queries) GetPerson(ctx context.Context, id string) (Person, error) {
-	row := q.db.QueryRowContext(ctx, getPerson, id)
+	row := q.db.QueryRow(ctx, getPerson, id)
 	var i Person
 	err := row.Scan(
 		&i.ID,
@@ -226,7 +226,7 @@ type InsertMembershipParams struct {
 }
 
 func (q *Queries) InsertMembership(ctx context.Context, arg InsertMembershipParams) error {
-	_, err := q.db.ExecContext(ctx, insertMembership,
+	_, err := q.db.Exec(ctx, insertMembership,
 		arg.OrganizationID,
 		arg.PersonID,
 		arg.Email,
@@ -253,7 +253,7 @@ type InsertPersonParams struct {
 }
 
 func (q *Queries) InsertPerson(ctx context.Context, arg InsertPersonParams) error {
-	_, err := q.db.ExecContext(ctx, insertPerson,
+	_, err := q.db.Exec(ctx, insertPerson,
 		arg.ID,
 		arg.Email,
 		arg.EmailVerified,
@@ -283,7 +283,7 @@ type InsertPersonSessionParams struct {
 }
 
 func (q *Queries) InsertPersonSession(ctx context.Context, arg InsertPersonSessionParams) error {
-	_, err := q.db.ExecContext(ctx, insertPersonSession,
+	_, err := q.db.Exec(ctx, insertPersonSession,
 		arg.Hash,
 		arg.ID,
 		arg.PersonID,
@@ -321,7 +321,7 @@ type ListMembersRow struct {
 }
 
 func (q *Queries) ListMembers(ctx context.Context, arg ListMembersParams) ([]ListMembersRow, error) {
-	rows, err := q.db.QueryContext(ctx, listMembers,
+	rows, err := q.db.Query(ctx, listMembers,
 		arg.OrganizationID,
 		arg.After,
 		arg.Pattern,
@@ -346,9 +346,6 @@ func (q *Queries) ListMembers(ctx context.Context, arg ListMembersParams) ([]Lis
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -381,7 +378,7 @@ type ListMembersBackRow struct {
 }
 
 func (q *Queries) ListMembersBack(ctx context.Context, arg ListMembersBackParams) ([]ListMembersBackRow, error) {
-	rows, err := q.db.QueryContext(ctx, listMembersBack,
+	rows, err := q.db.Query(ctx, listMembersBack,
 		arg.OrganizationID,
 		arg.Before,
 		arg.Pattern,
@@ -406,9 +403,6 @@ func (q *Queries) ListMembersBack(ctx context.Context, arg ListMembersBackParams
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -435,7 +429,7 @@ type ListMembershipsOfPersonRow struct {
 }
 
 func (q *Queries) ListMembershipsOfPerson(ctx context.Context, arg ListMembershipsOfPersonParams) ([]ListMembershipsOfPersonRow, error) {
-	rows, err := q.db.QueryContext(ctx, listMembershipsOfPerson, arg.PersonID, arg.After, arg.Lim)
+	rows, err := q.db.Query(ctx, listMembershipsOfPerson, arg.PersonID, arg.After, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -452,9 +446,6 @@ func (q *Queries) ListMembershipsOfPerson(ctx context.Context, arg ListMembershi
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -481,7 +472,7 @@ type ListOwnedAloneRow struct {
 
 // The organizations whose only owner is the person.
 func (q *Queries) ListOwnedAlone(ctx context.Context, arg ListOwnedAloneParams) ([]ListOwnedAloneRow, error) {
-	rows, err := q.db.QueryContext(ctx, listOwnedAlone, arg.PersonID, arg.Lim)
+	rows, err := q.db.Query(ctx, listOwnedAlone, arg.PersonID, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -493,9 +484,6 @@ func (q *Queries) ListOwnedAlone(ctx context.Context, arg ListOwnedAloneParams) 
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -514,7 +502,7 @@ type ListPeopleParams struct {
 }
 
 func (q *Queries) ListPeople(ctx context.Context, arg ListPeopleParams) ([]Person, error) {
-	rows, err := q.db.QueryContext(ctx, listPeople, arg.After, arg.Pattern, arg.Lim)
+	rows, err := q.db.Query(ctx, listPeople, arg.After, arg.Pattern, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -541,9 +529,6 @@ func (q *Queries) ListPeople(ctx context.Context, arg ListPeopleParams) ([]Perso
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -562,7 +547,7 @@ type ListPeopleBackParams struct {
 }
 
 func (q *Queries) ListPeopleBack(ctx context.Context, arg ListPeopleBackParams) ([]Person, error) {
-	rows, err := q.db.QueryContext(ctx, listPeopleBack, arg.Before, arg.Pattern, arg.Lim)
+	rows, err := q.db.Query(ctx, listPeopleBack, arg.Before, arg.Pattern, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -590,9 +575,6 @@ func (q *Queries) ListPeopleBack(ctx context.Context, arg ListPeopleBackParams) 
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -610,7 +592,7 @@ type ListPersonSessionsParams struct {
 }
 
 func (q *Queries) ListPersonSessions(ctx context.Context, arg ListPersonSessionsParams) ([]PersonSession, error) {
-	rows, err := q.db.QueryContext(ctx, listPersonSessions, arg.PersonID, arg.Now, arg.Lim)
+	rows, err := q.db.Query(ctx, listPersonSessions, arg.PersonID, arg.Now, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -633,9 +615,6 @@ func (q *Queries) ListPersonSessions(ctx context.Context, arg ListPersonSessions
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -648,7 +627,7 @@ UPDATE people SET revision = revision WHERE id = $1 RETURNING id, email, name, l
 
 // The row lock orders changes of one person.
 func (q *Queries) LockPerson(ctx context.Context, id string) (Person, error) {
-	row := q.db.QueryRowContext(ctx, lockPerson, id)
+	row := q.db.QueryRow(ctx, lockPerson, id)
 	var i Person
 	err := row.Scan(
 		&i.ID,
@@ -679,7 +658,7 @@ type MembershipRoleParams struct {
 }
 
 func (q *Queries) MembershipRole(ctx context.Context, arg MembershipRoleParams) (string, error) {
-	row := q.db.QueryRowContext(ctx, membershipRole, arg.OrganizationID, arg.PersonID)
+	row := q.db.QueryRow(ctx, membershipRole, arg.OrganizationID, arg.PersonID)
 	var role string
 	err := row.Scan(&role)
 	return role, err
@@ -690,7 +669,7 @@ SELECT id, email, name, language, email_verified, password_hash, operator, totp_
 `
 
 func (q *Queries) PersonByEmail(ctx context.Context, email string) (Person, error) {
-	row := q.db.QueryRowContext(ctx, personByEmail, email)
+	row := q.db.QueryRow(ctx, personByEmail, email)
 	var i Person
 	err := row.Scan(
 		&i.ID,
@@ -721,7 +700,7 @@ type PersonSessionByHashRow struct {
 }
 
 func (q *Queries) PersonSessionByHash(ctx context.Context, hash []byte) (PersonSessionByHashRow, error) {
-	row := q.db.QueryRowContext(ctx, personSessionByHash, hash)
+	row := q.db.QueryRow(ctx, personSessionByHash, hash)
 	var i PersonSessionByHashRow
 	err := row.Scan(
 		&i.PersonSession.Hash,
@@ -762,11 +741,11 @@ type RotatePersonSessionParams struct {
 }
 
 func (q *Queries) RotatePersonSession(ctx context.Context, arg RotatePersonSessionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, rotatePersonSession, arg.NewHash, arg.Now, arg.Hash)
+	result, err := q.db.Exec(ctx, rotatePersonSession, arg.NewHash, arg.Now, arg.Hash)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const setMembershipRole = `-- name: SetMembershipRole :execrows
@@ -780,11 +759,11 @@ type SetMembershipRoleParams struct {
 }
 
 func (q *Queries) SetMembershipRole(ctx context.Context, arg SetMembershipRoleParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setMembershipRole, arg.Role, arg.OrganizationID, arg.PersonID)
+	result, err := q.db.Exec(ctx, setMembershipRole, arg.Role, arg.OrganizationID, arg.PersonID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const setMembershipsEmail = `-- name: SetMembershipsEmail :exec
@@ -797,7 +776,7 @@ type SetMembershipsEmailParams struct {
 }
 
 func (q *Queries) SetMembershipsEmail(ctx context.Context, arg SetMembershipsEmailParams) error {
-	_, err := q.db.ExecContext(ctx, setMembershipsEmail, arg.Email, arg.PersonID)
+	_, err := q.db.Exec(ctx, setMembershipsEmail, arg.Email, arg.PersonID)
 	return err
 }
 
@@ -812,7 +791,7 @@ type SetPersonEmailParams struct {
 }
 
 func (q *Queries) SetPersonEmail(ctx context.Context, arg SetPersonEmailParams) error {
-	_, err := q.db.ExecContext(ctx, setPersonEmail, arg.Email, arg.EmailVerified, arg.ID)
+	_, err := q.db.Exec(ctx, setPersonEmail, arg.Email, arg.EmailVerified, arg.ID)
 	return err
 }
 
@@ -826,7 +805,7 @@ type SetPersonNewEmailParams struct {
 }
 
 func (q *Queries) SetPersonNewEmail(ctx context.Context, arg SetPersonNewEmailParams) error {
-	_, err := q.db.ExecContext(ctx, setPersonNewEmail, arg.NewEmail, arg.ID)
+	_, err := q.db.Exec(ctx, setPersonNewEmail, arg.NewEmail, arg.ID)
 	return err
 }
 
@@ -840,7 +819,7 @@ type SetPersonOperatorParams struct {
 }
 
 func (q *Queries) SetPersonOperator(ctx context.Context, arg SetPersonOperatorParams) error {
-	_, err := q.db.ExecContext(ctx, setPersonOperator, arg.Operator, arg.ID)
+	_, err := q.db.Exec(ctx, setPersonOperator, arg.Operator, arg.ID)
 	return err
 }
 
@@ -854,7 +833,7 @@ type SetPersonPasswordParams struct {
 }
 
 func (q *Queries) SetPersonPassword(ctx context.Context, arg SetPersonPasswordParams) error {
-	_, err := q.db.ExecContext(ctx, setPersonPassword, arg.PasswordHash, arg.ID)
+	_, err := q.db.Exec(ctx, setPersonPassword, arg.PasswordHash, arg.ID)
 	return err
 }
 
@@ -870,7 +849,7 @@ type SetPersonProfileParams struct {
 }
 
 func (q *Queries) SetPersonProfile(ctx context.Context, arg SetPersonProfileParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setPersonProfile,
+	result, err := q.db.Exec(ctx, setPersonProfile,
 		arg.Name,
 		arg.Language,
 		arg.ID,
@@ -879,7 +858,7 @@ func (q *Queries) SetPersonProfile(ctx context.Context, arg SetPersonProfilePara
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const setPersonTOTP = `-- name: SetPersonTOTP :exec
@@ -894,7 +873,7 @@ type SetPersonTOTPParams struct {
 }
 
 func (q *Queries) SetPersonTOTP(ctx context.Context, arg SetPersonTOTPParams) error {
-	_, err := q.db.ExecContext(ctx, setPersonTOTP,
+	_, err := q.db.Exec(ctx, setPersonTOTP,
 		arg.TotpSecret,
 		arg.ConfirmedAt,
 		arg.Step,
@@ -908,7 +887,7 @@ UPDATE people SET email_verified = TRUE WHERE id = $1
 `
 
 func (q *Queries) SetPersonVerified(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, setPersonVerified, id)
+	_, err := q.db.Exec(ctx, setPersonVerified, id)
 	return err
 }
 
@@ -923,11 +902,11 @@ type SpendTOTPStepParams struct {
 
 // A code, and every older one, is accepted once.
 func (q *Queries) SpendTOTPStep(ctx context.Context, arg SpendTOTPStepParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, spendTOTPStep, arg.Step, arg.ID)
+	result, err := q.db.Exec(ctx, spendTOTPStep, arg.Step, arg.ID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const sweepPersonSessions = `-- name: SweepPersonSessions :execrows
@@ -935,11 +914,11 @@ DELETE FROM person_sessions WHERE expires_at < $1
 `
 
 func (q *Queries) SweepPersonSessions(ctx context.Context, now int64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, sweepPersonSessions, now)
+	result, err := q.db.Exec(ctx, sweepPersonSessions, now)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const touchPersonSession = `-- name: TouchPersonSession :exec
@@ -952,6 +931,6 @@ type TouchPersonSessionParams struct {
 }
 
 func (q *Queries) TouchPersonSession(ctx context.Context, arg TouchPersonSessionParams) error {
-	_, err := q.db.ExecContext(ctx, touchPersonSession, arg.Now, arg.Hash)
+	_, err := q.db.Exec(ctx, touchPersonSession, arg.Now, arg.Hash)
 	return err
 }

@@ -15,7 +15,7 @@ UPDATE people SET passkeys = (SELECT COUNT(*) FROM passkeys k WHERE k.person_id 
 
 // The count on the person, after a change of the passkeys.
 func (q *Queries) CountPasskeys(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, countPasskeys, id)
+	_, err := q.db.Exec(ctx, countPasskeys, id)
 	return err
 }
 
@@ -24,7 +24,7 @@ SELECT CAST(COUNT(*) AS BIGINT) FROM recovery_codes WHERE person_id = $1
 `
 
 func (q *Queries) CountRecoveryCodes(ctx context.Context, personID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countRecoveryCodes, personID)
+	row := q.db.QueryRow(ctx, countRecoveryCodes, personID)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -35,7 +35,7 @@ DELETE FROM identities WHERE person_id = $1
 `
 
 func (q *Queries) DeleteIdentities(ctx context.Context, personID string) error {
-	_, err := q.db.ExecContext(ctx, deleteIdentities, personID)
+	_, err := q.db.Exec(ctx, deleteIdentities, personID)
 	return err
 }
 
@@ -49,11 +49,11 @@ type DeleteIdentityParams struct {
 }
 
 func (q *Queries) DeleteIdentity(ctx context.Context, arg DeleteIdentityParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteIdentity, arg.PersonID, arg.Issuer)
+	result, err := q.db.Exec(ctx, deleteIdentity, arg.PersonID, arg.Issuer)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const deleteKnownDevice = `-- name: DeleteKnownDevice :exec
@@ -61,7 +61,7 @@ DELETE FROM known_devices WHERE hash = $1
 `
 
 func (q *Queries) DeleteKnownDevice(ctx context.Context, hash []byte) error {
-	_, err := q.db.ExecContext(ctx, deleteKnownDevice, hash)
+	_, err := q.db.Exec(ctx, deleteKnownDevice, hash)
 	return err
 }
 
@@ -70,7 +70,7 @@ DELETE FROM known_devices WHERE person_id = $1
 `
 
 func (q *Queries) DeleteKnownDevices(ctx context.Context, personID string) error {
-	_, err := q.db.ExecContext(ctx, deleteKnownDevices, personID)
+	_, err := q.db.Exec(ctx, deleteKnownDevices, personID)
 	return err
 }
 
@@ -85,7 +85,7 @@ type DeleteOldestKnownDevicesParams struct {
 }
 
 func (q *Queries) DeleteOldestKnownDevices(ctx context.Context, arg DeleteOldestKnownDevicesParams) error {
-	_, err := q.db.ExecContext(ctx, deleteOldestKnownDevices, arg.PersonID, arg.Keep)
+	_, err := q.db.Exec(ctx, deleteOldestKnownDevices, arg.PersonID, arg.Keep)
 	return err
 }
 
@@ -99,11 +99,11 @@ type DeletePasskeyParams struct {
 }
 
 func (q *Queries) DeletePasskey(ctx context.Context, arg DeletePasskeyParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deletePasskey, arg.ID, arg.PersonID)
+	result, err := q.db.Exec(ctx, deletePasskey, arg.ID, arg.PersonID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const deletePasskeys = `-- name: DeletePasskeys :exec
@@ -111,7 +111,7 @@ DELETE FROM passkeys WHERE person_id = $1
 `
 
 func (q *Queries) DeletePasskeys(ctx context.Context, personID string) error {
-	_, err := q.db.ExecContext(ctx, deletePasskeys, personID)
+	_, err := q.db.Exec(ctx, deletePasskeys, personID)
 	return err
 }
 
@@ -125,7 +125,7 @@ type DeletePersonLinksParams struct {
 }
 
 func (q *Queries) DeletePersonLinks(ctx context.Context, arg DeletePersonLinksParams) error {
-	_, err := q.db.ExecContext(ctx, deletePersonLinks, arg.Kind, arg.Ref)
+	_, err := q.db.Exec(ctx, deletePersonLinks, arg.Kind, arg.Ref)
 	return err
 }
 
@@ -134,7 +134,7 @@ DELETE FROM recovery_codes WHERE person_id = $1
 `
 
 func (q *Queries) DeleteRecoveryCodes(ctx context.Context, personID string) error {
-	_, err := q.db.ExecContext(ctx, deleteRecoveryCodes, personID)
+	_, err := q.db.Exec(ctx, deleteRecoveryCodes, personID)
 	return err
 }
 
@@ -149,7 +149,7 @@ type GetPersonLinkParams struct {
 }
 
 func (q *Queries) GetPersonLink(ctx context.Context, arg GetPersonLinkParams) (PersonLink, error) {
-	row := q.db.QueryRowContext(ctx, getPersonLink, arg.Hash, arg.Kind, arg.Now)
+	row := q.db.QueryRow(ctx, getPersonLink, arg.Hash, arg.Kind, arg.Now)
 	var i PersonLink
 	err := row.Scan(
 		&i.Hash,
@@ -174,7 +174,7 @@ type InsertIdentityParams struct {
 }
 
 func (q *Queries) InsertIdentity(ctx context.Context, arg InsertIdentityParams) error {
-	_, err := q.db.ExecContext(ctx, insertIdentity,
+	_, err := q.db.Exec(ctx, insertIdentity,
 		arg.Issuer,
 		arg.Subject,
 		arg.PersonID,
@@ -194,7 +194,7 @@ type InsertKnownDeviceParams struct {
 }
 
 func (q *Queries) InsertKnownDevice(ctx context.Context, arg InsertKnownDeviceParams) error {
-	_, err := q.db.ExecContext(ctx, insertKnownDevice, arg.Hash, arg.PersonID, arg.ExpiresAt)
+	_, err := q.db.Exec(ctx, insertKnownDevice, arg.Hash, arg.PersonID, arg.ExpiresAt)
 	return err
 }
 
@@ -212,7 +212,7 @@ type InsertPasskeyParams struct {
 }
 
 func (q *Queries) InsertPasskey(ctx context.Context, arg InsertPasskeyParams) error {
-	_, err := q.db.ExecContext(ctx, insertPasskey,
+	_, err := q.db.Exec(ctx, insertPasskey,
 		arg.ID,
 		arg.PersonID,
 		arg.Name,
@@ -236,7 +236,7 @@ type InsertPersonLinkParams struct {
 }
 
 func (q *Queries) InsertPersonLink(ctx context.Context, arg InsertPersonLinkParams) error {
-	_, err := q.db.ExecContext(ctx, insertPersonLink,
+	_, err := q.db.Exec(ctx, insertPersonLink,
 		arg.Hash,
 		arg.Kind,
 		arg.Ref,
@@ -259,7 +259,7 @@ type InsertPersonLinkOnceParams struct {
 }
 
 func (q *Queries) InsertPersonLinkOnce(ctx context.Context, arg InsertPersonLinkOnceParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertPersonLinkOnce,
+	result, err := q.db.Exec(ctx, insertPersonLinkOnce,
 		arg.Hash,
 		arg.Kind,
 		arg.Ref,
@@ -268,7 +268,7 @@ func (q *Queries) InsertPersonLinkOnce(ctx context.Context, arg InsertPersonLink
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const insertRecoveryCode = `-- name: InsertRecoveryCode :exec
@@ -281,7 +281,7 @@ type InsertRecoveryCodeParams struct {
 }
 
 func (q *Queries) InsertRecoveryCode(ctx context.Context, arg InsertRecoveryCodeParams) error {
-	_, err := q.db.ExecContext(ctx, insertRecoveryCode, arg.PersonID, arg.Hash)
+	_, err := q.db.Exec(ctx, insertRecoveryCode, arg.PersonID, arg.Hash)
 	return err
 }
 
@@ -295,7 +295,7 @@ type KnownDeviceParams struct {
 }
 
 func (q *Queries) KnownDevice(ctx context.Context, arg KnownDeviceParams) (string, error) {
-	row := q.db.QueryRowContext(ctx, knownDevice, arg.Hash, arg.Now)
+	row := q.db.QueryRow(ctx, knownDevice, arg.Hash, arg.Now)
 	var person_id string
 	err := row.Scan(&person_id)
 	return person_id, err
@@ -306,7 +306,7 @@ SELECT issuer, subject, person_id, created_at FROM identities WHERE person_id = 
 `
 
 func (q *Queries) ListIdentities(ctx context.Context, personID string) ([]Identity, error) {
-	rows, err := q.db.QueryContext(ctx, listIdentities, personID)
+	rows, err := q.db.Query(ctx, listIdentities, personID)
 	if err != nil {
 		return nil, err
 	}
@@ -324,9 +324,6 @@ func (q *Queries) ListIdentities(ctx context.Context, personID string) ([]Identi
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -338,7 +335,7 @@ SELECT id, person_id, name, credential, created_at, used_at FROM passkeys WHERE 
 `
 
 func (q *Queries) ListPasskeys(ctx context.Context, personID string) ([]Passkey, error) {
-	rows, err := q.db.QueryContext(ctx, listPasskeys, personID)
+	rows, err := q.db.Query(ctx, listPasskeys, personID)
 	if err != nil {
 		return nil, err
 	}
@@ -358,9 +355,6 @@ func (q *Queries) ListPasskeys(ctx context.Context, personID string) ([]Passkey,
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -377,7 +371,7 @@ type PersonByIdentityParams struct {
 }
 
 func (q *Queries) PersonByIdentity(ctx context.Context, arg PersonByIdentityParams) (Person, error) {
-	row := q.db.QueryRowContext(ctx, personByIdentity, arg.Issuer, arg.Subject)
+	row := q.db.QueryRow(ctx, personByIdentity, arg.Issuer, arg.Subject)
 	var i Person
 	err := row.Scan(
 		&i.ID,
@@ -403,11 +397,11 @@ DELETE FROM known_devices WHERE expires_at < $1
 `
 
 func (q *Queries) SweepKnownDevices(ctx context.Context, now int64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, sweepKnownDevices, now)
+	result, err := q.db.Exec(ctx, sweepKnownDevices, now)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const sweepPersonLinks = `-- name: SweepPersonLinks :execrows
@@ -415,11 +409,11 @@ DELETE FROM person_links WHERE expires_at < $1
 `
 
 func (q *Queries) SweepPersonLinks(ctx context.Context, now int64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, sweepPersonLinks, now)
+	result, err := q.db.Exec(ctx, sweepPersonLinks, now)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const takePersonLink = `-- name: TakePersonLink :one
@@ -434,7 +428,7 @@ type TakePersonLinkParams struct {
 
 // A link works once: only one transaction deletes its row.
 func (q *Queries) TakePersonLink(ctx context.Context, arg TakePersonLinkParams) (PersonLink, error) {
-	row := q.db.QueryRowContext(ctx, takePersonLink, arg.Hash, arg.Kind, arg.Now)
+	row := q.db.QueryRow(ctx, takePersonLink, arg.Hash, arg.Kind, arg.Now)
 	var i PersonLink
 	err := row.Scan(
 		&i.Hash,
@@ -457,11 +451,11 @@ type TakeRecoveryCodeParams struct {
 }
 
 func (q *Queries) TakeRecoveryCode(ctx context.Context, arg TakeRecoveryCodeParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, takeRecoveryCode, arg.PersonID, arg.Hash)
+	result, err := q.db.Exec(ctx, takeRecoveryCode, arg.PersonID, arg.Hash)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const tryPersonLink = `-- name: TryPersonLink :one
@@ -476,7 +470,7 @@ type TryPersonLinkParams struct {
 }
 
 func (q *Queries) TryPersonLink(ctx context.Context, arg TryPersonLinkParams) (PersonLink, error) {
-	row := q.db.QueryRowContext(ctx, tryPersonLink,
+	row := q.db.QueryRow(ctx, tryPersonLink,
 		arg.Hash,
 		arg.Kind,
 		arg.Now,
@@ -506,7 +500,7 @@ type UsePasskeyParams struct {
 }
 
 func (q *Queries) UsePasskey(ctx context.Context, arg UsePasskeyParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, usePasskey,
+	result, err := q.db.Exec(ctx, usePasskey,
 		arg.Credential,
 		arg.Now,
 		arg.ID,
@@ -515,5 +509,5 @@ func (q *Queries) UsePasskey(ctx context.Context, arg UsePasskeyParams) (int64, 
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }

@@ -36,7 +36,7 @@ type CountRefusalsRow struct {
 // One row for each code of an organization's refusals, with the newest request. A count stops
 // at most.
 func (q *Queries) CountRefusals(ctx context.Context, arg CountRefusalsParams) ([]CountRefusalsRow, error) {
-	rows, err := q.db.QueryContext(ctx, countRefusals, arg.OrganizationID, arg.Since, arg.Most)
+	rows, err := q.db.Query(ctx, countRefusals, arg.OrganizationID, arg.Since, arg.Most)
 	if err != nil {
 		return nil, err
 	}
@@ -48,9 +48,6 @@ func (q *Queries) CountRefusals(ctx context.Context, arg CountRefusalsParams) ([
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -68,7 +65,7 @@ type GetRequestParams struct {
 }
 
 func (q *Queries) GetRequest(ctx context.Context, arg GetRequestParams) (Request, error) {
-	row := q.db.QueryRowContext(ctx, getRequest, arg.OrganizationID, arg.RequestID)
+	row := q.db.QueryRow(ctx, getRequest, arg.OrganizationID, arg.RequestID)
 	var i Request
 	err := row.Scan(
 		&i.OrganizationID,
@@ -117,7 +114,7 @@ type InsertRequestParams struct {
 
 // A row that is there already was written by an attempt whose commit was not seen.
 func (q *Queries) InsertRequest(ctx context.Context, arg InsertRequestParams) error {
-	_, err := q.db.ExecContext(ctx, insertRequest,
+	_, err := q.db.Exec(ctx, insertRequest,
 		arg.OrganizationID,
 		arg.RequestID,
 		arg.CorrelationID,
@@ -151,7 +148,7 @@ type ListRefusedRequestsParams struct {
 }
 
 func (q *Queries) ListRefusedRequests(ctx context.Context, arg ListRefusedRequestsParams) ([]Request, error) {
-	rows, err := q.db.QueryContext(ctx, listRefusedRequests,
+	rows, err := q.db.Query(ctx, listRefusedRequests,
 		arg.OrganizationID,
 		arg.Code,
 		arg.Before,
@@ -186,9 +183,6 @@ func (q *Queries) ListRefusedRequests(ctx context.Context, arg ListRefusedReques
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -208,7 +202,7 @@ type ListRequestsParams struct {
 }
 
 func (q *Queries) ListRequests(ctx context.Context, arg ListRequestsParams) ([]Request, error) {
-	rows, err := q.db.QueryContext(ctx, listRequests,
+	rows, err := q.db.Query(ctx, listRequests,
 		arg.OrganizationID,
 		arg.Before,
 		arg.Since,
@@ -242,9 +236,6 @@ func (q *Queries) ListRequests(ctx context.Context, arg ListRequestsParams) ([]R
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -257,7 +248,7 @@ SELECT CAST(COALESCE(MIN(organization_id), '') AS TEXT) AS id FROM requests WHER
 
 // The organizations that have rows, one after the other.
 func (q *Queries) NextRequestOrganization(ctx context.Context, after string) (string, error) {
-	row := q.db.QueryRowContext(ctx, nextRequestOrganization, after)
+	row := q.db.QueryRow(ctx, nextRequestOrganization, after)
 	var id string
 	err := row.Scan(&id)
 	return id, err
@@ -275,7 +266,7 @@ type RequestsOfCorrelationParams struct {
 }
 
 func (q *Queries) RequestsOfCorrelation(ctx context.Context, arg RequestsOfCorrelationParams) ([]Request, error) {
-	rows, err := q.db.QueryContext(ctx, requestsOfCorrelation, arg.OrganizationID, arg.CorrelationID, arg.Lim)
+	rows, err := q.db.Query(ctx, requestsOfCorrelation, arg.OrganizationID, arg.CorrelationID, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -304,9 +295,6 @@ func (q *Queries) RequestsOfCorrelation(ctx context.Context, arg RequestsOfCorre
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -325,9 +313,9 @@ type SweepRequestsParams struct {
 }
 
 func (q *Queries) SweepRequests(ctx context.Context, arg SweepRequestsParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, sweepRequests, arg.OrganizationID, arg.Before, arg.Lim)
+	result, err := q.db.Exec(ctx, sweepRequests, arg.OrganizationID, arg.Before, arg.Lim)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }

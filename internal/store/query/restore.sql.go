@@ -23,11 +23,11 @@ type EndSessionsParams struct {
 // It ends a limited number of sessions, because one statement over all sessions of a
 // large site would reach the statement timeout of Postgres.
 func (q *Queries) EndSessions(ctx context.Context, arg EndSessionsParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, endSessions, arg.Now, arg.Lim)
+	result, err := q.db.Exec(ctx, endSessions, arg.Now, arg.Lim)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const versionFiles = `-- name: VersionFiles :many
@@ -54,7 +54,7 @@ type VersionFilesRow struct {
 
 // The files that versions name, in pages: those after this version.
 func (q *Queries) VersionFiles(ctx context.Context, arg VersionFilesParams) ([]VersionFilesRow, error) {
-	rows, err := q.db.QueryContext(ctx, versionFiles, arg.WorkID, arg.Version, arg.Lim)
+	rows, err := q.db.Query(ctx, versionFiles, arg.WorkID, arg.Version, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -74,9 +74,6 @@ func (q *Queries) VersionFiles(ctx context.Context, arg VersionFilesParams) ([]V
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ type CountWordedWorksParams struct {
 
 // At most a number of works of one key: enough to choose the rarest key.
 func (q *Queries) CountWordedWorks(ctx context.Context, arg CountWordedWorksParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countWordedWorks, arg.Key, arg.Lim)
+	row := q.db.QueryRow(ctx, countWordedWorks, arg.Key, arg.Lim)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -32,7 +32,7 @@ DELETE FROM work_words WHERE work_id = $1
 `
 
 func (q *Queries) DropWorkWords(ctx context.Context, workID string) error {
-	_, err := q.db.ExecContext(ctx, dropWorkWords, workID)
+	_, err := q.db.Exec(ctx, dropWorkWords, workID)
 	return err
 }
 
@@ -63,7 +63,7 @@ type InsertWorkWordsParams struct {
 
 // Sixteen keys in one statement. Unused places repeat a key.
 func (q *Queries) InsertWorkWords(ctx context.Context, arg InsertWorkWordsParams) error {
-	_, err := q.db.ExecContext(ctx, insertWorkWords,
+	_, err := q.db.Exec(ctx, insertWorkWords,
 		arg.K1,
 		arg.WorkID,
 		arg.K2,
@@ -123,7 +123,7 @@ type ListedWorksAfterRow struct {
 }
 
 func (q *Queries) ListedWorksAfter(ctx context.Context, arg ListedWorksAfterParams) ([]ListedWorksAfterRow, error) {
-	rows, err := q.db.QueryContext(ctx, listedWorksAfter,
+	rows, err := q.db.Query(ctx, listedWorksAfter,
 		arg.OrganizationID,
 		arg.Network,
 		arg.Test,
@@ -159,9 +159,6 @@ func (q *Queries) ListedWorksAfter(ctx context.Context, arg ListedWorksAfterPara
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -207,7 +204,7 @@ type ListedWorksBeforeRow struct {
 }
 
 func (q *Queries) ListedWorksBefore(ctx context.Context, arg ListedWorksBeforeParams) ([]ListedWorksBeforeRow, error) {
-	rows, err := q.db.QueryContext(ctx, listedWorksBefore,
+	rows, err := q.db.Query(ctx, listedWorksBefore,
 		arg.OrganizationID,
 		arg.Network,
 		arg.Test,
@@ -244,9 +241,6 @@ func (q *Queries) ListedWorksBefore(ctx context.Context, arg ListedWorksBeforePa
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -264,7 +258,7 @@ type MarkVersionWordsParams struct {
 }
 
 func (q *Queries) MarkVersionWords(ctx context.Context, arg MarkVersionWordsParams) error {
-	_, err := q.db.ExecContext(ctx, markVersionWords, arg.Rule, arg.WorkID, arg.Version)
+	_, err := q.db.Exec(ctx, markVersionWords, arg.Rule, arg.WorkID, arg.Version)
 	return err
 }
 
@@ -302,7 +296,7 @@ type NumberedWorkRow struct {
 }
 
 func (q *Queries) NumberedWork(ctx context.Context, arg NumberedWorkParams) (NumberedWorkRow, error) {
-	row := q.db.QueryRowContext(ctx, numberedWork, arg.Network, arg.AtsID, arg.OrganizationID)
+	row := q.db.QueryRow(ctx, numberedWork, arg.Network, arg.AtsID, arg.OrganizationID)
 	var i NumberedWorkRow
 	err := row.Scan(
 		&i.ID,
@@ -336,7 +330,7 @@ type VersionsWithoutWordsRow struct {
 }
 
 func (q *Queries) VersionsWithoutWords(ctx context.Context, lim int32) ([]VersionsWithoutWordsRow, error) {
-	rows, err := q.db.QueryContext(ctx, versionsWithoutWords, lim)
+	rows, err := q.db.Query(ctx, versionsWithoutWords, lim)
 	if err != nil {
 		return nil, err
 	}
@@ -391,9 +385,6 @@ func (q *Queries) VersionsWithoutWords(ctx context.Context, lim int32) ([]Versio
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -436,7 +427,7 @@ type WordedWorksAfterRow struct {
 
 // Works of one key that are newer than a work, the oldest first.
 func (q *Queries) WordedWorksAfter(ctx context.Context, arg WordedWorksAfterParams) ([]WordedWorksAfterRow, error) {
-	rows, err := q.db.QueryContext(ctx, wordedWorksAfter, arg.Key, arg.After, arg.Lim)
+	rows, err := q.db.Query(ctx, wordedWorksAfter, arg.Key, arg.After, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -466,9 +457,6 @@ func (q *Queries) WordedWorksAfter(ctx context.Context, arg WordedWorksAfterPara
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -512,7 +500,7 @@ type WordedWorksBeforeRow struct {
 
 // Works of one key that are older than a work, the newest first, with their newest versions.
 func (q *Queries) WordedWorksBefore(ctx context.Context, arg WordedWorksBeforeParams) ([]WordedWorksBeforeRow, error) {
-	rows, err := q.db.QueryContext(ctx, wordedWorksBefore, arg.Key, arg.Before, arg.Lim)
+	rows, err := q.db.Query(ctx, wordedWorksBefore, arg.Key, arg.Before, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -542,9 +530,6 @@ func (q *Queries) WordedWorksBefore(ctx context.Context, arg WordedWorksBeforePa
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

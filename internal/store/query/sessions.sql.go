@@ -15,7 +15,7 @@ SELECT jti, organization_id, site_key, job_id, revoked_at, expires_at, action, n
 `
 
 func (q *Queries) GetSession(ctx context.Context, jti string) (Session, error) {
-	row := q.db.QueryRowContext(ctx, getSession, jti)
+	row := q.db.QueryRow(ctx, getSession, jti)
 	var i Session
 	err := row.Scan(
 		&i.Jti,
@@ -35,6 +35,7 @@ func (q *Queries) GetSession(ctx context.Context, jti string) (Session, error) {
 const insertSession = `-- name: InsertSession :exec
 INSERT INTO sessions (jti, organization_id, site_key, action, network, end_user, origin, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (jti) DO NOTHING
 `
 
 type InsertSessionParams struct {
@@ -48,8 +49,9 @@ type InsertSessionParams struct {
 	ExpiresAt      int64
 }
 
+// A session that is there was inserted by a run of the mint whose commit was not seen.
 func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) error {
-	_, err := q.db.ExecContext(ctx, insertSession,
+	_, err := q.db.Exec(ctx, insertSession,
 		arg.Jti,
 		arg.OrganizationID,
 		arg.SiteKey,
@@ -89,7 +91,7 @@ type KeyBySiteKeyRow struct {
 }
 
 func (q *Queries) KeyBySiteKey(ctx context.Context, arg KeyBySiteKeyParams) (KeyBySiteKeyRow, error) {
-	row := q.db.QueryRowContext(ctx, keyBySiteKey, arg.Jti, arg.SiteKey)
+	row := q.db.QueryRow(ctx, keyBySiteKey, arg.Jti, arg.SiteKey)
 	var i KeyBySiteKeyRow
 	err := row.Scan(
 		&i.SiteKey.SiteKey,
@@ -144,7 +146,7 @@ type ListSessionsParams struct {
 }
 
 func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]Session, error) {
-	rows, err := q.db.QueryContext(ctx, listSessions,
+	rows, err := q.db.Query(ctx, listSessions,
 		arg.OrganizationID,
 		arg.SiteKey,
 		arg.EndUser,
@@ -173,9 +175,6 @@ func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]S
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -197,7 +196,7 @@ type RevokeEndUserParams struct {
 
 // Like RevokeSessions, for one end-user of a site: found by an index.
 func (q *Queries) RevokeEndUser(ctx context.Context, arg RevokeEndUserParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, revokeEndUser,
+	result, err := q.db.Exec(ctx, revokeEndUser,
 		arg.Now,
 		arg.SiteKey,
 		arg.EndUser,
@@ -206,7 +205,7 @@ func (q *Queries) RevokeEndUser(ctx context.Context, arg RevokeEndUserParams) (i
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const revokeSession = `-- name: RevokeSession :execrows
@@ -227,7 +226,7 @@ type RevokeSessionParams struct {
 
 // Like RevokeSessions, for one session: found by its primary key.
 func (q *Queries) RevokeSession(ctx context.Context, arg RevokeSessionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, revokeSession,
+	result, err := q.db.Exec(ctx, revokeSession,
 		arg.Now,
 		arg.Jti,
 		arg.OrganizationID,
@@ -237,7 +236,7 @@ func (q *Queries) RevokeSession(ctx context.Context, arg RevokeSessionParams) (i
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const revokeSessions = `-- name: RevokeSessions :execrows
@@ -258,7 +257,7 @@ type RevokeSessionsParams struct {
 // An argument that is ” matches everything. At least one must not be ”: see
 // session.Revoke.
 func (q *Queries) RevokeSessions(ctx context.Context, arg RevokeSessionsParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, revokeSessions,
+	result, err := q.db.Exec(ctx, revokeSessions,
 		arg.Now,
 		arg.OrganizationID,
 		arg.SiteKey,
@@ -267,7 +266,7 @@ func (q *Queries) RevokeSessions(ctx context.Context, arg RevokeSessionsParams) 
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const spendSession = `-- name: SpendSession :execrows
@@ -282,11 +281,11 @@ type SpendSessionParams struct {
 }
 
 func (q *Queries) SpendSession(ctx context.Context, arg SpendSessionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, spendSession, arg.JobID, arg.Jti, arg.Now)
+	result, err := q.db.Exec(ctx, spendSession, arg.JobID, arg.Jti, arg.Now)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const sweepSessions = `-- name: SweepSessions :execrows
@@ -294,9 +293,9 @@ DELETE FROM sessions WHERE expires_at < $1
 `
 
 func (q *Queries) SweepSessions(ctx context.Context, before int64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, sweepSessions, before)
+	result, err := q.db.Exec(ctx, sweepSessions, before)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }

@@ -53,7 +53,7 @@ type AttemptsRow struct {
 // An attempt is a job, with its transaction if it was confirmed. All queries of attempts have
 // the same columns.
 func (q *Queries) Attempts(ctx context.Context, arg AttemptsParams) ([]AttemptsRow, error) {
-	rows, err := q.db.QueryContext(ctx, attempts,
+	rows, err := q.db.Query(ctx, attempts,
 		arg.OrganizationID,
 		arg.Network,
 		arg.Before,
@@ -90,9 +90,6 @@ func (q *Queries) Attempts(ctx context.Context, arg AttemptsParams) ([]AttemptsR
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -140,7 +137,7 @@ type AttemptsEndedRow struct {
 }
 
 func (q *Queries) AttemptsEnded(ctx context.Context, arg AttemptsEndedParams) ([]AttemptsEndedRow, error) {
-	rows, err := q.db.QueryContext(ctx, attemptsEnded,
+	rows, err := q.db.Query(ctx, attemptsEnded,
 		arg.OrganizationID,
 		arg.Network,
 		arg.State,
@@ -178,9 +175,6 @@ func (q *Queries) AttemptsEnded(ctx context.Context, arg AttemptsEndedParams) ([
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -228,7 +222,7 @@ type AttemptsInFlightRow struct {
 }
 
 func (q *Queries) AttemptsInFlight(ctx context.Context, arg AttemptsInFlightParams) ([]AttemptsInFlightRow, error) {
-	rows, err := q.db.QueryContext(ctx, attemptsInFlight,
+	rows, err := q.db.Query(ctx, attemptsInFlight,
 		arg.OrganizationID,
 		arg.Network,
 		arg.State,
@@ -266,9 +260,6 @@ func (q *Queries) AttemptsInFlight(ctx context.Context, arg AttemptsInFlightPara
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -315,7 +306,7 @@ type AttemptsOfEndUserRow struct {
 }
 
 func (q *Queries) AttemptsOfEndUser(ctx context.Context, arg AttemptsOfEndUserParams) ([]AttemptsOfEndUserRow, error) {
-	rows, err := q.db.QueryContext(ctx, attemptsOfEndUser,
+	rows, err := q.db.Query(ctx, attemptsOfEndUser,
 		arg.OrganizationID,
 		arg.ExternalUserRef,
 		arg.Before,
@@ -352,9 +343,6 @@ func (q *Queries) AttemptsOfEndUser(ctx context.Context, arg AttemptsOfEndUserPa
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -401,7 +389,7 @@ type AttemptsOfIDRow struct {
 
 // The attempts whose ids are in a range: a complete id, or its beginning.
 func (q *Queries) AttemptsOfID(ctx context.Context, arg AttemptsOfIDParams) ([]AttemptsOfIDRow, error) {
-	rows, err := q.db.QueryContext(ctx, attemptsOfID,
+	rows, err := q.db.Query(ctx, attemptsOfID,
 		arg.OrganizationID,
 		arg.First,
 		arg.After,
@@ -437,9 +425,6 @@ func (q *Queries) AttemptsOfID(ctx context.Context, arg AttemptsOfIDParams) ([]A
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -486,7 +471,7 @@ type AttemptsOfNumberRow struct {
 }
 
 func (q *Queries) AttemptsOfNumber(ctx context.Context, arg AttemptsOfNumberParams) ([]AttemptsOfNumberRow, error) {
-	rows, err := q.db.QueryContext(ctx, attemptsOfNumber,
+	rows, err := q.db.Query(ctx, attemptsOfNumber,
 		arg.OrganizationID,
 		arg.AtsID,
 		arg.Before,
@@ -523,9 +508,6 @@ func (q *Queries) AttemptsOfNumber(ctx context.Context, arg AttemptsOfNumberPara
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -573,7 +555,7 @@ type AttemptsUnconfirmedRow struct {
 }
 
 func (q *Queries) AttemptsUnconfirmed(ctx context.Context, arg AttemptsUnconfirmedParams) ([]AttemptsUnconfirmedRow, error) {
-	rows, err := q.db.QueryContext(ctx, attemptsUnconfirmed,
+	rows, err := q.db.Query(ctx, attemptsUnconfirmed,
 		arg.OrganizationID,
 		arg.Network,
 		arg.State,
@@ -612,9 +594,6 @@ func (q *Queries) AttemptsUnconfirmed(ctx context.Context, arg AttemptsUnconfirm
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -631,7 +610,7 @@ type JobOfOrganizationParams struct {
 }
 
 func (q *Queries) JobOfOrganization(ctx context.Context, arg JobOfOrganizationParams) (Job, error) {
-	row := q.db.QueryRowContext(ctx, jobOfOrganization, arg.ID, arg.OrganizationID)
+	row := q.db.QueryRow(ctx, jobOfOrganization, arg.ID, arg.OrganizationID)
 	var i Job
 	err := row.Scan(
 		&i.ID,
@@ -683,7 +662,7 @@ type TransactionOfOrganizationParams struct {
 }
 
 func (q *Queries) TransactionOfOrganization(ctx context.Context, arg TransactionOfOrganizationParams) (Transaction, error) {
-	row := q.db.QueryRowContext(ctx, transactionOfOrganization, arg.ID, arg.OrganizationID)
+	row := q.db.QueryRow(ctx, transactionOfOrganization, arg.ID, arg.OrganizationID)
 	var i Transaction
 	err := row.Scan(
 		&i.ID,
@@ -731,7 +710,7 @@ type TransfersOfTransactionRow struct {
 }
 
 func (q *Queries) TransfersOfTransaction(ctx context.Context, arg TransfersOfTransactionParams) ([]TransfersOfTransactionRow, error) {
-	rows, err := q.db.QueryContext(ctx, transfersOfTransaction, arg.TransactionID, arg.OrganizationID)
+	rows, err := q.db.Query(ctx, transfersOfTransaction, arg.TransactionID, arg.OrganizationID)
 	if err != nil {
 		return nil, err
 	}
@@ -743,9 +722,6 @@ func (q *Queries) TransfersOfTransaction(ctx context.Context, arg TransfersOfTra
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -776,7 +752,7 @@ type VersionInStoryRow struct {
 }
 
 func (q *Queries) VersionInStory(ctx context.Context, arg VersionInStoryParams) (VersionInStoryRow, error) {
-	row := q.db.QueryRowContext(ctx, versionInStory, arg.TransactionID, arg.OrganizationID)
+	row := q.db.QueryRow(ctx, versionInStory, arg.TransactionID, arg.OrganizationID)
 	var i VersionInStoryRow
 	err := row.Scan(
 		&i.WorkID,

@@ -27,7 +27,7 @@ type CountEndParams struct {
 }
 
 func (q *Queries) CountEnd(ctx context.Context, arg CountEndParams) error {
-	_, err := q.db.ExecContext(ctx, countEnd,
+	_, err := q.db.Exec(ctx, countEnd,
 		arg.OrganizationID,
 		arg.Day,
 		arg.Network,
@@ -51,7 +51,7 @@ type DailyCountsParams struct {
 }
 
 func (q *Queries) DailyCounts(ctx context.Context, arg DailyCountsParams) ([]DailyCount, error) {
-	rows, err := q.db.QueryContext(ctx, dailyCounts, arg.OrganizationID, arg.Since, arg.Until)
+	rows, err := q.db.Query(ctx, dailyCounts, arg.OrganizationID, arg.Since, arg.Until)
 	if err != nil {
 		return nil, err
 	}
@@ -74,9 +74,6 @@ func (q *Queries) DailyCounts(ctx context.Context, arg DailyCountsParams) ([]Dai
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -88,11 +85,11 @@ UPDATE transactions SET counted = TRUE WHERE id = $1 AND NOT counted
 `
 
 func (q *Queries) MarkCounted(ctx context.Context, id string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, markCounted, id)
+	result, err := q.db.Exec(ctx, markCounted, id)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const uncountedEnds = `-- name: UncountedEnds :many
@@ -100,7 +97,7 @@ SELECT id, organization_id, network, kind, state, work_id, ats_id, version, comm
 `
 
 func (q *Queries) UncountedEnds(ctx context.Context, lim int32) ([]Transaction, error) {
-	rows, err := q.db.QueryContext(ctx, uncountedEnds, lim)
+	rows, err := q.db.Query(ctx, uncountedEnds, lim)
 	if err != nil {
 		return nil, err
 	}
@@ -136,9 +133,6 @@ func (q *Queries) UncountedEnds(ctx context.Context, lim int32) ([]Transaction, 
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

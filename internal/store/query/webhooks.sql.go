@@ -32,7 +32,7 @@ type AcknowledgeWebhookDeliveriesRow struct {
 
 // The end of a round of several deliveries. Their ids are joined.
 func (q *Queries) AcknowledgeWebhookDeliveries(ctx context.Context, arg AcknowledgeWebhookDeliveriesParams) ([]AcknowledgeWebhookDeliveriesRow, error) {
-	rows, err := q.db.QueryContext(ctx, acknowledgeWebhookDeliveries,
+	rows, err := q.db.Query(ctx, acknowledgeWebhookDeliveries,
 		arg.LastStatus,
 		arg.Now,
 		arg.Joined,
@@ -50,9 +50,6 @@ func (q *Queries) AcknowledgeWebhookDeliveries(ctx context.Context, arg Acknowle
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -64,7 +61,7 @@ SELECT COUNT(*) FROM webhook_endpoints WHERE organization_id = $1 AND deleted_at
 `
 
 func (q *Queries) CountKeyEndpoints(ctx context.Context, organizationID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countKeyEndpoints, organizationID)
+	row := q.db.QueryRow(ctx, countKeyEndpoints, organizationID)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -75,7 +72,7 @@ SELECT COUNT(*) FROM webhook_endpoints WHERE organization_id = $1 AND deleted_at
 `
 
 func (q *Queries) CountWebhookEndpoints(ctx context.Context, organizationID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countWebhookEndpoints, organizationID)
+	row := q.db.QueryRow(ctx, countWebhookEndpoints, organizationID)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -86,7 +83,7 @@ DELETE FROM webhook_attempts WHERE delivery_id = $1
 `
 
 func (q *Queries) DeleteWebhookAttempts(ctx context.Context, deliveryID string) error {
-	_, err := q.db.ExecContext(ctx, deleteWebhookAttempts, deliveryID)
+	_, err := q.db.Exec(ctx, deleteWebhookAttempts, deliveryID)
 	return err
 }
 
@@ -95,7 +92,7 @@ DELETE FROM webhook_deliveries WHERE id = $1
 `
 
 func (q *Queries) DeleteWebhookDelivery(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, deleteWebhookDelivery, id)
+	_, err := q.db.Exec(ctx, deleteWebhookDelivery, id)
 	return err
 }
 
@@ -112,7 +109,7 @@ type DeleteWebhookEndpointParams struct {
 }
 
 func (q *Queries) DeleteWebhookEndpoint(ctx context.Context, arg DeleteWebhookEndpointParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteWebhookEndpoint,
+	result, err := q.db.Exec(ctx, deleteWebhookEndpoint,
 		arg.Now,
 		arg.Nothing,
 		arg.OrganizationID,
@@ -121,7 +118,7 @@ func (q *Queries) DeleteWebhookEndpoint(ctx context.Context, arg DeleteWebhookEn
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const deletedWebhookEndpoints = `-- name: DeletedWebhookEndpoints :many
@@ -129,7 +126,7 @@ SELECT id FROM webhook_endpoints WHERE deleted_at > 0 ORDER BY deleted_at LIMIT 
 `
 
 func (q *Queries) DeletedWebhookEndpoints(ctx context.Context, lim int32) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, deletedWebhookEndpoints, lim)
+	rows, err := q.db.Query(ctx, deletedWebhookEndpoints, lim)
 	if err != nil {
 		return nil, err
 	}
@@ -141,9 +138,6 @@ func (q *Queries) DeletedWebhookEndpoints(ctx context.Context, lim int32) ([]str
 			return nil, err
 		}
 		items = append(items, id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -163,11 +157,11 @@ type DisableWebhookParams struct {
 }
 
 func (q *Queries) DisableWebhook(ctx context.Context, arg DisableWebhookParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, disableWebhook, arg.Now, arg.Reason, arg.ID)
+	result, err := q.db.Exec(ctx, disableWebhook, arg.Now, arg.Reason, arg.ID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const dropQueuedWebhooks = `-- name: DropQueuedWebhooks :exec
@@ -175,7 +169,7 @@ DELETE FROM deliveries WHERE kind = 'webhook' AND subject IN (SELECT d.id FROM w
 `
 
 func (q *Queries) DropQueuedWebhooks(ctx context.Context, workID string) error {
-	_, err := q.db.ExecContext(ctx, dropQueuedWebhooks, workID)
+	_, err := q.db.Exec(ctx, dropQueuedWebhooks, workID)
 	return err
 }
 
@@ -184,7 +178,7 @@ DELETE FROM webhook_attempts WHERE delivery_id IN (SELECT d.id FROM webhook_deli
 `
 
 func (q *Queries) DropWebhookAttempts(ctx context.Context, workID string) error {
-	_, err := q.db.ExecContext(ctx, dropWebhookAttempts, workID)
+	_, err := q.db.Exec(ctx, dropWebhookAttempts, workID)
 	return err
 }
 
@@ -193,7 +187,7 @@ DELETE FROM webhook_deliveries WHERE work_id = $1
 `
 
 func (q *Queries) DropWebhookDeliveries(ctx context.Context, workID string) error {
-	_, err := q.db.ExecContext(ctx, dropWebhookDeliveries, workID)
+	_, err := q.db.Exec(ctx, dropWebhookDeliveries, workID)
 	return err
 }
 
@@ -211,7 +205,7 @@ type EndpointsOfEndedKeysParams struct {
 
 // The endpoints of API keys that are revoked, expired or gone, the oldest first.
 func (q *Queries) EndpointsOfEndedKeys(ctx context.Context, arg EndpointsOfEndedKeysParams) ([]WebhookEndpoint, error) {
-	rows, err := q.db.QueryContext(ctx, endpointsOfEndedKeys, arg.OrganizationID, arg.Now, arg.Lim)
+	rows, err := q.db.Query(ctx, endpointsOfEndedKeys, arg.OrganizationID, arg.Now, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -243,9 +237,6 @@ func (q *Queries) EndpointsOfEndedKeys(ctx context.Context, arg EndpointsOfEnded
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -271,7 +262,7 @@ type FailWebhookDeliveryRow struct {
 
 // The end of a round without success. A result that comes late never changes a success.
 func (q *Queries) FailWebhookDelivery(ctx context.Context, arg FailWebhookDeliveryParams) ([]FailWebhookDeliveryRow, error) {
-	rows, err := q.db.QueryContext(ctx, failWebhookDelivery, arg.LastStatus, arg.Now, arg.ID)
+	rows, err := q.db.Query(ctx, failWebhookDelivery, arg.LastStatus, arg.Now, arg.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -283,9 +274,6 @@ func (q *Queries) FailWebhookDelivery(ctx context.Context, arg FailWebhookDelive
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -303,7 +291,7 @@ type ForgetPreviousSecretsParams struct {
 }
 
 func (q *Queries) ForgetPreviousSecrets(ctx context.Context, arg ForgetPreviousSecretsParams) error {
-	_, err := q.db.ExecContext(ctx, forgetPreviousSecrets, arg.Nothing, arg.Now)
+	_, err := q.db.Exec(ctx, forgetPreviousSecrets, arg.Nothing, arg.Now)
 	return err
 }
 
@@ -312,7 +300,7 @@ DELETE FROM webhook_endpoints WHERE id = $1 AND deleted_at > 0
 `
 
 func (q *Queries) ForgetWebhookEndpoint(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, forgetWebhookEndpoint, id)
+	_, err := q.db.Exec(ctx, forgetWebhookEndpoint, id)
 	return err
 }
 
@@ -336,7 +324,7 @@ type InsertWebhookDeliveryParams struct {
 }
 
 func (q *Queries) InsertWebhookDelivery(ctx context.Context, arg InsertWebhookDeliveryParams) error {
-	_, err := q.db.ExecContext(ctx, insertWebhookDelivery,
+	_, err := q.db.Exec(ctx, insertWebhookDelivery,
 		arg.ID,
 		arg.OrganizationID,
 		arg.EndpointID,
@@ -371,7 +359,7 @@ type InsertWebhookEndpointParams struct {
 }
 
 func (q *Queries) InsertWebhookEndpoint(ctx context.Context, arg InsertWebhookEndpointParams) error {
-	_, err := q.db.ExecContext(ctx, insertWebhookEndpoint,
+	_, err := q.db.Exec(ctx, insertWebhookEndpoint,
 		arg.ID,
 		arg.OrganizationID,
 		arg.ApiKeyID,
@@ -396,11 +384,11 @@ type LockWebhookEndpointParams struct {
 }
 
 func (q *Queries) LockWebhookEndpoint(ctx context.Context, arg LockWebhookEndpointParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, lockWebhookEndpoint, arg.OrganizationID, arg.ID)
+	result, err := q.db.Exec(ctx, lockWebhookEndpoint, arg.OrganizationID, arg.ID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const lockWebhooksOfWork = `-- name: LockWebhooksOfWork :exec
@@ -409,7 +397,7 @@ UPDATE webhook_deliveries SET attempts = attempts WHERE work_id = $1
 
 // The first statement of an erasure about webhooks: then no attempt is recorded meanwhile.
 func (q *Queries) LockWebhooksOfWork(ctx context.Context, workID string) error {
-	_, err := q.db.ExecContext(ctx, lockWebhooksOfWork, workID)
+	_, err := q.db.Exec(ctx, lockWebhooksOfWork, workID)
 	return err
 }
 
@@ -428,7 +416,7 @@ type OldWebhookDeliveriesRow struct {
 }
 
 func (q *Queries) OldWebhookDeliveries(ctx context.Context, arg OldWebhookDeliveriesParams) ([]OldWebhookDeliveriesRow, error) {
-	rows, err := q.db.QueryContext(ctx, oldWebhookDeliveries, arg.Before, arg.Lim)
+	rows, err := q.db.Query(ctx, oldWebhookDeliveries, arg.Before, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -441,9 +429,6 @@ func (q *Queries) OldWebhookDeliveries(ctx context.Context, arg OldWebhookDelive
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -455,11 +440,11 @@ UPDATE webhook_deliveries SET state = 'waiting', ended_at = 0 WHERE id = $1 AND 
 `
 
 func (q *Queries) ReopenWebhookDelivery(ctx context.Context, id string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, reopenWebhookDelivery, id)
+	result, err := q.db.Exec(ctx, reopenWebhookDelivery, id)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const setWebhookEndpoint = `-- name: SetWebhookEndpoint :execrows
@@ -484,7 +469,7 @@ type SetWebhookEndpointParams struct {
 }
 
 func (q *Queries) SetWebhookEndpoint(ctx context.Context, arg SetWebhookEndpointParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setWebhookEndpoint,
+	result, err := q.db.Exec(ctx, setWebhookEndpoint,
 		arg.Url,
 		arg.Description,
 		arg.Events,
@@ -500,7 +485,7 @@ func (q *Queries) SetWebhookEndpoint(ctx context.Context, arg SetWebhookEndpoint
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const setWebhookSecrets = `-- name: SetWebhookSecrets :execrows
@@ -518,7 +503,7 @@ type SetWebhookSecretsParams struct {
 }
 
 func (q *Queries) SetWebhookSecrets(ctx context.Context, arg SetWebhookSecretsParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setWebhookSecrets,
+	result, err := q.db.Exec(ctx, setWebhookSecrets,
 		arg.Secret,
 		arg.PreviousSecret,
 		arg.PreviousUntil,
@@ -529,7 +514,7 @@ func (q *Queries) SetWebhookSecrets(ctx context.Context, arg SetWebhookSecretsPa
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const skipWebhookDelivery = `-- name: SkipWebhookDelivery :exec
@@ -542,7 +527,7 @@ type SkipWebhookDeliveryParams struct {
 }
 
 func (q *Queries) SkipWebhookDelivery(ctx context.Context, arg SkipWebhookDeliveryParams) error {
-	_, err := q.db.ExecContext(ctx, skipWebhookDelivery, arg.Now, arg.ID)
+	_, err := q.db.Exec(ctx, skipWebhookDelivery, arg.Now, arg.ID)
 	return err
 }
 
@@ -562,7 +547,7 @@ type TriedWebhookDeliveryRow struct {
 }
 
 func (q *Queries) TriedWebhookDelivery(ctx context.Context, arg TriedWebhookDeliveryParams) ([]TriedWebhookDeliveryRow, error) {
-	rows, err := q.db.QueryContext(ctx, triedWebhookDelivery, arg.LastStatus, arg.ID)
+	rows, err := q.db.Query(ctx, triedWebhookDelivery, arg.LastStatus, arg.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -574,9 +559,6 @@ func (q *Queries) TriedWebhookDelivery(ctx context.Context, arg TriedWebhookDeli
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -604,7 +586,7 @@ type UnacknowledgedWebhooksRow struct {
 
 // The deliveries of an endpoint that ended in one state after one id, the oldest first.
 func (q *Queries) UnacknowledgedWebhooks(ctx context.Context, arg UnacknowledgedWebhooksParams) ([]UnacknowledgedWebhooksRow, error) {
-	rows, err := q.db.QueryContext(ctx, unacknowledgedWebhooks,
+	rows, err := q.db.Query(ctx, unacknowledgedWebhooks,
 		arg.EndpointID,
 		arg.State,
 		arg.Since,
@@ -623,9 +605,6 @@ func (q *Queries) UnacknowledgedWebhooks(ctx context.Context, arg Unacknowledged
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -647,7 +626,7 @@ type WaitingWebhooksOfEventParams struct {
 
 // No index has the event of a delivery that waits.
 func (q *Queries) WaitingWebhooksOfEvent(ctx context.Context, arg WaitingWebhooksOfEventParams) ([]WebhookDelivery, error) {
-	rows, err := q.db.QueryContext(ctx, waitingWebhooksOfEvent,
+	rows, err := q.db.Query(ctx, waitingWebhooksOfEvent,
 		arg.EndpointID,
 		arg.Event,
 		arg.Before,
@@ -680,9 +659,6 @@ func (q *Queries) WaitingWebhooksOfEvent(ctx context.Context, arg WaitingWebhook
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -699,11 +675,11 @@ type WarnWebhookParams struct {
 }
 
 func (q *Queries) WarnWebhook(ctx context.Context, arg WarnWebhookParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, warnWebhook, arg.Now, arg.ID)
+	result, err := q.db.Exec(ctx, warnWebhook, arg.Now, arg.ID)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const webhookAccessCode = `-- name: WebhookAccessCode :one
@@ -718,7 +694,7 @@ type WebhookAccessCodeRow struct {
 
 // Whether the access code that a work began with still opens it.
 func (q *Queries) WebhookAccessCode(ctx context.Context, id string) (WebhookAccessCodeRow, error) {
-	row := q.db.QueryRowContext(ctx, webhookAccessCode, id)
+	row := q.db.QueryRow(ctx, webhookAccessCode, id)
 	var i WebhookAccessCodeRow
 	err := row.Scan(&i.AccessCodeGeneration, &i.RedactedAt, &i.ExternalUserRef)
 	return i, err
@@ -734,7 +710,7 @@ type WebhookAttemptsParams struct {
 }
 
 func (q *Queries) WebhookAttempts(ctx context.Context, arg WebhookAttemptsParams) ([]WebhookAttempt, error) {
-	rows, err := q.db.QueryContext(ctx, webhookAttempts, arg.DeliveryID, arg.Lim)
+	rows, err := q.db.Query(ctx, webhookAttempts, arg.DeliveryID, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -758,9 +734,6 @@ func (q *Queries) WebhookAttempts(ctx context.Context, arg WebhookAttemptsParams
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -779,7 +752,7 @@ type WebhookDeliveriesByIDParams struct {
 
 // The deliveries of several ids, joined.
 func (q *Queries) WebhookDeliveriesByID(ctx context.Context, arg WebhookDeliveriesByIDParams) ([]WebhookDelivery, error) {
-	rows, err := q.db.QueryContext(ctx, webhookDeliveriesByID, arg.Joined, arg.Count)
+	rows, err := q.db.Query(ctx, webhookDeliveriesByID, arg.Joined, arg.Count)
 	if err != nil {
 		return nil, err
 	}
@@ -806,9 +779,6 @@ func (q *Queries) WebhookDeliveriesByID(ctx context.Context, arg WebhookDeliveri
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -828,7 +798,7 @@ type WebhookDeliveriesInStateParams struct {
 }
 
 func (q *Queries) WebhookDeliveriesInState(ctx context.Context, arg WebhookDeliveriesInStateParams) ([]WebhookDelivery, error) {
-	rows, err := q.db.QueryContext(ctx, webhookDeliveriesInState,
+	rows, err := q.db.Query(ctx, webhookDeliveriesInState,
 		arg.EndpointID,
 		arg.State,
 		arg.Before,
@@ -861,9 +831,6 @@ func (q *Queries) WebhookDeliveriesInState(ctx context.Context, arg WebhookDeliv
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -886,7 +853,7 @@ type WebhookDeliveriesOfDeletedRow struct {
 
 // The deliveries of a deleted endpoint.
 func (q *Queries) WebhookDeliveriesOfDeleted(ctx context.Context, arg WebhookDeliveriesOfDeletedParams) ([]WebhookDeliveriesOfDeletedRow, error) {
-	rows, err := q.db.QueryContext(ctx, webhookDeliveriesOfDeleted, arg.EndpointID, arg.Lim)
+	rows, err := q.db.Query(ctx, webhookDeliveriesOfDeleted, arg.EndpointID, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -898,9 +865,6 @@ func (q *Queries) WebhookDeliveriesOfDeleted(ctx context.Context, arg WebhookDel
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -922,7 +886,7 @@ type WebhookDeliveriesOfEventParams struct {
 }
 
 func (q *Queries) WebhookDeliveriesOfEvent(ctx context.Context, arg WebhookDeliveriesOfEventParams) ([]WebhookDelivery, error) {
-	rows, err := q.db.QueryContext(ctx, webhookDeliveriesOfEvent,
+	rows, err := q.db.Query(ctx, webhookDeliveriesOfEvent,
 		arg.EndpointID,
 		arg.Event,
 		arg.State,
@@ -956,9 +920,6 @@ func (q *Queries) WebhookDeliveriesOfEvent(ctx context.Context, arg WebhookDeliv
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -977,7 +938,7 @@ type WebhookDeliveriesOfTransactionParams struct {
 }
 
 func (q *Queries) WebhookDeliveriesOfTransaction(ctx context.Context, arg WebhookDeliveriesOfTransactionParams) ([]WebhookDelivery, error) {
-	rows, err := q.db.QueryContext(ctx, webhookDeliveriesOfTransaction,
+	rows, err := q.db.Query(ctx, webhookDeliveriesOfTransaction,
 		arg.WorkID,
 		arg.TransactionID,
 		arg.OrganizationID,
@@ -1009,9 +970,6 @@ func (q *Queries) WebhookDeliveriesOfTransaction(ctx context.Context, arg Webhoo
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -1031,7 +989,7 @@ type WebhookDeliveriesPageParams struct {
 
 // The deliveries of an endpoint before one id, the newest first.
 func (q *Queries) WebhookDeliveriesPage(ctx context.Context, arg WebhookDeliveriesPageParams) ([]WebhookDelivery, error) {
-	rows, err := q.db.QueryContext(ctx, webhookDeliveriesPage,
+	rows, err := q.db.Query(ctx, webhookDeliveriesPage,
 		arg.EndpointID,
 		arg.Before,
 		arg.Since,
@@ -1063,9 +1021,6 @@ func (q *Queries) WebhookDeliveriesPage(ctx context.Context, arg WebhookDeliveri
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -1077,7 +1032,7 @@ SELECT id, organization_id, endpoint_id, event, transaction_id, work_id, payload
 `
 
 func (q *Queries) WebhookDelivery(ctx context.Context, id string) (WebhookDelivery, error) {
-	row := q.db.QueryRowContext(ctx, webhookDelivery, id)
+	row := q.db.QueryRow(ctx, webhookDelivery, id)
 	var i WebhookDelivery
 	err := row.Scan(
 		&i.ID,
@@ -1107,7 +1062,7 @@ type WebhookEndpointParams struct {
 }
 
 func (q *Queries) WebhookEndpoint(ctx context.Context, arg WebhookEndpointParams) (WebhookEndpoint, error) {
-	row := q.db.QueryRowContext(ctx, webhookEndpoint, arg.OrganizationID, arg.ID)
+	row := q.db.QueryRow(ctx, webhookEndpoint, arg.OrganizationID, arg.ID)
 	var i WebhookEndpoint
 	err := row.Scan(
 		&i.ID,
@@ -1138,7 +1093,7 @@ SELECT id, organization_id, api_key_id, url, description, events, network, secre
 
 // For the worker, which serves all organizations. A deleted endpoint is found.
 func (q *Queries) WebhookEndpointByID(ctx context.Context, id string) (WebhookEndpoint, error) {
-	row := q.db.QueryRowContext(ctx, webhookEndpointByID, id)
+	row := q.db.QueryRow(ctx, webhookEndpointByID, id)
 	var i WebhookEndpoint
 	err := row.Scan(
 		&i.ID,
@@ -1174,7 +1129,7 @@ type WebhookEndpointsParams struct {
 }
 
 func (q *Queries) WebhookEndpoints(ctx context.Context, arg WebhookEndpointsParams) ([]WebhookEndpoint, error) {
-	rows, err := q.db.QueryContext(ctx, webhookEndpoints, arg.OrganizationID, arg.After, arg.Lim)
+	rows, err := q.db.Query(ctx, webhookEndpoints, arg.OrganizationID, arg.After, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -1206,9 +1161,6 @@ func (q *Queries) WebhookEndpoints(ctx context.Context, arg WebhookEndpointsPara
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -1226,7 +1178,7 @@ type WebhookFailsParams struct {
 
 // The first failure of a series.
 func (q *Queries) WebhookFails(ctx context.Context, arg WebhookFailsParams) error {
-	_, err := q.db.ExecContext(ctx, webhookFails, arg.Now, arg.ID)
+	_, err := q.db.Exec(ctx, webhookFails, arg.Now, arg.ID)
 	return err
 }
 
@@ -1244,7 +1196,7 @@ type WebhookTargetsRow struct {
 
 // The endpoints of an organization that receive its events.
 func (q *Queries) WebhookTargets(ctx context.Context, organizationID string) ([]WebhookTargetsRow, error) {
-	rows, err := q.db.QueryContext(ctx, webhookTargets, organizationID)
+	rows, err := q.db.Query(ctx, webhookTargets, organizationID)
 	if err != nil {
 		return nil, err
 	}
@@ -1263,9 +1215,6 @@ func (q *Queries) WebhookTargets(ctx context.Context, organizationID string) ([]
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -1277,6 +1226,6 @@ UPDATE webhook_endpoints SET failing_since = 0, warned_at = 0 WHERE id = $1 AND 
 `
 
 func (q *Queries) WebhookWorks(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, webhookWorks, id)
+	_, err := q.db.Exec(ctx, webhookWorks, id)
 	return err
 }

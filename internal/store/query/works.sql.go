@@ -25,7 +25,7 @@ type ChangedTransactionsRow struct {
 }
 
 func (q *Queries) ChangedTransactions(ctx context.Context, arg ChangedTransactionsParams) ([]ChangedTransactionsRow, error) {
-	rows, err := q.db.QueryContext(ctx, changedTransactions, arg.Since, arg.Lim)
+	rows, err := q.db.Query(ctx, changedTransactions, arg.Since, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -37,9 +37,6 @@ func (q *Queries) ChangedTransactions(ctx context.Context, arg ChangedTransactio
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -63,7 +60,7 @@ type CountOwnWorksParams struct {
 }
 
 func (q *Queries) CountOwnWorks(ctx context.Context, arg CountOwnWorksParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countOwnWorks,
+	row := q.db.QueryRow(ctx, countOwnWorks,
 		arg.OrganizationID,
 		arg.Network,
 		arg.Test,
@@ -81,7 +78,7 @@ SELECT COUNT(*) FROM works WHERE network = $1
 `
 
 func (q *Queries) CountWorks(ctx context.Context, network string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countWorks, network)
+	row := q.db.QueryRow(ctx, countWorks, network)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -97,7 +94,7 @@ type GetVersionParams struct {
 }
 
 func (q *Queries) GetVersion(ctx context.Context, arg GetVersionParams) (Version, error) {
-	row := q.db.QueryRowContext(ctx, getVersion, arg.WorkID, arg.Version)
+	row := q.db.QueryRow(ctx, getVersion, arg.WorkID, arg.Version)
 	var i Version
 	err := row.Scan(
 		&i.WorkID,
@@ -134,7 +131,7 @@ SELECT id, organization_id, network, ats_id, owner, title, external_user_ref, ac
 `
 
 func (q *Queries) GetWork(ctx context.Context, id string) (Work, error) {
-	row := q.db.QueryRowContext(ctx, getWork, id)
+	row := q.db.QueryRow(ctx, getWork, id)
 	var i Work
 	err := row.Scan(
 		&i.ID,
@@ -186,7 +183,7 @@ type OwnWorksRow struct {
 }
 
 func (q *Queries) OwnWorks(ctx context.Context, arg OwnWorksParams) ([]OwnWorksRow, error) {
-	rows, err := q.db.QueryContext(ctx, ownWorks,
+	rows, err := q.db.Query(ctx, ownWorks,
 		arg.OrganizationID,
 		arg.Network,
 		arg.Test,
@@ -251,9 +248,6 @@ func (q *Queries) OwnWorks(ctx context.Context, arg OwnWorksParams) ([]OwnWorksR
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -274,7 +268,7 @@ type RememberReplacedCodeParams struct {
 }
 
 func (q *Queries) RememberReplacedCode(ctx context.Context, arg RememberReplacedCodeParams) error {
-	_, err := q.db.ExecContext(ctx, rememberReplacedCode,
+	_, err := q.db.Exec(ctx, rememberReplacedCode,
 		arg.Hash,
 		arg.WorkID,
 		arg.Generation,
@@ -297,7 +291,7 @@ type ReplaceAccessCodeParams struct {
 }
 
 func (q *Queries) ReplaceAccessCode(ctx context.Context, arg ReplaceAccessCodeParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, replaceAccessCode,
+	result, err := q.db.Exec(ctx, replaceAccessCode,
 		arg.NewHash,
 		arg.Now,
 		arg.ID,
@@ -306,7 +300,7 @@ func (q *Queries) ReplaceAccessCode(ctx context.Context, arg ReplaceAccessCodePa
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return result.RowsAffected(), nil
 }
 
 const replacedAccessCode = `-- name: ReplacedAccessCode :one
@@ -319,7 +313,7 @@ type ReplacedAccessCodeRow struct {
 }
 
 func (q *Queries) ReplacedAccessCode(ctx context.Context, hash []byte) (ReplacedAccessCodeRow, error) {
-	row := q.db.QueryRowContext(ctx, replacedAccessCode, hash)
+	row := q.db.QueryRow(ctx, replacedAccessCode, hash)
 	var i ReplacedAccessCodeRow
 	err := row.Scan(
 		&i.ReplacedAccessCode.Hash,
@@ -362,7 +356,7 @@ type TransactionForViewRow struct {
 }
 
 func (q *Queries) TransactionForView(ctx context.Context, id string) (TransactionForViewRow, error) {
-	row := q.db.QueryRowContext(ctx, transactionForView, id)
+	row := q.db.QueryRow(ctx, transactionForView, id)
 	var i TransactionForViewRow
 	err := row.Scan(
 		&i.Transaction.ID,
@@ -401,7 +395,7 @@ SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_r
 `
 
 func (q *Queries) Versions(ctx context.Context, workID string) ([]Version, error) {
-	rows, err := q.db.QueryContext(ctx, versions, workID)
+	rows, err := q.db.Query(ctx, versions, workID)
 	if err != nil {
 		return nil, err
 	}
@@ -440,9 +434,6 @@ func (q *Queries) Versions(ctx context.Context, workID string) ([]Version, error
 		}
 		items = append(items, i)
 	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
@@ -459,7 +450,7 @@ type WorkByAccessCodeRow struct {
 }
 
 func (q *Queries) WorkByAccessCode(ctx context.Context, hash []byte) (WorkByAccessCodeRow, error) {
-	row := q.db.QueryRowContext(ctx, workByAccessCode, hash)
+	row := q.db.QueryRow(ctx, workByAccessCode, hash)
 	var i WorkByAccessCodeRow
 	err := row.Scan(
 		&i.Work.ID,
@@ -493,7 +484,7 @@ type WorkByAtsIDParams struct {
 }
 
 func (q *Queries) WorkByAtsID(ctx context.Context, arg WorkByAtsIDParams) (Work, error) {
-	row := q.db.QueryRowContext(ctx, workByAtsID, arg.Network, arg.AtsID)
+	row := q.db.QueryRow(ctx, workByAtsID, arg.Network, arg.AtsID)
 	var i Work
 	err := row.Scan(
 		&i.ID,

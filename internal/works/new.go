@@ -1,0 +1,8 @@
+package works
+
+// New makes a Service.
+func New(c Config) *Service {
+	s := &Service{Config: c}
+	s.Progress = newProgress(c.DB, s.view, c.Log)
+	return s
+}
