@@ -107,6 +107,8 @@ type Options struct {
 	BlockTime string
 	// Addr is where it listens; "" is a free address.
 	Addr string
+	// Quiet leaves the log out of a failed test's output, see Log.
+	Quiet bool
 	// Args are added to the command line of every start, Settings to its
 	// environment.
 	Args, Settings []string
@@ -162,7 +164,7 @@ func Start(t testing.TB, o Options) *Server {
 	}
 	t.Cleanup(func() {
 		s.Kill()
-		if t.Failed() {
+		if t.Failed() && !o.Quiet {
 			t.Logf("the log of the server %s:\n%s", o.Roles, s.log.String())
 		}
 	})
