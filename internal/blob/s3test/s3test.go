@@ -73,13 +73,19 @@ type Server struct {
 // the test, or fails it if TIMBRE_TEST_ALL is set.
 func Start(t testing.TB) *Server {
 	t.Helper()
+	return StartIn(t, t.TempDir())
+}
+
+// StartIn is Start with an empty folder for the objects.
+func StartIn(t testing.TB, dir string) *Server {
+	t.Helper()
 	if _, err := program(); err != nil {
 		if os.Getenv("TIMBRE_TEST_ALL") != "" {
 			t.Fatal(err)
 		}
 		t.Skipf("skipped without an S3 server: %v", err)
 	}
-	s := &Server{t: t, addr: freeAddress(t), dir: t.TempDir()}
+	s := &Server{t: t, addr: freeAddress(t), dir: dir}
 	s.URL = "http://" + s.addr
 	for _, d := range []string{"objects", "meta", "users"} {
 		if err := os.Mkdir(filepath.Join(s.dir, d), 0o700); err != nil {

@@ -2,7 +2,6 @@ package chaos_test
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,10 +24,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"timbre.example/internal/blob"
+	"timbre.example/internal/blob/s3test"
 	"timbre.example/internal/e2e/chaos"
 	"timbre.example/internal/e2e/faultproxy"
 	"timbre.example/internal/e2e/harness"
 	"timbre.example/internal/registry/registrytest"
+	"timbre.example/internal/store/storetest"
 )
 
 func TestMain(m *testing.M) { harness.Main(m.Run) }
@@ -51,8 +53,8 @@ type world struct {
 	*testing.T
 	run     *chaos.Run
 	dir     string
-	clock   string // the file that moves the clocks of all processes
-	network string // the file that makes the network fail
+	clocks  []string // the files that move the clocks of the processes
+	network string   // the file that makes the network fail
 
 	database  string // without a proxy
 	processes []*chaos.Process
@@ -67,13 +69,16 @@ type world struct {
 
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{T: t, run: chaos.NewRun(), dir: t.TempDir(), receiver: chaos.NewReceiver(seed)}
-	w.clock, w.network = filepath.Join(w.dir, "clock"), filepath.Join(w.dir, "network")
+	w.network = filepath.Join(w.dir, "network")
 	w.faults = append(w.faults, chaos.Network(w.network))
 	return w
 }
 
-// settings are those of each process; clock is the file of its clock.
-func (w *world) settings(clock string) []string {
+// settings are those of one process. Its clock gets a fault.
+func (w *world) settings(name string) []string {
+	clock := filepath.Join(w.dir, "clock of "+name)
+	w.clocks = append(w.clocks, clock)
+	w.faults = append(w.faults, chaos.Clock("clock of "+name, clock, 2*time.Minute))
 	const generous = "=100000/1s,burst=100000" // the limits have tests of their own
 	return []string{
 		"TIMBRE_LIMITS_MINT" + generous, "TIMBRE_LIMITS_SESSION" + generous, "TIMBRE_LIMITS_KEY" + generous, "TIMBRE_LIMITS_ADDRESS" + generous, "TIMBRE_LIMITS_ORGANIZATION" + generous,
@@ -108,7 +113,7 @@ func (w *world) tenants(s *harness.Server) {
 		s.CLI(&key, "apikeys", "create", s.OrganizationID, "--name", "Backend", "--scope", "works:register,works:update,works:read,webhooks:manage", "--json")
 		w.front.Tenants = append(w.front.Tenants, chaos.Tenant{ID: s.OrganizationID, Name: name, SiteKey: s.SiteKey, SecretKey: s.SecretKey, APIKey: key.Token})
 		body := fmt.Sprintf(`{"url":%q}`, receiver.URL+"/"+s.OrganizationID)
-		req, err := http.NewRequestWithContext(w.Context(), "POST", w.front.Ats[0]+"/v1/webhooks", strings.NewReader(body))
+		req, err := http.NewRequestWithContext(w.Context(), "POST", w.front.Mints[0]+"/v1/webhooks", strings.NewReader(body))
 		if err != nil {
 			w.Fatal(err)
 		}
@@ -129,13 +134,17 @@ func (w *world) tenants(s *harness.Server) {
 	}})
 }
 
+// The defaults of TIMBRE_CHAOS_SONGS and TIMBRE_CHAOS_PAUSE_MS: the songs, and the mean pause between two faults.
+const songs, pause = 500, 600
+
 // rage registers n songs by c clients at once while the storm blows.
-func (w *world) rage(seed uint64, n, c, most int, pause time.Duration) {
+func (w *world) rage(seed uint64, n, c int) {
+	most := int(number(w.T, "TIMBRE_CHAOS_FAULTS", 1<<31))
 	ctx, cancel := context.WithTimeout(w.Context(), 4*time.Minute+time.Duration(n)*500*time.Millisecond)
 	defer cancel()
 	w.Logf("the world stands after %s", w.run.Since())
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * c}}
-	storm := chaos.NewStorm(w.run, seed, pause, w.faults)
+	storm := chaos.NewStorm(w.run, seed, time.Duration(number(w.T, "TIMBRE_CHAOS_PAUSE_MS", pause))*time.Millisecond, w.faults)
 	songs := make([]*chaos.Song, n)
 	for i := range songs {
 		songs[i] = chaos.NewSong(w.run, &w.front, client, seed, i)
@@ -266,8 +275,10 @@ func (w *world) judge(songs []*chaos.Song) {
 
 // ahead moves the clocks of all processes on.
 func (w *world) ahead(by string) {
-	if err := os.WriteFile(w.clock, []byte(by), 0o600); err != nil {
-		w.Fatal(err)
+	for _, clock := range w.clocks {
+		if err := os.WriteFile(clock, []byte(by), 0o600); err != nil {
+			w.Fatal(err)
+		}
 	}
 }
 
@@ -324,12 +335,7 @@ func (w *world) small(dir string, megabytes int) {
 				_, err = filler.Write(bytes.Repeat([]byte{1}, size))
 			}
 		}
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
+		chaos.Wait(ctx, d)
 		if !errors.Is(err, syscall.ENOSPC) {
 			return err
 		}
@@ -357,14 +363,14 @@ func TestStormOnOneMachine(t *testing.T) {
 	addr := harness.FreeAddress(t)
 	front := "http://" + w.link("clients", "tcp", addr)
 	s := harness.Start(t, harness.Options{
-		Roles: "organizations,ats,worker", Tags: "crashpoints", Data: data, Addr: addr, Quiet: true, Settings: w.settings(w.clock),
+		Roles: "organizations,ats,worker", Tags: "crashpoints", Data: data, Addr: addr, Quiet: true, Settings: w.settings("server"),
 		Args: []string{"--public-url", front},
 	})
 	w.database = s.DatabaseURL
 	w.front.Ats, w.front.Mints = []string{front}, []string{front}
 	w.tenants(s)
 	w.manage("server", s)
-	w.faults = append(w.faults, chaos.Clock("clock", w.clock, 2*time.Minute), w.lock())
+	w.faults = append(w.faults, w.lock("sqlite", "file:"+strings.TrimPrefix(w.database, "sqlite:"), "BEGIN IMMEDIATE"))
 	w.blobs = func() blob.Store {
 		disk, err := blob.NewDisk(filepath.Join(data, "blobs"), s.URL, make([]byte, 16), blob.Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}})
 		if err != nil {
@@ -380,33 +386,128 @@ func TestStormOnOneMachine(t *testing.T) {
 		}
 		return names
 	}
-	n := int(number(t, "TIMBRE_CHAOS_SONGS", 500)) / 2
-	w.rage(seed, n, 8, int(number(t, "TIMBRE_CHAOS_FAULTS", 1<<31)), time.Duration(cmp.Or(number(t, "TIMBRE_CHAOS_PAUSE_MS", 0), 600))*time.Millisecond)
+	w.rage(seed, int(number(t, "TIMBRE_CHAOS_SONGS", songs))/2, 8)
 }
 
-// lock keeps all writers of the database waiting.
-func (w *world) lock() chaos.Fault {
-	return chaos.Fault{Name: "lock", Target: "database", Weight: 1, Least: 300 * time.Millisecond, Most: 3 * time.Second, Do: func(ctx context.Context, d time.Duration, _ *rand.Rand) error {
-		db, err := sql.Open("sqlite", "file:"+strings.TrimPrefix(w.database, "sqlite:"))
+// lock holds a lock of the database for a while.
+func (w *world) lock(driver, source, statements string) chaos.Fault {
+	return chaos.Fault{Name: "lock", Target: "database", Weight: 2, Least: 300 * time.Millisecond, Most: 3 * time.Second, Do: func(ctx context.Context, d time.Duration, _ *rand.Rand) error {
+		db, err := sql.Open(driver, source)
 		if err != nil {
 			return err
 		}
 		defer db.Close()
-		conn, err := db.Conn(context.WithoutCancel(ctx))
+		conn, err := db.Conn(ctx)
 		if err != nil {
-			return err
+			return nil // it does not answer
 		}
 		defer conn.Close()
-		if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-			return nil // the disk is full, or the database is busy
+		if _, err := conn.ExecContext(ctx, statements); err != nil {
+			return nil // it is busy, or its disk is full
 		}
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		_, err = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-		return err
+		chaos.Wait(ctx, d)
+		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") // a lost connection has rolled back
+		return nil
 	}}
+}
+
+// Two processes of each kind of load on Postgres and a bucket, with a proxy in each connection.
+func TestStormOnManyMachines(t *testing.T) {
+	t.Parallel()
+	seed := seeded(t)
+	w := newWorld(t, seed)
+	cluster := storetest.NewCluster(t)
+	w.database = cluster.URL(t)
+	name := strings.TrimPrefix(strings.Split(w.database, "?")[0], "postgres://postgres@/")
+	objects := filepath.Join(w.dir, "objects")
+	if err := os.Mkdir(objects, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.small(objects, 512)
+	store := s3test.StartIn(t, objects)
+	bucket := store.Bucket()
+	storeAddr := strings.TrimPrefix(store.URL, "http://")
+	uploads := "http://" + w.link("clients to bucket", "tcp", storeAddr)
+	data := filepath.Join(w.dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	at := map[string]string{"organizations": harness.FreeAddress(t), "ats 1": harness.FreeAddress(t), "ats 2": harness.FreeAddress(t)}
+	front := map[string]string{}
+	for name, addr := range at {
+		front[name] = "http://" + w.link("clients to "+name, "tcp", addr)
+	}
+	names, started := []string{"organizations", "worker 1", "worker 2", "ats 1", "ats 2"}, map[string]*harness.Server{}
+	for _, one := range names {
+		role, _, _ := strings.Cut(one, " ")
+		o := harness.Options{
+			Roles: role, Tags: "crashpoints", Data: data, Addr: at[one], Quiet: true, Settings: append(w.settings(one), store.Env()...),
+			DatabaseURL: "postgres://postgres@" + w.link(one+" to database", "unix", cluster.Socket()) + "/" + name + "?sslmode=disable", AdminURL: w.database,
+			Args: []string{"--issuer-url", front["organizations"]},
+		}
+		if role != "organizations" {
+			o.Args = append(o.Args, "--public-url", front["ats 1"],
+				"--blob-url", "s3://"+bucket+"?"+url.Values{"endpoint": {"http://" + w.link(one+" to bucket", "tcp", storeAddr)}, "public-endpoint": {uploads}}.Encode())
+		}
+		started[one] = harness.Start(t, o)
+	}
+	w.front = chaos.Front{Ats: []string{front["ats 1"], front["ats 2"]}, Mints: []string{front["organizations"]}, Bucket: true}
+	w.tenants(started["organizations"])
+	for _, one := range names {
+		w.manage(one, started[one])
+	}
+	db, err := registrytest.Open(w.database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	w.faults = append(w.faults,
+		w.lock("pgx", w.database, "BEGIN; LOCK TABLE jobs, transactions IN ACCESS EXCLUSIVE MODE"),
+		chaos.Fault{Name: "crash", Target: "database", Weight: 2, Do: func(context.Context, time.Duration, *rand.Rand) error {
+			cluster.Crash(t)
+			return nil
+		}},
+		chaos.Fault{Name: "freeze", Target: "database", Weight: 2, Least: 300 * time.Millisecond, Most: 7 * time.Second, Do: func(ctx context.Context, d time.Duration, _ *rand.Rand) error {
+			cluster.Freeze(t)
+			chaos.Wait(ctx, d)
+			cluster.Thaw(t)
+			return nil
+		}},
+		chaos.Fault{Name: "disconnect", Target: "database", Weight: 2, Do: func(ctx context.Context, _ time.Duration, _ *rand.Rand) error {
+			if _, err := db.ExecContext(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"); err != nil {
+				w.run.Count("disconnect failed")
+			}
+			return nil
+		}},
+		chaos.Fault{Name: "kill", Target: "bucket", Weight: 2, Most: 2 * time.Second, Do: func(ctx context.Context, d time.Duration, _ *rand.Rand) error {
+			store.Stop()
+			chaos.Wait(ctx, d)
+			store.Restart()
+			return nil
+		}},
+		chaos.Fault{Name: "freeze", Target: "bucket", Weight: 1, Least: 300 * time.Millisecond, Most: 6 * time.Second, Do: func(ctx context.Context, d time.Duration, _ *rand.Rand) error {
+			store.Freeze()
+			chaos.Wait(ctx, d)
+			store.Thaw()
+			return nil
+		}},
+	)
+	w.blobs = func() blob.Store {
+		s, err := blob.NewS3(blob.S3Options{Bucket: bucket, Endpoint: store.URL, AccessKey: s3test.AccessKey, SecretKey: s3test.SecretKey})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	w.left = func() (names []string) {
+		for part := range store.Client().ListIncompleteUploads(t.Context(), bucket, "", true) {
+			if part.Err != nil {
+				t.Fatal(part.Err)
+			}
+			names = append(names, part.Key)
+		}
+		return names
+	}
+	w.rage(seed, int(number(t, "TIMBRE_CHAOS_SONGS", songs)), 12)
 }

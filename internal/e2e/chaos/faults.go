@@ -52,7 +52,7 @@ func (s *Storm) Blow(ctx context.Context, most int) {
 		weights += f.Weight
 	}
 	for n := 0; n < most; n++ {
-		wait(ctx, s.pause/2+time.Duration(s.rng.Int64N(int64(s.pause))))
+		Wait(ctx, s.pause/2+time.Duration(s.rng.Int64N(int64(s.pause))))
 		if ctx.Err() != nil {
 			return
 		}
@@ -209,7 +209,7 @@ func (p *Process) Faults() []Fault {
 			if err := p.Signal(syscall.SIGSTOP); err != nil {
 				return err
 			}
-			wait(ctx, d)
+			Wait(ctx, d)
 			return p.Signal(syscall.SIGCONT)
 		}},
 	}
@@ -222,7 +222,7 @@ func Clock(name, file string, most time.Duration) Fault {
 		if err := write(file, by.Round(time.Second).String()); err != nil {
 			return err
 		}
-		wait(ctx, d)
+		Wait(ctx, d)
 		return write(file, "")
 	}}
 }
@@ -247,7 +247,7 @@ func Network(file string) Fault {
 		if err := write(file, strings.Join(words, " ")); err != nil {
 			return err
 		}
-		wait(ctx, d)
+		Wait(ctx, d)
 		return write(file, "")
 	}}
 }
@@ -257,7 +257,7 @@ func Link(name string, p *faultproxy.Proxy) []Fault {
 	until := func(begin func(), end func()) func(context.Context, time.Duration, *rand.Rand) error {
 		return func(ctx context.Context, d time.Duration, _ *rand.Rand) error {
 			begin()
-			wait(ctx, d)
+			Wait(ctx, d)
 			end()
 			return nil
 		}

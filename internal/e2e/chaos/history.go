@@ -217,11 +217,11 @@ func pause(ctx context.Context, err error) {
 	if r, ok := err.(*harness.Refusal); ok && r.RetryAfter > 0 {
 		d = min(time.Duration(r.RetryAfter)*time.Second, 2*time.Second)
 	}
-	wait(ctx, d)
+	Wait(ctx, d)
 }
 
-// wait waits, or until ctx ends.
-func wait(ctx context.Context, d time.Duration) {
+// Wait waits, or until ctx ends.
+func Wait(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

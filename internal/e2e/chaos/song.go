@@ -153,7 +153,7 @@ func (s *Song) Register(ctx context.Context) {
 				if !step(ctx, p, j) {
 					break
 				}
-				wait(ctx, time.Duration(s.rng.Int64N(int64(thought))))
+				Wait(ctx, time.Duration(s.rng.Int64N(int64(thought))))
 			}
 		}
 		if p.Final != nil {
@@ -258,7 +258,7 @@ func (s *Song) begin(ctx context.Context, p *Part, j *Job) bool {
 			return false // another session begins another job
 		default:
 			s.lie("init of version %d was refused: %v %v", p.Version, err, err.(*harness.Refusal).Details)
-			wait(ctx, time.Second)
+			Wait(ctx, time.Second)
 			return false
 		}
 	}
@@ -285,7 +285,7 @@ func (s *Song) mint(ctx context.Context, p *Part, j *Job) bool {
 		}
 		if !passing(ctx, err) {
 			s.lie("mint was refused: %v", err)
-			wait(ctx, time.Second)
+			Wait(ctx, time.Second)
 		}
 	}
 	return false
@@ -371,7 +371,7 @@ func (s *Song) quote(ctx context.Context, p *Part, j *Job) bool {
 		}
 		if c := code(err); c != "transaction.expired" && c != "registration.dry_run_failed" {
 			s.lie("prepare of version %d was refused after every step before it had succeeded: %v", p.Version, err)
-			wait(ctx, time.Second)
+			Wait(ctx, time.Second)
 		}
 		return false
 	}
@@ -403,7 +403,7 @@ func (s *Song) confirm(ctx context.Context, p *Part, j *Job) bool {
 			return s.quote(ctx, p, j) && s.confirm(ctx, p, j)
 		default:
 			s.lie("confirm of version %d was refused: %v", p.Version, err)
-			wait(ctx, time.Second)
+			Wait(ctx, time.Second)
 			return false
 		}
 	}
@@ -430,7 +430,7 @@ func (s *Song) track(ctx context.Context, p *Part, j *Job) bool {
 		case "events":
 			s.listen(ctx, j, s.events)
 		default:
-			wait(ctx, 200*time.Millisecond)
+			Wait(ctx, 200*time.Millisecond)
 		}
 		var out struct {
 			IsComplete bool            `json:"is_complete"`
@@ -440,7 +440,7 @@ func (s *Song) track(ctx context.Context, p *Part, j *Job) bool {
 		switch {
 		case err != nil && !passing(ctx, err):
 			s.lie("the status of a confirmed transaction: %v", err)
-			wait(ctx, time.Second)
+			Wait(ctx, time.Second)
 		case err == nil && out.Result != nil:
 			j.Result = out.Result
 			s.ended(p, j)
