@@ -200,8 +200,8 @@ func (db *DB) ClockSkew(ctx context.Context) (_ time.Duration, err error) {
 		return 0, nil
 	}
 	var us int64
-	before := time.Now()
+	before := db.Now()
 	err = db.engine.reader().QueryRowContext(ctx, "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)").Scan(&us)
-	middle := before.Add(time.Since(before) / 2)
+	middle := before.Add(db.Now().Sub(before) / 2)
 	return time.UnixMicro(us).Sub(middle), err
 }

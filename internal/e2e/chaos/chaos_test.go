@@ -287,6 +287,7 @@ func (w *world) ahead(by string) {
 func (w *world) report(seed uint64, storm *chaos.Storm, songs []*chaos.Song) {
 	w.Logf("seed %d (TIMBRE_CHAOS_SEED), %s\n%s", seed, w.run.Since(), w.run.Counts())
 	wrong := w.run.Wrong()
+	defer w.keep(len(wrong) > 0)
 	if len(wrong) == 0 {
 		return
 	}
@@ -301,9 +302,20 @@ func (w *world) report(seed uint64, storm *chaos.Storm, songs []*chaos.Song) {
 			w.Log(s.History())
 		}
 	}
-	dir, err := os.MkdirTemp("", "timbre-chaos-")
-	if err != nil {
-		w.Fatal(err)
+}
+
+// keep writes the logs of the processes into a folder that stays: after a failure, or into that of
+// TIMBRE_CHAOS_LOGS.
+func (w *world) keep(failed bool) {
+	dir := os.Getenv("TIMBRE_CHAOS_LOGS")
+	if dir == "" && !failed {
+		return
+	}
+	if dir == "" {
+		var err error
+		if dir, err = os.MkdirTemp("", "timbre-chaos-"); err != nil {
+			w.Fatal(err)
+		}
 	}
 	for _, p := range w.processes {
 		if err := os.WriteFile(filepath.Join(dir, p.Name+".log"), []byte(p.Log()), 0o600); err != nil {
@@ -386,7 +398,7 @@ func TestStormOnOneMachine(t *testing.T) {
 		}
 		return names
 	}
-	w.rage(seed, int(number(t, "TIMBRE_CHAOS_SONGS", songs))/2, 8)
+	w.rage(seed, int(number(t, "TIMBRE_CHAOS_SONGS", songs))/4, 16)
 }
 
 // lock holds a lock of the database for a while.
@@ -509,5 +521,5 @@ func TestStormOnManyMachines(t *testing.T) {
 		}
 		return names
 	}
-	w.rage(seed, int(number(t, "TIMBRE_CHAOS_SONGS", songs)), 12)
+	w.rage(seed, int(number(t, "TIMBRE_CHAOS_SONGS", songs)), 32)
 }

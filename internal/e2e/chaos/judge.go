@@ -256,7 +256,6 @@ func Certificates(ctx context.Context, run *Run, binary, key, dir string, songs 
 }
 
 func (s *Song) certificates(ctx context.Context, binary, key, dir string) error {
-	s.byKey = true // an organization's backend reads all of its works
 	var audio []byte
 	for _, p := range s.Parts {
 		if p.Audio != nil {
@@ -268,7 +267,7 @@ func (s *Song) certificates(ctx context.Context, binary, key, dir string) error 
 		var at struct{ URL string }
 		path := fmt.Sprintf("%s/v1/works/%s/versions/%d/download/certificate", s.ats(), p.Final.WorkID, p.Version)
 		for try := 0; ; try++ {
-			err := s.do(ctx, "certificate", "GET", path, s.header(nil), nil, &at)
+			err := s.do(ctx, "certificate", "GET", path, backend(s.Tenant), nil, &at)
 			if err == nil {
 				break
 			}

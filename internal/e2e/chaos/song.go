@@ -175,15 +175,19 @@ func (s *Song) lie(format string, args ...any) {
 func (s *Song) ats() string { return s.Front.Ats[s.rng.IntN(len(s.Front.Ats))] }
 
 func (s *Song) header(j *Job) http.Header {
-	h := http.Header{"Content-Type": {"application/json"}}
 	if s.byKey {
-		h.Set("Authorization", "Bearer "+s.Tenant.APIKey)
-		return h
+		return backend(s.Tenant)
 	}
+	h := http.Header{"Content-Type": {"application/json"}}
 	h.Set("Authorization", "Bearer "+j.Token)
 	h.Set("X-Site-Key", s.Tenant.SiteKey)
 	h.Set("Origin", "http://localhost:3000")
 	return h
+}
+
+// backend is the header of a call by an organization's backend.
+func backend(t Tenant) http.Header {
+	return http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + t.APIKey}}
 }
 
 // route is the path of a step of a part.
