@@ -27,7 +27,7 @@ type shared struct {
 	ahead  time.Duration // how far the database's clock is ahead of this instance's
 	known  bool          // ahead was measured
 	at     time.Time     // on this instance's clock, when it was measured
-	since  time.Time     // the same on the clock that nobody sets
+	since  time.Time     // the same on the clock that is never set
 	until  time.Time     // when the database is tried again after a failure
 	logged time.Time     // time of the last log line
 	times  int64         // how often this instance began to count alone
@@ -94,7 +94,7 @@ func (s *shared) skew() (time.Duration, bool) {
 func (s *shared) measure(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	at, since := s.db.Now().Round(0), time.Now() // without and with the clock that nobody sets
+	at, since := s.db.Now().Round(0), time.Now() // without and with the clock that is never set
 	ahead, err := s.db.ClockSkew(ctx)
 	if err != nil {
 		return err

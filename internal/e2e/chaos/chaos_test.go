@@ -232,14 +232,14 @@ func (w *world) judge(songs []*chaos.Song) {
 		w.Fatal(err)
 	}
 	defer db.Close()
-	if err := chaos.Told(ctx, w.run, db, songs); err != nil {
-		w.run.Say("reading what was told: %v", err)
+	if err := chaos.Answers(ctx, w.run, db, songs); err != nil {
+		w.run.Say("comparing the answers: %v", err)
 	}
 	key, err := chaos.Log(ctx, w.run, w.front.Ats[0]+"/log/testnet", songs)
 	if err != nil {
 		w.run.Say("reading the log: %v", err)
 	}
-	// Whatever waits for its next attempt is due two hours later.
+	// Each delivery that waits for its next attempt is due two hours later.
 	w.ahead("2h")
 	w.until("versions without a certificate", w.none("SELECT COUNT(*) FROM versions WHERE certificate_key = ''"))
 	w.until("deliveries that wait", w.none("SELECT COUNT(*) FROM deliveries"))

@@ -94,7 +94,7 @@ type caller struct {
 	history []exchange
 }
 
-// timeout is the patience of a client for one answer.
+// timeout is how long a client waits for one answer.
 const timeout = 20 * time.Second
 
 // do makes one call. Its error is a *harness.Refusal, or says that no complete answer came.
@@ -157,7 +157,7 @@ func (c *caller) exchange(ctx context.Context, what, method, url string, header 
 			return nil
 		}
 		if err := json.Unmarshal(text, out); err != nil {
-			c.run.Say("%s: %s %s answered a success that is no JSON (%v): %.300q", c.name, method, url, err, text)
+			c.run.Say("%s: %s %s answered a success that is not JSON (%v): %.300q", c.name, method, url, err, text)
 			return err
 		}
 		return nil
@@ -203,7 +203,7 @@ func refusalOf(res *http.Response, text []byte) (_ *harness.Refusal, wrong strin
 // unknown says that a refusal does not tell whether the call was carried out.
 func unknown(r *harness.Refusal) bool { return r.Details["outcome"] == "unknown" }
 
-// code is the code of a refusal; "" is no refusal.
+// code is the code of a refusal; "" for other errors.
 func code(err error) string {
 	if r, ok := err.(*harness.Refusal); ok {
 		return r.Code

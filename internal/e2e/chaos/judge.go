@@ -20,8 +20,8 @@ import (
 	"timbre.example/proof/evidence/leaf"
 )
 
-// Told compares what clients were told with the rows of a database in which nothing is in flight.
-func Told(ctx context.Context, run *Run, db *sql.DB, songs []*Song) error {
+// Answers compares the answers that clients received with the rows of a database in which nothing is in flight.
+func Answers(ctx context.Context, run *Run, db *sql.DB, songs []*Song) error {
 	type row struct{ jti, state string }
 	jobs, ends := map[string]row{}, map[string]string{}
 	spent := map[string]string{} // jobs by session
@@ -54,7 +54,7 @@ func Told(ctx context.Context, run *Run, db *sql.DB, songs []*Song) error {
 					id = spent[j.JTI]
 				}
 				known[id], begunBy[id] = j, s
-				for _, problem := range j.compare(p, id, id != "" && jobs[id].state != "", ends) {
+				for _, problem := range j.compare(id, id != "" && jobs[id].state != "", ends) {
 					s.lie("version %d: %s", p.Version, problem)
 				}
 			}
@@ -97,9 +97,9 @@ func succeeded(errs []error) bool {
 	return false
 }
 
-// compare says what was told and is not so. The job is in the database if exists is true; ends
+// compare lists the answers that do not match the rows. The job is in the database if exists is true; ends
 // are the states of transactions.
-func (j *Job) compare(p *Part, id string, exists bool, ends map[string]string) (wrong []string) {
+func (j *Job) compare(id string, exists bool, ends map[string]string) (wrong []string) {
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	if succeeded(j.Inits) && !exists {
 		say("init answered with job %s, which does not exist", j.ID)
@@ -112,13 +112,13 @@ func (j *Job) compare(p *Part, id string, exists bool, ends map[string]string) (
 	}
 	state, confirmed := ends[id]
 	if j.Transaction != "" && (j.Transaction != id || !confirmed) {
-		say("confirm told transaction %s, and job %s has one: %t", j.Transaction, id, confirmed)
+		say("confirm answered with transaction %s, and job %s has one: %t", j.Transaction, id, confirmed)
 	}
 	if confirmed && j.Transaction == "" && !uncertain(j.Confirms) {
 		say("every confirm was refused as %v, and transaction %s exists", j.Confirms, id)
 	}
 	if r := j.Result; r != nil && (r.Success && state != "final" || !r.Success && state != "failed") {
-		say("the client was told %+v, and transaction %s is %s", *r, id, state)
+		say("the client received %+v, and transaction %s is %s", *r, id, state)
 	}
 	if confirmed && state != "final" && state != "failed" {
 		say("transaction %s is %s", id, state)

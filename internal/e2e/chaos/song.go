@@ -43,7 +43,7 @@ type Song struct {
 
 	rng      *rand.Rand
 	byKey    bool   // a backend registers it with an API key
-	user     string // the end-user; "" is none
+	user     string // the end-user; empty without one
 	hashOnly bool
 	follow   string // how the client follows transactions
 
@@ -61,7 +61,7 @@ type Part struct {
 	Audio      []byte // nil: the recording stays
 	creators   []creator
 	Jobs       []*Job
-	// Final is the successful end that a client was told.
+	// Final is the successful end that a client received.
 	Final *harness.Result
 }
 
@@ -79,8 +79,8 @@ type Job struct {
 	Work     string
 	Price    int64
 	Confirms []error
-	Code     string // the access code that a confirm told
-	// Transaction is the id that a confirm told; Result its end.
+	Code     string // the access code in the answer of a confirm
+	// Transaction is the id in the answer of a confirm; Result its end.
 	Transaction string
 	Result      *harness.Result
 }
@@ -472,7 +472,7 @@ func (s *Song) ended(p *Part, j *Job) {
 		s.lie("transaction %s has no access code", j.Transaction)
 	}
 	if j.Code != "" && r.AccessCode != "" && j.Code != r.AccessCode {
-		s.lie("confirm of %s told the access code %s, the result %s", j.Transaction, j.Code, r.AccessCode)
+		s.lie("confirm of %s returned the access code %s, the result %s", j.Transaction, j.Code, r.AccessCode)
 	}
 	if p.Version == 1 {
 		if s.code = r.AccessCode; s.code == "" {
