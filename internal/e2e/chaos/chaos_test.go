@@ -126,7 +126,7 @@ func (w *world) tenants(s *harness.Server) {
 	}
 	// NewOrganization gave 1,000 to each.
 	s.CLI(nil, "credits", "grant", w.front.Tenants[0].ID, "1000000")
-	w.faults = append(w.faults, chaos.Fault{Name: "grant", Target: "credits", Weight: 1, Do: func(ctx context.Context, _ time.Duration, _ *rand.Rand) error {
+	w.faults = append(w.faults, chaos.Fault{Name: "grant", Target: "credits", Weight: 12, Do: func(ctx context.Context, _ time.Duration, _ *rand.Rand) error {
 		if err := s.Command(ctx, "credits", "grant", w.front.Tenants[1].ID, "300").Run(); err != nil {
 			w.run.Count("grant failed") // its database does not answer
 		}

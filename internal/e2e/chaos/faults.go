@@ -215,10 +215,15 @@ func (p *Process) Faults() []Fault {
 	}
 }
 
-// Clock moves the clock of the processes that read the file.
+// Clock moves the clock of the processes that read the file, by 15 seconds at least. The limits of a run
+// refill in a second, so the time that an instance wrote before it noticed the jump is none that a call can reach.
 func Clock(name, file string, most time.Duration) Fault {
 	return Fault{"clock", name, 2, time.Second, 8 * time.Second, func(ctx context.Context, d time.Duration, rng *rand.Rand) error {
-		by := time.Duration(rng.Int64N(int64(2*most))) - most
+		const least = 15 * time.Second
+		by := least + time.Duration(rng.Int64N(int64(most-least)))
+		if rng.IntN(2) == 0 {
+			by = -by
+		}
 		if err := write(file, by.Round(time.Second).String()); err != nil {
 			return err
 		}

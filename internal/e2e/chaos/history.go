@@ -197,6 +197,9 @@ func refusalOf(res *http.Response, text []byte) (_ *harness.Refusal, wrong strin
 	case (r.Status == 503 || r.Status == 429 && r.Code != string(fault.CodeCommonQuotaExceeded)) && (r.RetryAfter < 1 || r.RetryAfter > 60):
 		return r, "no Retry-After between 1 and 60"
 	}
+	if reason, named := r.Details["reason"]; r.Status == 429 && strings.HasSuffix(r.Code, "rate_limited") && (!named || reason == "api_key") {
+		return r, "no client of a run comes near its rates"
+	}
 	return r, ""
 }
 
@@ -214,6 +217,9 @@ func code(err error) string {
 // pause waits as long as a refusal asks for, but at most two seconds, or until ctx ends.
 func pause(ctx context.Context, err error) {
 	d := 100 * time.Millisecond
+	if code(err) == "registration.insufficient_credits" {
+		d = time.Second // the organization must pay first
+	}
 	if r, ok := err.(*harness.Refusal); ok && r.RetryAfter > 0 {
 		d = min(time.Duration(r.RetryAfter)*time.Second, 2*time.Second)
 	}
