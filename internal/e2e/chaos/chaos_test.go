@@ -126,7 +126,7 @@ func (w *world) tenants(s *harness.Server) {
 	}
 	// NewOrganization gave 1,000 to each.
 	s.CLI(nil, "credits", "grant", w.front.Tenants[0].ID, "1000000")
-	w.faults = append(w.faults, chaos.Fault{Name: "grant", Target: "credits", Weight: 12, Do: func(ctx context.Context, _ time.Duration, _ *rand.Rand) error {
+	w.faults = append(w.faults, chaos.Fault{Name: "grant", Target: "credits", Do: func(ctx context.Context, _ time.Duration, _ *rand.Rand) error {
 		if err := s.Command(ctx, "credits", "grant", w.front.Tenants[1].ID, "300").Run(); err != nil {
 			w.run.Count("grant failed") // its database does not answer
 		}
@@ -144,6 +144,15 @@ func (w *world) rage(seed uint64, n, c int) {
 	defer cancel()
 	w.Logf("the world stands after %s", w.run.Since())
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * c}}
+	weights := 0
+	for _, f := range w.faults {
+		weights += f.Weight
+	}
+	for i := range w.faults {
+		if w.faults[i].Name == "grant" { // the clients need credits, however many faults there are
+			w.faults[i].Weight = max(1, weights/15)
+		}
+	}
 	storm := chaos.NewStorm(w.run, seed, time.Duration(number(w.T, "TIMBRE_CHAOS_PAUSE_MS", pause))*time.Millisecond, w.faults)
 	songs := make([]*chaos.Song, n)
 	for i := range songs {

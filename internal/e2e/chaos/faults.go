@@ -216,7 +216,7 @@ func (p *Process) Faults() []Fault {
 }
 
 // Clock moves the clock of the processes that read the file, by 15 seconds at least. The limits of a run
-// refill in a second, so the time that an instance wrote before it noticed the jump is none that a call can reach.
+// refill in a second. So no call can reach a time that an instance wrote before it noticed the jump.
 func Clock(name, file string, most time.Duration) Fault {
 	return Fault{"clock", name, 2, time.Second, 8 * time.Second, func(ctx context.Context, d time.Duration, rng *rand.Rand) error {
 		const least = 15 * time.Second
