@@ -41,6 +41,11 @@ test-fast: ## Run the Go tests that need no browser and no Postgres; tests that 
 	TIMBRE_TEST_DATABASES=sqlite $(GO) test -timeout 10m $(FAST)
 	$(GO) -C proof test -timeout 10m ./...
 
+.PHONY: chaos
+chaos: deps ## Register SONGS (default 10000) while everything fails at random (SEED=n repeats a run)
+	$(GO) -C tools/s3 tool -n versitygw >/dev/null
+	TIMBRE_CHAOS_SONGS=$(or $(SONGS),10000) TIMBRE_CHAOS_SEED=$(SEED) $(GO) test -timeout 6h -v ./internal/e2e/chaos
+
 # The race detector makes tests about ten times slower. These packages finish in ten minutes on two cores. For another
 # one: make race RACE=./internal/registry, which takes longer.
 RACE = $$($(GO) list ./... | grep -vE '/internal/(api|bench|certificate|e2e|media|registry)(/|$$)|/(verify|widget)(/|$$)|/cmd/timbre$$')

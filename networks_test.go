@@ -44,6 +44,9 @@ func TestOnlyTheWiringNamesTheLog(t *testing.T) {
 				named = true
 				continue
 			}
+			if strings.HasPrefix(path, strings.TrimSuffix(wiring, ".go")+"_faults") {
+				continue // the tests' build makes a network of the log that fails
+			}
 			t.Errorf("%s imports %s: only %s may. Other files use the interfaces of internal/network", path, name, wiring)
 		}
 		return nil

@@ -9,6 +9,7 @@ import (
 	"timbre.example/internal/people"
 	"timbre.example/internal/session"
 	"timbre.example/internal/webhook"
+	"timbre.example/internal/work"
 )
 
 // identity decides who calls, and how often.
@@ -30,8 +31,10 @@ func (f serverFlags) openIdentity(at entrance, st storage, log *slog.Logger) (wh
 		return who, err
 	}
 	who.limits = limit.New(st.db, f.rates(), log)
-	if sweep := who.limits.Worker(); sweep != nil {
-		who.runs(sweep.Run)
+	for _, w := range []*work.Worker{who.limits.Worker(), who.limits.Follow()} {
+		if w != nil {
+			who.runs(w.Run)
+		}
 	}
 	who.requests = &idempotency.Requests{DB: st.db}
 	who.runs(who.requests.Worker(log).Run)

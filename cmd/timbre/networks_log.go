@@ -49,14 +49,14 @@ func logKind(ctx context.Context, f serverFlags, d networkDeps) (network.Kind, i
 		BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, ClockTolerance: f.NetworkClockTolerance, Remember: f.SettingsMaxAge,
 	}
 	if d.place == leavePlace || !f.uses(builtInKind) {
-		return k, nothing{}, nil
+		return faulty(k), nothing{}, nil
 	}
 	kept, closer, err := f.checkpoints(ctx, d.log, d.place == createPlace)
 	if err != nil {
 		return nil, nil, err
 	}
 	k.Checkpoints = kept
-	return k, closer, nil
+	return faulty(k), closer, nil
 }
 
 // inBucket reports whether uploads are stored in a bucket.

@@ -78,6 +78,15 @@ func (l *Limits) Worker() *work.Worker {
 	return &work.Worker{Name: "limits", Step: l.shared.sweep, Every: time.Minute}
 }
 
+// Follow returns the worker that compares the clock with that of the database, so that instances
+// whose clocks differ share their budgets. Without shared budgets it returns nil.
+func (l *Limits) Follow() *work.Worker {
+	if l.shared == nil {
+		return nil
+	}
+	return &work.Worker{Name: "clock of limits", Step: l.shared.measure, Every: measured, Retry: checked, MaxRetry: measured, Early: l.shared.set}
+}
+
 // Alone reports whether this process counts alone now, because the shared database does not
 // answer, and how often it began to. Without a shared database it returns false and 0: then
 // there is nothing to share.
@@ -174,13 +183,22 @@ func (b *Budget) Take(ctx context.Context, key string) State {
 	return s
 }
 
-// disagreement is the largest difference between the clocks of instances.
-const disagreement = time.Minute
+// disagreement is the largest difference between the times of instances: nothing in one process,
+// and little when each instance follows the database's clock.
+func (b *Budget) disagreement() time.Duration {
+	if b.shared == nil {
+		return 0
+	}
+	if _, known := b.shared.skew(); known {
+		return 2 * jump
+	}
+	return time.Minute
+}
 
 // beyond is the latest time at which a budget can be full again. A later time was written
 // while a clock was ahead, and does not count after the clock was corrected. Without this
 // bound, all callers would be refused until that time.
-func (b *Budget) beyond(now time.Time) time.Time { return now.Add(b.burst + disagreement) }
+func (b *Budget) beyond(now time.Time) time.Time { return now.Add(b.burst + b.disagreement()) }
 
 // Return undoes one allowed Take. Use it only for a budget that each instance counts
 // alone.

@@ -178,6 +178,52 @@ func TestClockSetBack(t *testing.T) {
 	})
 }
 
+// Instances whose clocks differ share a budget as if they did not: the calls of one that is ahead
+// use up no more than those of one that is behind.
+func TestClocksDiffer(t *testing.T) {
+	t.Parallel()
+	url := storetest.PostgresURL(t)
+	r := rate(t, "1/1m,burst=8")
+	b := map[time.Duration]*limit.Budget{}
+	var clocks []*clock
+	for _, ahead := range []time.Duration{-40 * time.Second, 0, 50 * time.Second, 3 * time.Hour} {
+		db := storetest.Open(t, url)
+		c := newClock(db)
+		c.forward(ahead)
+		clocks = append(clocks, c)
+		l := limit.New(db, limit.Rates{Session: r}, quiet())
+		if err := l.Follow().Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b[ahead] = l.Session
+	}
+	allowed := 0
+	for range 4 {
+		for _, one := range b {
+			if one.Take(t.Context(), "one").Allowed {
+				allowed++
+			}
+		}
+	}
+	if allowed != 8 {
+		t.Errorf("%d calls were allowed, the burst is 8", allowed)
+	}
+	for _, c := range clocks {
+		c.forward(time.Minute)
+	}
+	allowed = 0
+	for _, one := range b {
+		if s := one.Take(t.Context(), "one"); s.Allowed {
+			allowed++
+		} else if s.Wait > time.Minute+time.Second {
+			t.Errorf("refused for %s", s.Wait)
+		}
+	}
+	if allowed != 1 {
+		t.Errorf("%d calls were allowed a minute later, the rate is 1", allowed)
+	}
+}
+
 // For any calls of several instances: in no period do they allow more calls than the
 // burst and what the period adds. A single caller that is not faster than the limit is
 // never refused.

@@ -16,16 +16,21 @@ import (
 // row in a transaction of its own. So no statement waits while it holds a row, and there
 // are no deadlocks.
 //
-// The times are those of the calling instance. If clocks differ, the instances together
-// allow, once, the calls of that difference.
+// The times in the rows are those of the database's clock, as far as Follow has compared it
+// with the instance's own. Otherwise an instance whose clock is ahead would use up everybody's
+// budget with each call, and every other instance would refuse its callers.
 type shared struct {
 	db  *store.DB
 	log *slog.Logger
 
 	mu     sync.Mutex
-	until  time.Time // when the database is tried again after a failure
-	logged time.Time // time of the last log line
-	times  int64     // how often this instance began to count alone
+	ahead  time.Duration // how far the database's clock is ahead of this instance's
+	known  bool          // ahead was measured
+	at     time.Time     // on this instance's clock, when it was measured
+	since  time.Time     // the same on the clock that is never set
+	until  time.Time     // when the database is tried again after a failure
+	logged time.Time     // time of the last log line
+	times  int64         // how often this instance began to count alone
 }
 
 const (
@@ -33,6 +38,12 @@ const (
 	timeout = 500 * time.Millisecond
 	// alone is how long each instance counts alone after a timeout.
 	alone = 5 * time.Second
+	// measured is the time between two comparisons of the clocks, and checked that between two
+	// looks whether the own clock was set meanwhile.
+	measured, checked = 10 * time.Second, 250 * time.Millisecond
+	// jump is a change of the own clock that is measured at once, and the largest error of
+	// a measurement.
+	jump = 100 * time.Millisecond
 	// quiet is the shortest time between two log lines.
 	quiet = time.Minute
 )
@@ -53,6 +64,8 @@ func (s *shared) spend(ctx context.Context, key string, now time.Time, cost time
 	// The call counts also if the caller cancels it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
+	skew, _ := s.skew()
+	now, latest, beyond = now.Add(skew), latest.Add(skew), beyond.Add(skew)
 	var us int64
 	err = s.db.One(ctx, func(tx *store.Tx) error {
 		us, err = tx.SpendBudget(ctx, query.SpendBudgetParams{Key: key, Now: store.Micros(now), Cost: cost.Microseconds(), Latest: store.Micros(latest), Beyond: store.Micros(beyond)})
@@ -65,9 +78,38 @@ func (s *shared) spend(ctx context.Context, key string, now time.Time, cost time
 		}
 	}
 	if err != nil {
-		s.away(now, err)
+		s.away(now.Add(-skew), err)
 	}
-	return store.Time(us), ok, err
+	return store.Time(us).Add(-skew), ok, err
+}
+
+// skew returns how far the database's clock is ahead, and whether that is known.
+func (s *shared) skew() (time.Duration, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ahead, s.known
+}
+
+// measure compares the clocks.
+func (s *shared) measure(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	at, since := s.db.Now().Round(0), time.Now() // without and with the clock that is never set
+	ahead, err := s.db.ClockSkew(ctx)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ahead, s.known, s.at, s.since = ahead, true, at, since
+	return nil
+}
+
+// set reports whether this instance's clock was set since the last comparison.
+func (s *shared) set() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known && (s.db.Now().Round(0).Sub(s.at)-time.Since(s.since)).Abs() > jump
 }
 
 // away records that the database does not answer, and logs it now and then.

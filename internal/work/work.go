@@ -6,6 +6,7 @@ package work
 import (
 	"context"
 	"log/slog"
+	"regexp"
 	"sync"
 	"time"
 )
@@ -90,6 +91,14 @@ func (w *Worker) Run(ctx context.Context) {
 // reminder is the time after which an unchanged error is logged again.
 const reminder = time.Hour
 
+// numbers are what differs in two errors with one cause, such as the ports of connections.
+var numbers = regexp.MustCompile(`[0-9]+`)
+
+// same reports whether two errors have the same text apart from numbers.
+func same(a, b error) bool {
+	return a != nil && b != nil && numbers.ReplaceAllLiteralString(a.Error(), "") == numbers.ReplaceAllLiteralString(b.Error(), "")
+}
+
 // record stores the result of a step. It logs an error that differs from the one before, and
 // the end of a series of failures.
 func (w *Worker) record(ctx context.Context, err error) {
@@ -109,7 +118,7 @@ func (w *Worker) record(ctx context.Context, err error) {
 	s.Failed++
 	s.Failure = now
 	s.FailuresInARow++
-	if w.Log != nil && (before.Err == nil || before.Err.Error() != err.Error() || now.Sub(w.logged) >= reminder) {
+	if w.Log != nil && (!same(before.Err, err) || now.Sub(w.logged) >= reminder) {
 		w.logged = now
 		w.Log.ErrorContext(ctx, "work failed", "worker", w.Name, "failures", s.FailuresInARow, "retry_in", w.next(), "error", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -71,8 +72,8 @@ func TestReminder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var errs []error
-		for range 100 {
-			errs = append(errs, errors.New("still down"))
+		for i := range 100 { // each connection has another port
+			errs = append(errs, fmt.Errorf("still down: read from port %d", 40_000+i))
 		}
 		_, log := run(t, &work.Worker{Name: "x", Every: time.Minute}, 90*time.Minute, errs...)
 		if n := strings.Count(log, "still down"); n != 2 {

@@ -87,8 +87,14 @@ func Program(t testing.TB) string {
 // does.
 func Start(t testing.TB) *Server {
 	t.Helper()
+	return StartIn(t, t.TempDir())
+}
+
+// StartIn is Start with an empty folder for the objects.
+func StartIn(t testing.TB, dir string) *Server {
+	t.Helper()
 	Program(t)
-	s := &Server{t: t, addr: freeAddress(t), dir: t.TempDir()}
+	s := &Server{t: t, addr: freeAddress(t), dir: dir}
 	s.URL = "http://" + s.addr
 	for _, d := range []string{"objects", "meta", "users"} {
 		if err := os.Mkdir(filepath.Join(s.dir, d), 0o700); err != nil {

@@ -107,6 +107,8 @@ type Options struct {
 	BlockTime string
 	// Addr is where it listens; "" is a free address.
 	Addr string
+	// Quiet leaves the log out of a failed test's output, see Log.
+	Quiet bool
 	// Args are added to the command line of every start, Settings to its
 	// environment.
 	Args, Settings []string
@@ -162,7 +164,7 @@ func Start(t testing.TB, o Options) *Server {
 	}
 	t.Cleanup(func() {
 		s.Kill()
-		if t.Failed() {
+		if t.Failed() && !o.Quiet {
 			t.Logf("the log of the server %s:\n%s", o.Roles, s.log.String())
 		}
 	})
@@ -229,6 +231,30 @@ func (s *Server) Restart(env ...string) {
 // Addr is where it listens.
 func (s *Server) Addr() string { return s.addr }
 
+// Resume is Restart for a goroutine beside the test's, and for a start that may fail: the error
+// is why the server does not run.
+func (s *Server) Resume(env ...string) error {
+	<-s.exited
+	return s.start(env)
+}
+
+// Exited is closed when the process of the newest start has ended.
+func (s *Server) Exited() <-chan struct{} { return s.exited }
+
+// State is how that process ended. It is called after Exited was closed.
+func (s *Server) State() *os.ProcessState { return s.cmd.ProcessState }
+
+// Signal sends a signal to the process. A process that has ended receives none.
+func (s *Server) Signal(sig syscall.Signal) error {
+	if err := s.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil
+}
+
+// Log is everything that the starts have printed.
+func (s *Server) Log() string { return s.log.String() }
+
 // Replace gives the next start, and the commands, the program of another release.
 func (s *Server) Replace(binary string) { s.binary = binary }
 
@@ -238,6 +264,13 @@ func (s *Server) secretFile() string { return filepath.Join(s.Data, "secret") }
 // or what a server logs.
 func (s *Server) run(env []string) {
 	s.t.Helper()
+	if err := s.start(env); err != nil {
+		s.t.Fatalf("%v\n%s", err, s.log.String())
+	}
+}
+
+// start is run with an error instead of the test's end.
+func (s *Server) start(env []string) error {
 	args, ready := []string{"demo", "--addr", s.addr, "--data", s.Data, "--database-url", s.DatabaseURL, "--block-time", s.BlockTime}, "Timbre demo: "
 	s.URL = "http://" + s.addr
 	if s.options.Roles != "" {
@@ -255,7 +288,7 @@ func (s *Server) run(env []string) {
 	said, out := io.Pipe()
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
+		return err
 	}
 	s.cmd, s.exited = cmd, make(chan struct{})
 	go func(exited chan struct{}) {
@@ -279,18 +312,18 @@ func (s *Server) run(env []string) {
 	select {
 	case ok := <-up:
 		if !ok {
-			s.t.Fatalf("the server did not start\n%s", s.log.String())
+			return errors.New("the server did not start")
 		}
 	case <-time.After(Timeout):
-		s.t.Fatalf("the server does not start\n%s", s.log.String())
+		return errors.New("the server does not start")
 	}
 	if s.options.Roles == "" {
-		s.readDemo()
+		return s.readDemo()
 	}
+	return nil
 }
 
-func (s *Server) readDemo() {
-	s.t.Helper()
+func (s *Server) readDemo() error {
 	var d struct {
 		SiteKey        string `json:"site_key"`
 		SecretKey      string `json:"secret_key"`
@@ -304,10 +337,11 @@ func (s *Server) readDemo() {
 		err = json.Unmarshal(b, &d)
 	}
 	if err != nil {
-		s.t.Fatal(err)
+		return err
 	}
 	s.SiteKey, s.SecretKey, s.TestSiteKey, s.TestSecretKey, s.OrganizationID = d.SiteKey, d.SecretKey, d.TestSiteKey, d.TestSecretKey, d.OrganizationID
 	s.APIKey = d.APIKey
+	return nil
 }
 
 // NewOrganization makes an organization with a key pair, origins and credits, by

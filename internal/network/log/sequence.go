@@ -23,9 +23,12 @@ import (
 // errOvertaken rolls a block back if another sequencer was faster.
 var errOvertaken = errors.New("another sequencer was faster")
 
+// reminder is the time after which a failure that lasts is logged again.
+const reminder = time.Minute
+
 // Run makes blocks until ctx ends: as soon as an entry waits, but at least BlockTime
-// after the block before. Any number of processes can run it on one database. Errors are
-// logged, and Run tries again.
+// after the block before. Any number of processes can run it on one database. The first
+// error in a row is logged, and Run tries again.
 func (l *Log) Run(ctx context.Context) {
 	tick := time.NewTicker(l.config.BlockTime)
 	defer tick.Stop()
@@ -33,6 +36,7 @@ func (l *Log) Run(ctx context.Context) {
 	if err := l.note(ctx); err != nil && ctx.Err() == nil {
 		l.config.Logger.ErrorContext(ctx, "heartbeat failed", "network", l.config.Network, "error", err)
 	}
+	failures, logged := 0, time.Time{} // in a row, and the time of the last line about them
 	for {
 		select {
 		case <-ctx.Done():
@@ -42,8 +46,16 @@ func (l *Log) Run(ctx context.Context) {
 		}
 		for {
 			made, err := l.Sequence(ctx)
-			if err != nil && ctx.Err() == nil && !errors.Is(err, network.ErrStopped) { // a stop was logged when it began
-				l.config.Logger.ErrorContext(ctx, "no block was made", "network", l.config.Network, "error", err)
+			switch {
+			case errors.Is(err, network.ErrStopped): // a stop was logged when it began
+			case err == nil && failures > 0:
+				l.config.Logger.InfoContext(ctx, "blocks can be made again", "network", l.config.Network, "failures", failures)
+				failures = 0
+			case err != nil && ctx.Err() == nil:
+				if failures++; failures == 1 || time.Since(logged) >= reminder {
+					logged = time.Now()
+					l.config.Logger.ErrorContext(ctx, "no block was made", "network", l.config.Network, "failures", failures, "error", err)
+				}
 			}
 			if !made {
 				break

@@ -140,6 +140,17 @@ func (c *Cluster) URL(t testing.TB) string {
 func (c *Cluster) Stop(t testing.TB)  { t.Helper(); c.do(t, "stop", "stopped") }
 func (c *Cluster) Start(t testing.TB) { t.Helper(); c.do(t, "start", "ready") }
 
+// Crash ends the server at once, like a crash of its machine (immediate mode), and starts it again. The
+// server repeats its write-ahead log.
+func (c *Cluster) Crash(t testing.TB) { t.Helper(); c.do(t, "crash", "ready") }
+
+// Freeze stops the server and its connections without ending them, until Thaw.
+func (c *Cluster) Freeze(t testing.TB) { t.Helper(); c.do(t, "freeze", "frozen") }
+func (c *Cluster) Thaw(t testing.TB)   { t.Helper(); c.do(t, "thaw", "thawed") }
+
+// Socket is the path of the server's Unix socket.
+func (c *Cluster) Socket() string { return filepath.Join(c.dir, ".s.PGSQL.5432") }
+
 func (c *Cluster) do(t testing.TB, command, answer string) {
 	t.Helper()
 	_, err := io.WriteString(c.in, command+"\n")
@@ -219,12 +230,17 @@ start() {
   done
   echo ready
 }
+# A stopped parent starts no child, so the list of its children is complete.
+children() { for f in /proc/[0-9]*/stat; do { read _ _ _ parent _ <$f && [ "$parent" = $pid ] && basename ${f%/stat}; } 2>/dev/null; done; }
 "$bin/initdb" -D data -A trust -U postgres --no-sync -E UTF8 --locale=C >init.log 2>&1 || { cat init.log; exit 1; }
 start
 while read command; do
   case $command in
     stop) kill -INT $pid; wait $pid; echo stopped;;
     start) start;;
+    crash) kill -QUIT $pid; wait $pid; start;;
+    freeze) kill -STOP $pid; kill -STOP $(children); echo frozen;;
+    thaw) kill -CONT $(children); kill -CONT $pid; echo thawed;;
   esac
 done
 kill -INT $pid; wait $pid
