@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -20,6 +21,9 @@ func (c *healthCmd) Run(o *output) error {
 	host, port, err := net.SplitHostPort(c.Listen)
 	if err != nil {
 		return wrongf("listen", "must be HOST:PORT")
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return wrongf("listen", "must have a port from 0 to 65535")
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"

@@ -61,6 +61,8 @@ var wrongValues = map[string][]string{
 	"key-file":                         {"DIR/none"},
 	"tsa-url":                          {"tsa.example", "ftp://u:opensesame@tsa.example", "http://[::1"},
 	"listen":                           {"nowhere", "127.0.0.1:http", "127.0.0.1:70000", "nowhere.invalid:0"},
+	"listen of health":                 {"nowhere", "127.0.0.1:http", "127.0.0.1:70000"},
+	"drain-time":                       {"soon", "5", "-1s", "11m"},
 	"metrics-listen":                   {"nowhere", "127.0.0.1:-1"},
 	"metrics-host":                     {"http://timbre.example", "timbre.example:9090", "a b"},
 	"traces-endpoint":                  {"collector:4318", "ftp://collector/v1/traces"},

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 )
 
@@ -26,6 +27,8 @@ func TestQuickRunMeasuresEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The costs of SQLite are those of the server: it has no process of its own.
+	free := regexp.MustCompile(`database, SQLite$|write-ahead log, SQLite$`)
 	seen := map[string]bool{}
 	for _, r := range rep.Rows {
 		if r.Skipped != "" {
@@ -33,7 +36,7 @@ func TestQuickRunMeasuresEverything(t *testing.T) {
 				t.Errorf("%s: skipped: %s", r.What, r.Skipped)
 			}
 			t.Logf("%s: skipped: %s", r.What, r.Skipped)
-		} else if r.Ours <= 0 && r.What != "prepare of 20 MB: memory growth" {
+		} else if r.Ours <= 0 && r.What != "prepare of 20 MB: memory growth" && !free.MatchString(r.What) {
 			t.Errorf("%s: measured %g", r.What, r.Ours)
 		}
 		seen[r.Bench] = true

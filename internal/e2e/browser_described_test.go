@@ -20,7 +20,7 @@ func TestBrowserIsDescribed(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	calls := map[string]int{}
-	var front http.Handler = http.NotFoundHandler()
+	front := http.NotFoundHandler()
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		calls[r.Method+" "+r.URL.Path]++

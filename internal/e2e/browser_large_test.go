@@ -52,7 +52,7 @@ func largeWAV(t *testing.T, size int64) (path, hash string) {
 	w := io.MultiWriter(buffered, sum)
 	head := largeHead(size)
 	src := rand.NewChaCha8(sha256.Sum256([]byte(t.Name())))
-	if _, err := w.Write(head); err == nil {
+	if _, err = w.Write(head); err == nil {
 		_, err = io.CopyN(w, src, size-int64(len(head)))
 	}
 	if err == nil {

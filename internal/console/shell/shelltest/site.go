@@ -100,9 +100,10 @@ func newID(t testing.TB) string {
 // Join adds a person with a session, and a role in the organization if there is one.
 func (s *Site) Join(name string, role permission.Role) {
 	s.t.Helper()
-	one := session{token: base64.RawURLEncoding.EncodeToString([]byte((name + strings.Repeat(".", 32))[:32])), id: newID(s.t), person: newID(s.t)}
+	secret := sha256.Sum256([]byte(s.Organization + name)) // another site may have the same database
+	one := session{token: base64.RawURLEncoding.EncodeToString(secret[:]), id: newID(s.t), person: newID(s.t)}
 	hash := sha256.Sum256([]byte(one.token))
-	email := name + "@console.example"
+	email := name + "@" + s.Organization + ".example"
 	if err := s.DB.Tx(s.t.Context(), func(tx *store.Tx) error {
 		now := store.Micros(tx.Now)
 		if err := tx.InsertPerson(s.t.Context(), query.InsertPersonParams{ID: one.person, Email: email, Operator: name == Operator, CreatedAt: now}); err != nil {
