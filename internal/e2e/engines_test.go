@@ -117,7 +117,7 @@ func (e *engines) registers() (code string) {
 	p := e.p
 	p.Goto(e.page(""))
 	p.SetFile(browser.Hook("file"), noise(e.t, "Engine.wav", 6_000_000))
-	p.Wait(browser.Hook("title") + ".value !== ''") // the proposed title comes while nobody types
+	p.Wait(browser.Hook("title") + ".value !== ''") // the title is proposed before the typing begins
 	p.Type(browser.Hook("title"), "In another engine")
 	p.Click(browser.Hook("next"))
 	fillCreator(p, 0)
