@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"testing"
 )
 
@@ -27,16 +26,15 @@ func TestQuickRunMeasuresEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The costs of SQLite are those of the server: it has no process of its own.
-	free := regexp.MustCompile(`database, SQLite$|write-ahead log, SQLite$`)
 	seen := map[string]bool{}
+	// A quick run is too short for the clock that counts processor time, so costs may be 0.
 	for _, r := range rep.Rows {
 		if r.Skipped != "" {
 			if os.Getenv("TIMBRE_TEST_ALL") != "" {
 				t.Errorf("%s: skipped: %s", r.What, r.Skipped)
 			}
 			t.Logf("%s: skipped: %s", r.What, r.Skipped)
-		} else if r.Ours <= 0 && r.What != "prepare of 20 MB: memory growth" && !free.MatchString(r.What) {
+		} else if r.Ours <= 0 && r.What != "prepare of 20 MB: memory growth" && r.Bench != "cost" {
 			t.Errorf("%s: measured %g", r.What, r.Ours)
 		}
 		seen[r.Bench] = true

@@ -57,7 +57,7 @@ var harmless = map[string]string{
 	// Names of these files' own, which something young has too.
 	".capture": "own", ".changed": "own", ".emptyScript": "own", ".element": "own", ".dispatch": "own", ".fullName": "own", ".isComposing": "own",
 	".path": "own", ".memory": "own", ":left": "own", ".colorScheme": "own", ".fetch": "own",
-	".lines": "own", ".percent": "own", ".removed": "own", ".tag": "own", ".turn": "own",
+	".lines": "own", ".percent": "own", ".removed": "own", ".requestId": "own", ".stats": "own", ".tag": "own", ".turn": "own",
 }
 
 var engineColumns = []string{"Chrome and Edge", "Firefox", "Safari"}

@@ -116,7 +116,11 @@ func (e *engines) events() (out []browser.Event) {
 func (e *engines) registers() (code string) {
 	p := e.p
 	p.Goto(e.page(""))
-	fill(p, 0, noise(e.t, "Engine.wav", 6_000_000), "In another engine")
+	p.SetFile(browser.Hook("file"), noise(e.t, "Engine.wav", 6_000_000))
+	p.Wait(browser.Hook("title") + ".value !== ''") // the title is proposed before the typing begins
+	p.Type(browser.Hook("title"), "In another engine")
+	p.Click(browser.Hook("next"))
+	fillCreator(p, 0)
 	p.Wait(browser.Hook("confirm"))
 	confirm(p, 0)
 	if got := course(e.events()); got != fullCourse {

@@ -187,6 +187,8 @@ func examples(at string, o *huma.Operation, say Description) (missing []string) 
 		if slices.ContainsFunc(once, func(q *huma.Param) bool { return q.Name == p.Name && q.In == p.In }) {
 			continue // of the guard and of the handler
 		}
+		own := *p // several operations and documents share one of a guard
+		p = &own
 		once = append(once, p)
 		if p.Example = say.Parameters[p.Name]; p.Example == nil {
 			p.Example = usual[p.Name]

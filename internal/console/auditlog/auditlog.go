@@ -17,7 +17,7 @@ import (
 var files embed.FS
 
 // rows is the number of changes on one page.
-const rows = 40
+const rows = 25
 
 // Area returns the pages.
 func Area(db *store.DB) shell.Area {

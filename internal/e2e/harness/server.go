@@ -279,7 +279,7 @@ func (s *Server) start(env []string) error {
 			"--blob-url", "file:" + filepath.Join(s.Data, "blobs"), "--secret-file", s.secretFile(), "--public-url", s.URL,
 		}, "msg=ready"
 	}
-	if s.options.Roles == "" && s.options.Binary == "" && !s.options.Seeded {
+	if s.options.Roles == "" && s.binary != s.options.Binary && !s.options.Seeded { // another release may not know the flag
 		args = append(args, "--no-seed") // the tests count what is there
 	}
 	cmd := exec.Command(s.binary, append(args, s.options.Args...)...)

@@ -61,7 +61,8 @@ DELETE FROM title_claims WHERE work_id = sqlc.arg(work_id);
 DELETE FROM media_claims WHERE work_id = sqlc.arg(work_id);
 
 -- name: DropDeliveries :exec
-DELETE FROM deliveries WHERE work_id = sqlc.arg(work_id);
+-- The second condition lets SQLite use the partial index.
+DELETE FROM deliveries WHERE work_id = sqlc.arg(work_id) AND work_id <> '';
 
 -- name: DropReplacedCodes :exec
 DELETE FROM replaced_access_codes WHERE work_id = sqlc.arg(work_id);
