@@ -34,9 +34,10 @@ func (q *Queries) DeleteExpiredJob(ctx context.Context, id string) error {
 }
 
 const dropDeliveries = `-- name: DropDeliveries :exec
-DELETE FROM deliveries WHERE work_id = $1
+DELETE FROM deliveries WHERE work_id = $1 AND work_id <> ''
 `
 
+// The second condition lets SQLite use the partial index.
 func (q *Queries) DropDeliveries(ctx context.Context, workID string) error {
 	_, err := q.db.Exec(ctx, dropDeliveries, workID)
 	return err
