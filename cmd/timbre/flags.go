@@ -121,7 +121,7 @@ type limitFlags struct {
 	LimitsOrganization limit.Rate `env:"TIMBRE_LIMITS_ORGANIZATION" example:"6000/1m,burst=600" default:"6000/1m,burst=600" placeholder:"RATE" help:"Rate limit of new sessions and calls of one organization (default: ${default})."`
 	TrustedProxies     proxies    `env:"TIMBRE_TRUSTED_PROXIES" example:"10.0.0.0/8,192.168.1.7/32" default:"127.0.0.0/8,::1/128" placeholder:"CIDRS" help:"Networks of the proxies whose X-Forwarded-For is trusted, separated by commas; none trusts no proxy (default: ${default})."`
 
-	SettingsMaxAge    time.Duration `env:"TIMBRE_SETTINGS_MAX_AGE" example:"1s" default:"1s" placeholder:"TIME" help:"How long this process uses a key pair, its organization and its origins without reading them again; 0s reads them for each call (default: ${default})."`
+	SettingsMaxAge    time.Duration `env:"TIMBRE_SETTINGS_MAX_AGE" example:"1s" default:"1s" placeholder:"TIME" help:"How long this process uses a key pair, its organization and its origins without reading them again, at most 1m; 0s reads them for each call (default: ${default})."`
 	LimitsToken       time.Duration `env:"TIMBRE_LIMITS_TOKEN" example:"5m" default:"5m" placeholder:"TIME" help:"How long a session token can start a registration, an update or a download, in whole seconds (default: ${default})."`
 	LimitsUploadSlot  time.Duration `env:"TIMBRE_LIMITS_UPLOAD_SLOT" example:"10m" default:"10m" placeholder:"TIME" help:"How long an upload URL is valid. A registration without a quote expires after 12 times this time (default: ${default})."`
 	LimitsJob         time.Duration `env:"TIMBRE_LIMITS_JOB" example:"24h" placeholder:"TIME" help:"Longest life of a registration or an update that is not confirmed, also when its quote or upload URL is renewed. Then its files are removed (default: 24h, and at least 12 times --limits-upload-slot)."`
@@ -331,6 +331,9 @@ func (f authorityFlag) authority() (*timestamp.Client, error) {
 // mostDrain is the longest time to drain: no service manager waits longer.
 const mostDrain = 10 * time.Minute
 
+// mostRemembered is the longest age of settings in use: so long a disabled key could still mint.
+const mostRemembered = time.Minute
+
 // validate finds what the types of the flags cannot.
 func (f serverFlags) validate() error {
 	for _, x := range []struct {
@@ -359,6 +362,9 @@ func (f serverFlags) validate() error {
 	}
 	if f.DrainTime < 0 || f.DrainTime > mostDrain {
 		return wrongf("drain-time", "must be from 0 to %s", mostDrain)
+	}
+	if f.SettingsMaxAge < 0 || f.SettingsMaxAge > mostRemembered {
+		return wrongf("settings-max-age", "must be from 0 to %s", mostRemembered)
 	}
 	if f.ReserveSpace < 0 {
 		return wrongf("reserve-space", "must not be negative; 0 means the default")

@@ -63,6 +63,7 @@ var wrongValues = map[string][]string{
 	"listen":                           {"nowhere", "127.0.0.1:http", "127.0.0.1:70000", "nowhere.invalid:0"},
 	"listen of health":                 {"nowhere", "127.0.0.1:http", "127.0.0.1:70000"},
 	"drain-time":                       {"soon", "5", "-1s", "11m"},
+	"settings-max-age":                 {"soon", "5", "-1s", "61s"},
 	"metrics-listen":                   {"nowhere", "127.0.0.1:-1"},
 	"metrics-host":                     {"http://timbre.example", "timbre.example:9090", "a b"},
 	"traces-endpoint":                  {"collector:4318", "ftp://collector/v1/traces"},

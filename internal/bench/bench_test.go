@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -27,14 +28,15 @@ func TestQuickRunMeasuresEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
-	// A quick run is too short for the clock that counts processor time, so costs may be 0.
+	// A quick run is too short for the clock that counts processor time, so costs may be 0. It is
+	// too small for memory: a collection of garbage frees more than 200 sockets take.
 	for _, r := range rep.Rows {
 		if r.Skipped != "" {
 			if os.Getenv("TIMBRE_TEST_ALL") != "" {
 				t.Errorf("%s: skipped: %s", r.What, r.Skipped)
 			}
 			t.Logf("%s: skipped: %s", r.What, r.Skipped)
-		} else if r.Ours <= 0 && r.What != "prepare of 20 MB: memory growth" && r.Bench != "cost" {
+		} else if r.Ours <= 0 && !strings.Contains(r.What, ": memory ") && r.Bench != "cost" {
 			t.Errorf("%s: measured %g", r.What, r.Ours)
 		}
 		seen[r.Bench] = true

@@ -75,7 +75,7 @@ func TestCount(t *testing.T) {
 			if err := files.Count(ctx, db, c.job, c.size); err != nil {
 				t.Fatal(err)
 			}
-			if sum, err := db.Read().StagedBytes(ctx, "o"); err != nil || sum.Own != c.want || sum.Staged != c.want {
+			if sum, err := db.Read().StagedBytes(ctx, "j"); err != nil || sum.Own != c.want || sum.Staged != c.want {
 				t.Errorf("an upload of %d bytes counts %+v, want %d; %v", c.size, sum, c.want, err)
 			}
 		}
