@@ -19,7 +19,8 @@ import (
 // The tests of the page /verify read the same file.
 type kase struct {
 	Name string
-	// Of is the golden file, full.json when empty.
+	// Of is the golden file below testdata, v1/full.json when empty. v1/ is its folder if it
+	// names none.
 	Of string
 	// Each pair is a text that occurs once, and its replacement.
 	Replace [][2]string
@@ -31,6 +32,17 @@ type kase struct {
 	// that fail; all others pass.
 	Malformed bool
 	Failed    []string
+}
+
+// goldenFile returns the golden file that a case names.
+func goldenFile(of string) string {
+	if of == "" {
+		of = "full.json"
+	}
+	if !strings.Contains(of, "/") {
+		of = "v1/" + of
+	}
+	return of
 }
 
 func TestCases(t *testing.T) {
@@ -50,10 +62,7 @@ func TestCases(t *testing.T) {
 	}
 	key, media := strings.TrimSpace(string(read("v1/key.txt"))), read("v1/media.bin")
 	for _, c := range cases {
-		if c.Of == "" {
-			c.Of = "full.json"
-		}
-		text := string(read("v1/" + c.Of))
+		text := string(read(goldenFile(c.Of)))
 		for _, r := range c.Replace {
 			if strings.Count(text, r[0]) != 1 {
 				t.Fatalf("%s: %q occurs %d times", c.Name, r[0], strings.Count(text, r[0]))

@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"sync"
 	"testing"
-	"time"
 
 	"timbre.example/proof/evidence"
 )
@@ -44,7 +43,7 @@ func TestAtTheSameTime(t *testing.T) {
 							t.Errorf("%s: %+v, %v, want %+v", name, r, err, want)
 						}
 						v := evidence.Judge(e, r)
-						if said := v.Sentence(e, time.Time.String); said == "" {
+						if said := v.Sentence(e); said == "" {
 							t.Errorf("%s: no sentence", name)
 						}
 						if _, err := e.Redact(1); err != nil {
@@ -101,11 +100,12 @@ func TestCheckNames(t *testing.T) {
 		evidence.CheckForm: false, evidence.CheckPage: false, evidence.CheckMedia: false, evidence.CheckCreators: false, evidence.CheckAllCreators: false,
 		evidence.CheckCommitment: false, evidence.CheckTransaction: false, evidence.CheckEntry: false, evidence.CheckTime: false, evidence.CheckLogKey: false,
 		evidence.CheckCheckpoint: false, evidence.CheckInclusion: false, evidence.CheckBlock: false, evidence.CheckChain: false, evidence.CheckToken: false,
-		evidence.CheckTokenAuthority: false,
+		evidence.CheckTokenAuthority: false, evidence.CheckCosignatures: false, evidence.CheckWitnesses: false, evidence.CheckLater: false,
+		evidence.CheckBitcoin: false, evidence.CheckAttestation: false, evidence.CheckDates: false,
 	}
 	reports := evidence.Report{evidence.Page(evidence.OK, "")}
-	for _, name := range []string{"stamped.json", "substrate.json"} {
-		reports = append(reports, must(evidence.Verify(decode(t, golden()[name]), evidence.Options{}))...)
+	for _, name := range []string{"stamped.json", "substrate.json", "attested.json"} {
+		reports = append(reports, must(evidence.Verify(decode(t, golden()[name]), evidence.Options{Policy: policy(t, song.policy())}))...)
 	}
 	reports = append(reports, must(evidence.Verify(evidence.Evidence{}, evidence.Options{}))...)
 	for _, c := range reports {

@@ -104,10 +104,10 @@ func TestTheFormIsDocumented(t *testing.T) {
 		}
 	}
 	whole, chain := golden()["full.json"], song.chained()
-	chain.RFC3161 = &evidence.RFC3161{Token: []byte{1}}
+	logged := must(evidence.Decode(bytes.NewReader(golden()["attested.json"])))
 	var actual []string
 	seen := map[string]bool{"sibling": true, "is_left": true} // the line of proof explains them
-	for _, text := range [][]byte{whole, must(evidence.Encode(chain))} {
+	for _, text := range [][]byte{whole, must(evidence.Encode(chain)), must(evidence.Encode(logged))} {
 		for _, m := range regexp.MustCompile(`(?m)^\s*"([a-z0-9_]+)":\s`).FindAllSubmatch(text, -1) {
 			name := string(m[1])
 			if parents := []string{"media", "network", "block", "log", "substrate", "rfc3161"}; !seen[name] && !slices.Contains(parents, name) {

@@ -2,9 +2,10 @@
 // registered data, and every hash and signature between them and a block of a
 // network. Verification needs no registry, no database and no network.
 //
-// Evidence is a JSON document, version 1. It holds personal data: the creators
-// that it discloses. Its holder decides who may read it. [Evidence.Redact]
-// keeps some creators and drops the others.
+// Evidence is a JSON document. This package writes version 2, and reads versions 1 and
+// 2. A document holds personal data: the creators that it discloses. Its holder decides
+// who may read it. [Evidence.Redact] keeps some creators and drops the others.
+// [Evidence.Extend] adds statements that others made later.
 //
 // A verifier decodes the document, and verifies it with the keys of the logs that it
 // trusts:
@@ -54,8 +55,9 @@ import (
 	"timbre.example/proof/evidence/leaf"
 )
 
-// Format is the version of the JSON form that this package reads and writes.
-const Format = 1
+// Format is the version of the JSON form that this package writes. [Decode] reads this
+// version and the earlier ones.
+const Format = 2
 
 // MaxSize is the maximum number of bytes of JSON that [Decode] reads. The largest
 // evidence of a registry is far smaller.
@@ -63,6 +65,9 @@ const MaxSize = 1 << 20
 
 // maxProof bounds the steps of a proof. A tree with 2^63 leaves needs fewer.
 const maxProof = 64
+
+// The bounds of the statements of others in one document.
+const maxCosignatures, maxAttestations = 64, 32
 
 // ErrMalformed: [Decode] wraps it in every error about the document itself.
 var ErrMalformed = errors.New("malformed evidence")
@@ -78,7 +83,7 @@ const (
 
 // Evidence proves one version of a work.
 type Evidence struct {
-	// Format is the version of this document's form: 1.
+	// Format is the version of this document's form: 1 or 2.
 	Format int `json:"evidence"`
 	// Title is the work's title, byte by byte as in the commitment.
 	Title string `json:"title"`
@@ -107,8 +112,12 @@ type Evidence struct {
 	// Substrate is the place of the transaction on a network of kind "substrate";
 	// otherwise absent.
 	Substrate *Substrate `json:"substrate,omitempty"`
-	// RFC3161 is the time-stamp of an authority for the commitment, if there is one.
+	// RFC3161 is the time-stamp of an authority for the commitment, if there is one. Only
+	// format 1 has it: format 2 has an [Attestation] instead.
 	RFC3161 *RFC3161 `json:"rfc3161,omitempty"`
+	// Attestations are statements of others about this registration. The registry writes
+	// the first ones, and a holder may add more. Only format 2 has them.
+	Attestations []Attestation `json:"attestations,omitempty"`
 }
 
 // Creator is one creator of the work, with a proof.
@@ -143,6 +152,26 @@ type Block struct {
 	Time   time.Time       `json:"time"`
 }
 
+// UnmarshalJSON reads the time as a JSON string. Package time does not decode JSON
+// escapes, so it would refuse the output of other encoders.
+func (b *Block) UnmarshalJSON(text []byte) error {
+	type members Block // without this method
+	var read struct {
+		members
+		Time string `json:"time"`
+	}
+	if err := strict(text, &read); err != nil {
+		return err
+	}
+	at, err := time.Parse(time.RFC3339Nano, read.Time)
+	if err != nil {
+		return fmt.Errorf("block: time: %w", err)
+	}
+	*b = Block(read.members)
+	b.Time = at
+	return nil
+}
+
 // Log is the place of a transaction in a transparency log.
 type Log struct {
 	// Origin is the log's name, the first line of its checkpoints.
@@ -156,8 +185,13 @@ type Log struct {
 	Index int64  `json:"index"`
 	// Proof is the RFC 6962 inclusion proof, each hash in base64.
 	Proof tlog.RecordProof `json:"proof"`
-	// Checkpoint is the block's signed checkpoint; the block's hash is its SHA-256.
+	// Checkpoint is the block's signed checkpoint; the block's hash is its SHA-256. In
+	// format 2 it has one signature, that of the log, so cosignatures do not change the
+	// block's hash. See [Split].
 	Checkpoint string `json:"checkpoint"`
+	// Cosignatures are signature lines of witnesses for Checkpoint, without the newline, in
+	// the order of their bytes, each once. Only format 2 has them.
+	Cosignatures []string `json:"cosignatures,omitempty"`
 }
 
 // UnmarshalJSON reads the hashes of the proof as JSON strings. Package tlog does
@@ -168,23 +202,39 @@ func (l *Log) UnmarshalJSON(text []byte) error {
 		members
 		Proof []string `json:"proof"`
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&read); err != nil {
+	if err := strict(text, &read); err != nil {
 		return err
 	}
+	proof, err := parseHashes(read.Proof)
+	if err != nil {
+		return fmt.Errorf("log: proof: %w", err)
+	}
 	*l = Log(read.members)
-	if read.Proof != nil {
-		l.Proof = make(tlog.RecordProof, len(read.Proof))
-	}
-	for i, step := range read.Proof {
-		hash, err := tlog.ParseHash(step)
-		if err != nil {
-			return fmt.Errorf("log: proof: %w", err)
-		}
-		l.Proof[i] = hash
-	}
+	l.Proof = proof
 	return nil
+}
+
+// strict decodes text, and refuses unknown members.
+func strict(text []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	return d.Decode(into)
+}
+
+// parseHashes reads hashes in base64. No list gives nil.
+func parseHashes(texts []string) ([]tlog.Hash, error) {
+	if texts == nil {
+		return nil, nil
+	}
+	hashes := make([]tlog.Hash, len(texts))
+	for i, text := range texts {
+		hash, err := tlog.ParseHash(text)
+		if err != nil {
+			return nil, err
+		}
+		hashes[i] = hash
+	}
+	return hashes, nil
 }
 
 // Entry reads the text of the entry. It fails for a text that no log keeps. Only
@@ -226,11 +276,11 @@ type RFC3161 struct {
 }
 
 // Decode reads one document and refuses anything after it. It refuses more than
-// [MaxSize] bytes and other versions. It accepts only one form of each document:
+// [MaxSize] bytes and unknown versions. It accepts only one form of each document:
 // it refuses members that are unknown, repeated, in another order or in other
-// capitals, and other forms of a number or hash. Only white space is free. So two
-// programs always read a document in the same way. Decode does not verify: see
-// [Verify].
+// capitals, and other forms of a number or hash. Only white space and the escapes of
+// strings are free. So two programs always read a document in the same way. Decode does
+// not verify: see [Verify].
 func Decode(r io.Reader) (Evidence, error) {
 	text, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
 	if err != nil {
@@ -248,29 +298,32 @@ func Decode(r io.Reader) (Evidence, error) {
 	if err := json.Unmarshal(text, &version); err != nil {
 		return Evidence{}, fmt.Errorf("%w: %v", ErrMalformed, err)
 	}
-	if version.Format != Format {
-		return Evidence{}, fmt.Errorf("%w: version %d, this program reads %d", ErrMalformed, version.Format, Format)
+	if version.Format < 1 || version.Format > Format {
+		return Evidence{}, fmt.Errorf("%w: version %d, this program reads 1 to %d", ErrMalformed, version.Format, Format)
 	}
 	var e Evidence
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&e); err != nil {
+	if err := strict(text, &e); err != nil {
 		return Evidence{}, fmt.Errorf("%w: %v", ErrMalformed, err)
 	}
 	canonical, err := Encode(e)
 	if err != nil {
 		return Evidence{}, err
 	}
-	if at, same := sameTokens(text, canonical); !same {
-		return Evidence{}, fmt.Errorf("%w: not in the form of version %d near byte %d", ErrMalformed, Format, at)
+	if at, same := sameTokens(text, canonical, e.Format > 1); !same {
+		return Evidence{}, fmt.Errorf("%w: not in the form of version %d near byte %d", ErrMalformed, e.Format, at)
 	}
 	return e, nil
 }
 
 // sameTokens reports whether two valid texts are the same JSON except white
-// space and escapes, and at which byte a begins to differ.
-func sameTokens(a, b []byte) (at int64, same bool) {
+// space and escapes, and at which byte a begins to differ. Numbers are compared by their
+// value or, if digits is true, digit by digit.
+func sameTokens(a, b []byte, digits bool) (at int64, same bool) {
 	da, db := json.NewDecoder(bytes.NewReader(a)), json.NewDecoder(bytes.NewReader(b))
+	if digits {
+		da.UseNumber()
+		db.UseNumber()
+	}
 	for {
 		ta, errA := da.Token()
 		tb, errB := db.Token()
@@ -302,8 +355,8 @@ func Encode(e Evidence) ([]byte, error) {
 // validate returns an error for the first member that the form does not allow.
 func (e Evidence) validate() error {
 	switch {
-	case e.Format != Format:
-		return fmt.Errorf("evidence is %d, want %d", e.Format, Format)
+	case e.Format < 1 || e.Format > Format:
+		return fmt.Errorf("evidence is %d, want 1 to %d", e.Format, Format)
 	case len(e.Creators) == 0 || len(e.Creators) > commitment.MaxCreators:
 		return fmt.Errorf("%d creators", len(e.Creators))
 	case e.Media.SizeBytes < 1 || e.Media.Duration < 0:
@@ -334,6 +387,51 @@ func (e Evidence) validate() error {
 			return fmt.Errorf("creators[%d]: not in the order of the work", i)
 		}
 		last = c.Proof.Index()
+	}
+	if e.Format == 1 {
+		return e.validateFirst()
+	}
+	return e.validateSecond()
+}
+
+// validateFirst returns an error if e has members that format 1 lacks.
+func (e Evidence) validateFirst() error {
+	if len(e.Attestations) > 0 || e.Log != nil && len(e.Log.Cosignatures) > 0 {
+		return errors.New("attestations and log.cosignatures are members of version 2")
+	}
+	return nil
+}
+
+// validateSecond checks what format 2 alone demands: one form of each value.
+func (e Evidence) validateSecond() error {
+	if e.RFC3161 != nil {
+		return errors.New("rfc3161 is a member of version 1")
+	}
+	for i, c := range e.Creators {
+		for j := 1; j < len(c.Roles); j++ {
+			if c.Roles[j-1] >= c.Roles[j] {
+				return fmt.Errorf("creators[%d].roles: repeated, or not in the order author, composer, arranger, adapter", i)
+			}
+		}
+	}
+	if l := e.Log; l != nil {
+		if l.Proof == nil {
+			return errors.New("log.proof: missing")
+		}
+		if err := alone(l.Checkpoint); err != nil {
+			return fmt.Errorf("log.checkpoint: %w", err)
+		}
+		if err := validateCosignatures(l.Cosignatures); err != nil {
+			return fmt.Errorf("log.cosignatures: %w", err)
+		}
+	}
+	if len(e.Attestations) > maxAttestations {
+		return fmt.Errorf("%d attestations", len(e.Attestations))
+	}
+	for i, a := range e.Attestations {
+		if err := a.validate(e, i); err != nil {
+			return fmt.Errorf("attestations[%d]: %w", i, err)
+		}
 	}
 	return nil
 }

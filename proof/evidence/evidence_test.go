@@ -328,7 +328,7 @@ func TestDecodeTakesOneForm(t *testing.T) {
 		"nothing":                    {`"filename": "take 3.wav"`, `"filename": null`},
 		"bytes that are no text":     {`take 3`, "take\xff3"},
 		"another document":           {"}\n}\n", "}\n}\n{}"},
-		"a version to come":          {`"evidence": 1`, `"evidence": 2`},
+		"a version to come":          {`"evidence": 2`, `"evidence": 3`},
 	} {
 		bad := strings.Replace(text, change[0], change[1], 1)
 		if bad == text {

@@ -54,6 +54,7 @@ func Example() {
 	// ok checkpoint
 	// ok inclusion
 	// ok block
+	// ok dates
 	// Porch Light · Φως στη βεράντα · 门廊的灯 was registered by 2026-03-01 12:00:00.25 +0000 UTC
 }
 

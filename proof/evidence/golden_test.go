@@ -20,7 +20,7 @@ import (
 //
 // Never write the directories of earlier releases again: their files must verify
 // for ever.
-const newest = "testdata/v1"
+const newest = "testdata/v2"
 
 var update = flag.Bool("update", false, "write the golden files of the newest release")
 
@@ -40,11 +40,12 @@ func golden() map[string][]byte {
 	whole := song.logged()
 	// Only the token is not made again. An authority with the root authority.pem
 	// made it once.
-	stamped := whole
-	stamped.RFC3161 = &evidence.RFC3161{Token: must(os.ReadFile(newest + "/token.der"))}
+	stamped := must(whole.Extend(token(must(os.ReadFile(newest + "/token.der")))))
 	return map[string][]byte{
 		"stamped.json":   must(evidence.Encode(stamped)),
 		"full.json":      must(evidence.Encode(whole)),
+		"attested.json":  must(evidence.Encode(song.attested())),
+		"policy.txt":     []byte(song.policy()),
 		"redacted.json":  must(evidence.Encode(must(whole.Redact(1)))),
 		"substrate.json": must(evidence.Encode(song.chained())),
 		"key.txt":        []byte(song.key() + "\n"),
@@ -89,7 +90,7 @@ func TestGolden(t *testing.T) {
 			t.Fatal("authority.pem")
 		}
 		r, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(read("media.bin")), Keys: []string{strings.TrimSpace(string(read("key.txt")))}, Authorities: roots})
-		if (check(r, "token_authority").Status == evidence.OK) != (e.RFC3161 != nil) {
+		if (check(r, "token_authority").Status == evidence.OK) != (len(e.Tokens()) > 0) {
 			t.Errorf("%s: %+v", path, r)
 		}
 		if err != nil || !r.OK() || r.Anchored() != (e.Network.Kind == evidence.KindLog) {

@@ -4,8 +4,13 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/blake2b"
@@ -78,7 +83,11 @@ func (w work) committed() evidence.Evidence {
 		MerkleRoot: c.Root, Commitment: c.Hash, ProtocolVersion: commitment.Version, AtsID: w.ats, Version: w.version,
 	}
 	for i := range w.creators {
-		e.Creators = append(e.Creators, evidence.Creator{Creator: w.creators[i], Proof: must(c.Proof(i))})
+		person := w.creators[i]
+		person.Roles = slices.Clone(person.Roles)
+		slices.Sort(person.Roles)
+		person.Roles = slices.Compact(person.Roles)
+		e.Creators = append(e.Creators, evidence.Creator{Creator: person, Proof: must(c.Proof(i))})
 	}
 	return e
 }
@@ -153,4 +162,111 @@ func (w work) chained() evidence.Evidence {
 	e.Block = evidence.Block{Number: 2, Hash: must(commitment.ParseHash(chainBlock)), Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	e.Substrate = &evidence.Substrate{Genesis: commitment.Hash(bytes.Repeat([]byte{0x45}, 32)), Header: must(hex.DecodeString(chainHeader)), Index: 1, Extrinsic: x}
 	return e
+}
+
+// token is an attestation of the commitment.
+func token(der []byte) evidence.Attestation {
+	return evidence.Attestation{Kind: evidence.KindRFC3161, Of: evidence.OfCommitment, Token: der}
+}
+
+// witness is a witness with a key of its own for each seed.
+type witness struct {
+	name string
+	seed byte
+}
+
+var witnesses = []witness{{"one.example/w", 11}, {"two.example/w", 12}, {"three.example/w", 13}}
+
+func (w witness) private() ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{w.seed}, 32))
+}
+
+// key is the witness's verifier key (c2sp.org/tlog-cosignature).
+func (w witness) key() string {
+	public := append([]byte{4}, w.private().Public().(ed25519.PublicKey)...)
+	sum := sha256.Sum256(append([]byte(w.name+"\n"), public...))
+	return fmt.Sprintf("%s+%x+%s", w.name, sum[:4], base64.StdEncoding.EncodeToString(public))
+}
+
+// cosign returns the witness's signature line for a signed checkpoint.
+func (w witness) cosign(signed string, at time.Time) string {
+	text := signed[:strings.LastIndex(signed, "\n\n")+1]
+	public := append([]byte{4}, w.private().Public().(ed25519.PublicKey)...)
+	sum := sha256.Sum256(append([]byte(w.name+"\n"), public...))
+	raw := binary.BigEndian.AppendUint64(sum[:4:4], uint64(at.Unix()))
+	raw = append(raw, ed25519.Sign(w.private(), fmt.Appendf(nil, "cosignature/v1\ntime %d\n%s", at.Unix(), text))...)
+	return "— " + w.name + " " + base64.StdEncoding.EncodeToString(raw)
+}
+
+// cosigned returns lines of the witnesses in the order of format 2. The first witness
+// cosigns at the given time, and each one after it a second later.
+func cosigned(signed string, at time.Time, by ...witness) (lines []string) {
+	for i, w := range by {
+		lines = append(lines, w.cosign(signed, at.Add(time.Duration(i)*time.Second)))
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// policy is a policy file with the log of the work, and a quorum of two of three witnesses.
+func (w work) policy() string {
+	text := "# The log and the witnesses of the golden files.\nlog " + w.key() + "\n"
+	for i, x := range witnesses {
+		text += fmt.Sprintf("witness w%d %s\n", i, x.key())
+	}
+	return text + "group most 2 w0 w1 w2\nquorum most\n"
+}
+
+// grown returns the log's tree when it has size entries, and that of the evidence inside.
+func (w work) grown(size int64) hashes {
+	e := w.logged()
+	var tree hashes
+	for i := range size {
+		text := fmt.Appendf(nil, "entry %d", i)
+		if i == w.index {
+			text = []byte(e.Log.Leaf)
+		}
+		tree = append(tree, must(tlog.StoredHashes(i, text, tree))...)
+	}
+	return tree
+}
+
+// later returns an attestation with a checkpoint of size entries.
+func (w work) later(size int64) evidence.Attestation {
+	tree := w.grown(size)
+	signed := string(w.sign(size, must(tlog.TreeHash(size, tree))))
+	return evidence.Attestation{
+		Kind: evidence.KindCheckpoint, Checkpoint: signed, Consistency: must(tlog.ProveTree(size, w.size, tree)),
+		Cosignatures: cosigned(signed, time.Date(2026, 3, 9, 0, 0, 0, 0, time.UTC), witnesses...),
+	}
+}
+
+// chainBlocks are blocks that the tests of OpenTimestamps know: one, with this root.
+const bitcoinHeight = 940_000
+
+var bitcoinTime = time.Date(2026, 3, 1, 19, 0, 0, 0, time.UTC)
+
+// opentimestamps returns a detached proof of sum with a pending path and a path to the block.
+func opentimestamps(sum [32]byte) (file []byte, root [32]byte) {
+	file = append([]byte("\x00OpenTimestamps\x00\x00Proof\x00\xbf\x89\xe2\xe8\x84\xe8\x92\x94\x01\x08"), sum[:]...)
+	pending := append([]byte{0, 0x83, 0xdf, 0xe3, 0x0d, 0x2e, 0xf9, 0x0c, 0x8e, 26, 25}, "https://calendar.example/x"[:25]...)
+	file = append(append(file, 0xff), pending...)
+	file = append(file, 0xf1, 2, 'a', 'b', 0x08, 0xf0, 1, 'c', 0x08, 0, 0x05, 0x88, 0x96, 0x0d, 0x73, 0xd7, 0x19, 0x01)
+	height := binary.AppendUvarint(nil, bitcoinHeight)
+	file = append(append(file, byte(len(height))), height...)
+	inner := sha256.Sum256(append([]byte("ab"), sum[:]...))
+	return file, sha256.Sum256(append(inner[:], 'c'))
+}
+
+// attested returns the version's evidence with an attestation of each kind, and one of a
+// kind that this release does not know.
+func (w work) attested() evidence.Evidence {
+	e := w.logged()
+	e.Log.Cosignatures = cosigned(e.Log.Checkpoint, e.Block.Time.Add(time.Second), witnesses[0], witnesses[2])
+	proof, _ := opentimestamps(e.Block.Hash)
+	der := must(os.ReadFile("testdata/v1/token.der"))
+	e = must(e.Extend(token(der), evidence.Attestation{Kind: evidence.KindOpenTimestamps, Of: evidence.OfBlock, Proof: proof}, w.later(w.size+300)))
+	text := must(evidence.Encode(e))
+	text = bytes.Replace(text, []byte("\n  ]\n}\n"), []byte(",\n    {\n      \"kind\": \"oracle\",\n      \"says\": [\"<yes>\", 1.50, null]\n    }\n  ]\n}\n"), 1)
+	return must(evidence.Decode(bytes.NewReader(text)))
 }

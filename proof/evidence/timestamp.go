@@ -203,20 +203,22 @@ func timeStamping(c *x509.Certificate) bool {
 	return false
 }
 
-// verifyToken checks the time-stamp token.
-func verifyToken(e Evidence, opts Options, add adder, skip skipper) {
-	seen := strings.TrimSuffix(word("check_token"), ".")
-	const trusted = "The time-stamp authority is one that you trust."
-	stamp, err := e.RFC3161.Open(e.Commitment)
+// verifyToken checks a time-stamp token of sum. part is the attestation that holds it.
+func verifyToken(token RFC3161, sum commitment.Hash, opts Options, part string) []Check {
+	seen := Check{Name: CheckToken, Proves: word("check_token"), Status: OK, Part: part}
+	known := Check{Name: CheckTokenAuthority, Proves: word("check_token_authority"), Status: OK, Part: part}
+	stamp, err := token.Open(sum)
 	if err != nil {
-		add(CheckToken, seen+" at the token's time.", err)
-		skip(CheckTokenAuthority, trusted, "the token does not hold")
-		return
+		seen.Status, seen.Why = Failed, err.Error()
+		known.Status, known.Why = NotChecked, word("why_token_authority_token")
+		return []Check{seen, known}
 	}
-	add(CheckToken, seen+" at "+stamp.Time.Format(time.RFC3339Nano)+", by its clock.", nil)
+	seen.Proves = fmt.Sprintf("%s at %s, by its clock.", strings.TrimSuffix(seen.Proves, "."), stamp.Time.Format(time.RFC3339Nano))
+	seen.Time, seen.By = &stamp.Time, stamp.Authority
 	if opts.Authorities == nil {
-		skip(CheckTokenAuthority, trusted, "not proved: who the authority is. It calls itself "+stamp.Authority)
-		return
+		known.Status, known.Why = NotChecked, word("why_token_authority")+" "+stamp.Authority
+	} else if err := stamp.IssuedUnder(opts.Authorities); err != nil {
+		known.Status, known.Why = Failed, err.Error()
 	}
-	add(CheckTokenAuthority, trusted, stamp.IssuedUnder(opts.Authorities))
+	return []Check{seen, known}
 }

@@ -19,6 +19,7 @@ const (
 	PageChanged    Verdict = "page_changed"    // the evidence passed, but the page of its PDF was changed
 	OtherRecording Verdict = "other_recording" // the evidence passed, but the given recording is not the registered one
 	Untrusted      Verdict = "untrusted"       // all parts match, but the log's key is not trusted
+	Unwitnessed    Verdict = "unwitnessed"     // all parts match, but too few trusted witnesses saw the block
 	Unknown        Verdict = "unknown"         // the checks passed, but only the chain can confirm the rest
 	Fails          Verdict = "fails"           // at least one part does not match the registration
 )
@@ -29,11 +30,102 @@ func (v Verdict) Proved() bool { return v == Verified || v == Registered }
 // Name returns the verdict in a few words.
 func (v Verdict) Name() string { return word("verdict_" + string(v)) }
 
-// Sentence returns a sentence that explains the verdict on e. The caller's function
-// at writes the time, with its zone.
-func (v Verdict) Sentence(e Evidence, at func(time.Time) string) string {
-	return strings.NewReplacer("{date}", at(e.Block.Time), "{network}", e.Network.Name).Replace(word("say_" + string(v)))
+// Sentence returns a sentence that explains the verdict on e. It names no date: see
+// [Report.Dates].
+func (v Verdict) Sentence(e Evidence) string {
+	return strings.ReplaceAll(word("say_"+string(v)), "{network}", e.Network.Name)
 }
+
+// Date is a date of the registration and the party that states it.
+type Date struct {
+	Time time.Time `json:"time"`
+	// By is the name of the party, "" for the log or the chain itself.
+	By string `json:"by"`
+	// Independent reports whether the operator of the log cannot have chosen the date.
+	Independent bool `json:"independent"`
+
+	key string // the word of its sentence
+}
+
+// Sentence returns the date in a sentence. The caller's function at writes the time, with
+// its zone.
+func (d Date) Sentence(at func(time.Time) string) string {
+	return strings.NewReplacer("{date}", at(d.Time), "{by}", d.By).Replace(word(d.key))
+}
+
+// Dates returns the dates of the registration: first those that others than the log state
+// and that the report proves, the earliest one first, and at last that of the log itself.
+func (r Report) Dates(e Evidence) (dates []Date) {
+	for _, c := range r {
+		if c.Time == nil || c.Status != OK {
+			continue
+		}
+		switch {
+		case c.Name == CheckToken && trusted(r, c.Part):
+			dates = append(dates, Date{*c.Time, c.By, true, "since_authority"})
+		case c.Name == CheckWitnesses:
+			dates = append(dates, Date{*c.Time, c.By, true, "since_witnesses"})
+		case c.Name == CheckBitcoin:
+			dates = append(dates, Date{*c.Time, c.By, true, "since_bitcoin"})
+		}
+	}
+	slices.SortStableFunc(dates, func(a, b Date) int { return a.Time.Compare(b.Time) })
+	own := Date{Time: e.Block.Time, key: "since_log"}
+	switch {
+	case e.Log == nil:
+		own.key = "since_chain"
+	case len(dates) == 0:
+		own.key = "since_log_alone"
+	}
+	return append(dates, own)
+}
+
+// Level says how far a proof goes.
+type Level string
+
+// The levels, each better than the one before.
+const (
+	LevelRegistered Level = "registered" // only the registry says so
+	LevelLogged     Level = "logged"     // a log that the caller trusts signed it
+	LevelWitnessed  Level = "witnessed"  // enough trusted witnesses saw it in that log
+	LevelStamped    Level = "stamped"    // a trusted authority, or Bitcoin, dated it
+	LevelChained    Level = "chained"    // a public chain holds it
+)
+
+var levels = []Level{LevelRegistered, LevelLogged, LevelWitnessed, LevelStamped, LevelChained}
+
+// Name returns the level in a few words, and Excludes what it excludes.
+func (l Level) Name() string     { return word("level_" + string(l)) }
+func (l Level) Excludes() string { return word("excludes_" + string(l)) }
+
+// Levels returns the levels that the report proves, in their order. A report with a failed
+// check proves none; too few witnesses fail only their own level.
+func (r Report) Levels() (reached []Level) {
+	for _, c := range r {
+		if c.Status == Failed && c.Part == "" && c.Name != CheckWitnesses {
+			return nil
+		}
+	}
+	logged := r.proved(CheckLogKey) && r.proved(CheckInclusion)
+	has := map[Level]bool{LevelRegistered: true, LevelLogged: logged, LevelWitnessed: logged && r.proved(CheckWitnesses), LevelChained: r.proved(CheckChain)}
+	for _, c := range r {
+		if c.Status == OK && (c.Name == CheckToken && trusted(r, c.Part) || c.Name == CheckBitcoin) {
+			has[LevelStamped] = true
+		}
+	}
+	for _, l := range levels {
+		if has[l] {
+			reached = append(reached, l)
+		}
+	}
+	return reached
+}
+
+// IgnoredWarning returns the warning to show when an attestation does not hold.
+func IgnoredWarning() string { return word("ignored") }
+
+// LaterVersions returns the sentence that says that evidence knows of no later version.
+func LaterVersions() string { return word("later_versions") }
 
 // Page returns the check of a certificate's page, for a caller that has read
 // the PDF. Put it before the other checks of a [Report].
@@ -48,14 +140,15 @@ func PageWhy(key string) string { return word("why_page_" + key) }
 // PDF whose page was not checked.
 func PageWarning() string { return word("say_page_not_checked") }
 
-// Judge returns the verdict on e with the report r. The verdict OtherRecording says
+// Judge returns the verdict on e with the report r. Attestations that do not hold do not
+// change it. The verdict OtherRecording says
 // nothing about trust: see the check [CheckLogKey].
 func Judge(e Evidence, r Report) Verdict {
 	status := map[CheckName]Status{}
 	failed := map[CheckName]bool{}
 	note := func(r Report, besides ...CheckName) {
 		for _, c := range r {
-			if !slices.Contains(besides, c.Name) {
+			if c.Part == "" && !slices.Contains(besides, c.Name) {
 				status[c.Name] = c.Status
 				failed[c.Name] = c.Status == Failed
 			}
@@ -67,11 +160,12 @@ func Judge(e Evidence, r Report) Verdict {
 		// With the key of another log the signature fails, too. A check with the
 		// evidence's own key shows whether the evidence is damaged.
 		own, _ := Verify(e, Options{}) // no recording, so no read can fail
-		note(own, CheckMedia, CheckToken, CheckTokenAuthority)
+		note(own, CheckMedia, CheckToken, CheckTokenAuthority, CheckDates)
 	}
-	media, page := failed[CheckMedia], failed[CheckPage]
+	media, page, witnesses := failed[CheckMedia], failed[CheckPage], failed[CheckWitnesses]
 	delete(failed, CheckMedia)
 	delete(failed, CheckPage)
+	delete(failed, CheckWitnesses)
 	for _, bad := range failed {
 		if bad {
 			return Fails
@@ -86,6 +180,8 @@ func Judge(e Evidence, r Report) Verdict {
 		return Unknown
 	case !trusted:
 		return Untrusted
+	case witnesses:
+		return Unwitnessed
 	case status[CheckMedia] == OK:
 		return Verified
 	}

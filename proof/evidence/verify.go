@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
-	"strings"
+	"time"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"timbre.example/proof/commitment"
@@ -45,8 +43,14 @@ const (
 	CheckInclusion      CheckName = "inclusion"       // always: the entry is in the block; on a chain it is skipped
 	CheckBlock          CheckName = "block"           // always: the block has this hash
 	CheckChain          CheckName = "chain"           // on a chain: the block is part of it; it is skipped
-	CheckToken          CheckName = "token"           // with a time-stamp token: the token is of this commitment
-	CheckTokenAuthority CheckName = "token_authority" // with a time-stamp token: the authority is one that the caller trusts
+	CheckCosignatures   CheckName = "cosignatures"    // with cosignatures and a policy: those of its witnesses hold
+	CheckWitnesses      CheckName = "witnesses"       // with cosignatures or a policy: enough witnesses saw the block
+	CheckToken          CheckName = "token"           // for each time-stamp token: the token is of this commitment, block or attestation
+	CheckTokenAuthority CheckName = "token_authority" // for each time-stamp token: the authority is one that the caller trusts
+	CheckLater          CheckName = "later"           // for each later checkpoint: the log still has this block
+	CheckBitcoin        CheckName = "bitcoin"         // for each OpenTimestamps proof: it leads to a block that the caller has
+	CheckAttestation    CheckName = "attestation"     // for each attestation of an unknown kind; it is skipped
+	CheckDates          CheckName = "dates"           // with a date: the dates do not contradict each other
 )
 
 // Check is one check and its result.
@@ -57,16 +61,24 @@ type Check struct {
 	Status Status `json:"status"`
 	// Why says why it failed or was not checked.
 	Why string `json:"why,omitempty"`
+	// Part is the attestation that the check is about, such as "attestations[0]". It is empty
+	// for a check of the proof itself. A failed check with a part does not change the verdict:
+	// the attestation is ignored.
+	Part string `json:"part,omitempty"`
+	// Time is the date that the check proves if Status is OK, and By is who states it. Both
+	// are empty for most checks.
+	Time *time.Time `json:"time,omitempty"`
+	By   string     `json:"by,omitempty"`
 }
 
 // Report lists all checks, in the order from the file to the network.
 type Report []Check
 
-// OK reports whether no check failed. Skipped checks prove nothing: see
-// each check.
+// OK reports whether no check of the proof failed. Attestations that do not hold are
+// ignored. Skipped checks prove nothing: see each check.
 func (r Report) OK() bool {
 	for _, c := range r {
-		if c.Status == Failed {
+		if c.Status == Failed && c.Part == "" {
 			return false
 		}
 	}
@@ -109,13 +121,21 @@ type Options struct {
 	Keys []string
 	// Authorities are the roots of the trusted time-stamp authorities, or nil.
 	Authorities *x509.CertPool
+	// Policy says which witnesses the caller trusts, and how many must have seen the block.
+	// Its logs are trusted as those of Keys. nil: no witness is trusted.
+	Policy *Policy
+	// Blocks returns the Merkle root and the time of the block of Bitcoin at this height, and
+	// false if the caller does not have the block. nil: the caller has none.
+	Blocks func(height int64) (root [32]byte, at time.Time, ok bool)
+	// Now is the time of the check, for dates in the future. Zero: the time of the call.
+	Now time.Time
 }
 
 // Verify checks e and returns a report with all results. It returns an error only
 // when reading opts.Media fails. Verify reads all of opts.Media, and keeps nothing.
 func Verify(e Evidence, opts Options) (Report, error) {
 	if err := e.validate(); err != nil {
-		return Report{{CheckForm, "The document is evidence.", Failed, err.Error()}}, nil
+		return Report{{Name: CheckForm, Proves: "The document is evidence.", Status: Failed, Why: err.Error()}}, nil
 	}
 	var r Report
 	add := func(name CheckName, proves string, err error) {
@@ -125,7 +145,15 @@ func Verify(e Evidence, opts Options) (Report, error) {
 		}
 		r = append(r, c)
 	}
-	skip := func(name CheckName, proves, why string) { r = append(r, Check{name, proves, NotChecked, why}) }
+	skip := func(name CheckName, proves, why string) {
+		r = append(r, Check{Name: name, Proves: proves, Status: NotChecked, Why: why})
+	}
+	if opts.Now.IsZero() {
+		opts.Now = time.Now()
+	}
+	if opts.Policy != nil {
+		opts.Keys = append(slices.Clone(opts.Keys), opts.Policy.Logs...)
+	}
 
 	if opts.Media == nil {
 		skip(CheckMedia, word("check_media"), word("why_media"))
@@ -147,13 +175,17 @@ func Verify(e Evidence, opts Options) (Report, error) {
 		must(e.ProtocolVersion == commitment.Version && commitment.Seal(e.Title, e.Media.SHA256, e.MerkleRoot) == e.Commitment, "they give another"))
 	if e.Log != nil {
 		verifyLog(e, opts.Keys, add, skip)
+		r = append(r, verifyWitnesses(e, opts)...)
 	} else {
 		verifySubstrate(e, add, skip)
 	}
 	if e.RFC3161 != nil {
-		verifyToken(e, opts, add, skip)
+		r = append(r, verifyToken(*e.RFC3161, e.Commitment, opts, "")...)
 	}
-	return r, nil
+	for i := range e.Attestations {
+		r = append(r, verifyAttestation(e, i, opts)...)
+	}
+	return append(r, verifyDates(e, r, opts.Now)...), nil
 }
 
 // adder and skipper add a check to the report.
@@ -217,37 +249,6 @@ func complete(e Evidence) bool {
 	}
 	root, err := commitment.Root(leaves)
 	return err == nil && root == e.MerkleRoot
-}
-
-// maxLog is more entries than any log has. Above this size tlog's powers of two
-// overflow, and its loop never ends.
-const maxLog = 1 << 62
-
-// OpenCheckpoint verifies a log's signed checkpoint with the log's verifier key, and
-// returns the signed tree. The key's name must be the log's origin. OpenCheckpoint
-// refuses a note of another log, and a note that is not a tree.
-func OpenCheckpoint(signed, origin, key string) (tlog.Tree, error) {
-	v, err := note.NewVerifier(key)
-	if err != nil {
-		return tlog.Tree{}, err
-	}
-	if v.Name() != origin {
-		return tlog.Tree{}, errors.New("the key belongs to another log")
-	}
-	n, err := note.Open([]byte(signed), note.VerifierList(v))
-	if err != nil {
-		return tlog.Tree{}, err
-	}
-	lines := strings.Split(n.Text, "\n")
-	if len(lines) != 4 || lines[0] != origin || lines[3] != "" {
-		return tlog.Tree{}, errors.New("not a checkpoint of this log")
-	}
-	size, err := strconv.ParseInt(lines[1], 10, 64)
-	if err != nil || size < 0 || size > maxLog || strconv.FormatInt(size, 10) != lines[1] {
-		return tlog.Tree{}, errors.New("the size is not the size of a log")
-	}
-	root, err := tlog.ParseHash(lines[2])
-	return tlog.Tree{N: size, Hash: root}, err
 }
 
 func must(ok bool, why string) error {
