@@ -92,6 +92,8 @@ var wrongValues = map[string][]string{
 	"log-format":                       {"xml"},
 	"log-key":                          {"DIR/none", "a+b+c"},
 	"tsa-ca":                           {"DIR/none", "DIR", "FILE"},
+	"witness-policy":                   {"DIR/none", "DIR", "FILE"},
+	"bitcoin-headers":                  {"DIR/none", "DIR", "FILE"},
 	"media":                            {"DIR/none", "DIR"},
 	"save":                             {"DIR"},
 	"only-creator":                     {"first"},

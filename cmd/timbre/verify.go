@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,8 @@ type verifyCmd struct {
 	Media       string        `example:"song.wav" type:"existingfile" placeholder:"FILE" help:"The recording, of any size."`
 	LogKey      []verifierKey `example:"log.pub" sep:"none" placeholder:"KEY" help:"The verifier key (NAME+HASH+BASE64) of a log that you trust, from another source than the evidence, or a file with it. Can be repeated. Without this flag the command cannot prove that the log is the right one."`
 	TSACA       string        `example:"roots.pem" name:"tsa-ca" type:"existingfile" placeholder:"FILE" help:"Root certificates of time-stamp authorities that you trust (PEM). Without this flag the signer of a time-stamp is not checked."`
+	Witnesses   string        `example:"policy.txt" name:"witness-policy" type:"existingfile" placeholder:"FILE" help:"The witnesses that you trust, and how many of them must have seen the block, as a policy file (c2sp.org/tlog-policy, at most 64 KiB). Its logs are trusted as those of --log-key."`
+	Headers     string        `example:"headers.txt" name:"bitcoin-headers" type:"existingfile" placeholder:"FILE" help:"Headers of Bitcoin blocks for OpenTimestamps proofs: lines of a height and 160 hexadecimal digits, as 'bitcoin-cli getblockheader HASH false' prints them (at most 8 MiB)."`
 	Save        string        `example:"evidence.json" type:"path" placeholder:"FILE" help:"Write the evidence as JSON to this file, readable by this user only, if no check failed."`
 	OnlyCreator []int         `example:"1" placeholder:"N" help:"With --save: include only this creator, by position in the work, from 1. Can be repeated."`
 	JSON        bool          `name:"json" help:"Print JSON: result, verdict, checks and evidence."`
@@ -36,11 +39,13 @@ func (verifyCmd) Help() string {
 are the verdict, in the same words as the page /verify.
 
 Exit codes:
-  0  proved: no check failed, and the commitment is in the log of --log-key.
+  0  proved: no check failed, and the commitment is in the log of --log-key, seen by
+     enough witnesses of --witness-policy.
   1  not proved. Either:
        - a check failed;
        - the file is not evidence, or cannot be read with certainty;
        - --log-key is missing;
+       - too few witnesses of --witness-policy have seen it;
        - the network is a chain: ask a node of the chain.
   2  a flag or an argument is wrong.
   3  the PDF was changed after it was issued, but its evidence is proved.`
@@ -51,6 +56,7 @@ var remedies = map[evidence.Verdict]string{
 	evidence.PageChanged:    "use the certificate as it was issued, or save the evidence with --save",
 	evidence.OtherRecording: "give the registered recording with --media",
 	evidence.Untrusted:      "give the key of a log that you trust with --log-key",
+	evidence.Unwitnessed:    "ask the registry for evidence with more cosignatures, or give another --witness-policy",
 	evidence.Unknown:        "ask a node of the chain",
 }
 
@@ -82,6 +88,9 @@ func (c *verifyCmd) Run(o *output) error {
 		if !opts.Authorities.AppendCertsFromPEM(roots) {
 			return wrongf("tsa-ca", "this file contains no certificate in PEM form")
 		}
+	}
+	if err := c.trust(&opts); err != nil {
+		return err
 	}
 	if c.Media != "" {
 		m, err := os.Open(c.Media)
@@ -125,12 +134,17 @@ func (c *verifyCmd) Run(o *output) error {
 		Result   string            `json:"result"`
 		Verdict  evidence.Verdict  `json:"verdict"`
 		Test     bool              `json:"test_network"`
+		Levels   []evidence.Level  `json:"levels"`
+		Dates    []evidence.Date   `json:"dates"`
 		Checks   evidence.Report   `json:"checks"`
 		Evidence evidence.Evidence `json:"evidence"`
-	}{result, verdict, e.OnTestNetwork(), report, e}, func(w io.Writer) {
+	}{result, verdict, e.OnTestNetwork(), report.Levels(), report.Dates(e), report, e}, func(w io.Writer) {
 		describe(w, e)
 		tell(w, report)
-		fmt.Fprintf(w, "\n%-12s %s\n%-12s %s\n", "verdict", verdict.Name(), "", oneLine(verdict.Sentence(e, clock)))
+		fmt.Fprintf(w, "\n%-12s %s\n%-12s %s\n", "verdict", verdict.Name(), "", oneLine(verdict.Sentence(e)))
+		if verdict.Proved() {
+			proofOf(w, e, report)
+		}
 		if page != nil && page.Status == evidence.NotChecked && verdict.Proved() {
 			fmt.Fprintf(w, "%-12s %s\n", "warning", evidence.PageWarning())
 		}
@@ -141,6 +155,72 @@ func (c *verifyCmd) Run(o *output) error {
 		return err
 	}
 	return failure
+}
+
+// proofOf prints the dates and the levels of a proof, and what it does not say.
+func proofOf(w io.Writer, e evidence.Evidence, report evidence.Report) {
+	for i, d := range report.Dates(e) {
+		name := ""
+		if i == 0 {
+			name = "dates"
+		}
+		fmt.Fprintf(w, "%-12s %s\n", name, oneLine(d.Sentence(clock)))
+	}
+	for i, l := range report.Levels() {
+		name := ""
+		if i == 0 {
+			name = "levels"
+		}
+		fmt.Fprintf(w, "%-12s %s. %s\n", name, l.Name(), l.Excludes())
+	}
+	if slices.ContainsFunc(report, func(c evidence.Check) bool { return c.Part != "" && c.Status == evidence.Failed }) {
+		fmt.Fprintf(w, "%-12s %s\n", "warning", evidence.IgnoredWarning())
+	}
+	fmt.Fprintf(w, "%-12s %s\n", "note", evidence.LaterVersions())
+}
+
+// trust adds the witnesses and blocks that the flags name.
+func (c *verifyCmd) trust(opts *evidence.Options) error {
+	if c.Witnesses != "" {
+		text, err := readAtMost(c.Witnesses, maxPolicyFile)
+		if err != nil {
+			return wrongf("witness-policy", "%s", plainly(err))
+		}
+		policy, err := evidence.ParsePolicy(text)
+		if err != nil {
+			return wrongf("witness-policy", "%s", plainly(err))
+		}
+		opts.Policy = &policy
+	}
+	if c.Headers != "" {
+		text, err := readAtMost(c.Headers, maxHeadersFile)
+		if err != nil {
+			return wrongf("bitcoin-headers", "%s", plainly(err))
+		}
+		headers, err := parseHeaders(text)
+		if err != nil {
+			return wrongf("bitcoin-headers", "%s", plainly(err))
+		}
+		opts.Blocks = headers.block
+	}
+	return nil
+}
+
+// The largest files of --witness-policy and --bitcoin-headers, in bytes.
+const maxPolicyFile, maxHeadersFile = 64 << 10, 8 << 20
+
+// readAtMost reads a file of at most most bytes.
+func readAtMost(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("this file is larger than %d bytes", most)
+	}
+	return text, err
 }
 
 // Validate refuses flags that do not go together.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
@@ -98,11 +99,13 @@ func (s *Service) prove(ctx context.Context, w query.Work, v query.Version) (evi
 		if err != nil {
 			return evidence.Evidence{}, err
 		}
+		// Evidence has one form: the roles in their order, each once.
+		c.Roles = slices.Compact(slices.Sorted(slices.Values(c.Roles)))
 		e.Creators = append(e.Creators, evidence.Creator{Creator: c, Proof: p})
 	}
 	token, err := s.DB.Read().Timestamp(ctx, query.TimestampParams{WorkID: v.WorkID, Version: v.Version})
 	if err == nil {
-		e.RFC3161 = &evidence.RFC3161{Token: token}
+		e.Attestations = append(e.Attestations, evidence.Attestation{Kind: evidence.KindRFC3161, Of: evidence.OfCommitment, Token: token})
 	} else if !errors.Is(err, sql.ErrNoRows) {
 		return evidence.Evidence{}, err
 	}

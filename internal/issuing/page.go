@@ -33,7 +33,7 @@ func (p Pages) Certify(ctx context.Context, e Issue) (_ []byte, err error) {
 		Language: e.Language, Issuer: e.Issuer, Imprint: e.Imprint, Issued: e.Issued, Registry: p.Registry, VerifyURL: p.PublicURL + "/verify",
 		Title: e.Title, Registration: e.AtsID, Version: e.Version, Network: e.Network.Name, Test: e.OnTestNetwork(), At: e.Block.Time, Block: e.Block.Number,
 		File:     certificate.File{Name: e.Media.Filename, Format: e.Media.Format, Size: e.Media.SizeBytes, Duration: time.Duration(e.Media.Duration * float64(time.Second))},
-		FileHash: record.Hex(e.Media.SHA256[:]), Unseen: e.Media.Format == "", Stamped: e.RFC3161 != nil, Commitment: record.Hex(e.Commitment[:]), Transaction: record.Hex(e.TxHash[:]),
+		FileHash: record.Hex(e.Media.SHA256[:]), Unseen: e.Media.Format == "", Stamped: len(e.Tokens()) > 0, Commitment: record.Hex(e.Commitment[:]), Transaction: record.Hex(e.TxHash[:]),
 		PublicURL: p.PublicURL + paths.Work(network.Name(e.Network.Name), e.AtsID),
 	}
 	for _, one := range e.Creators {

@@ -174,10 +174,11 @@ func (a *Attestation) UnmarshalJSON(text []byte) error {
 }
 
 // kindFirst returns an error unless text is an object that begins with the member kind, has
-// it once, and is not nested deeply.
+// no member twice, and is not nested deeply.
 func kindFirst(text []byte) error {
 	d := json.NewDecoder(bytes.NewReader(text))
-	depth, members, key := 0, 0, false
+	var names []map[string]bool // of the open objects, nil for a list
+	key := false                // the next token is the name of a member
 	for {
 		t, err := d.Token()
 		if err != nil {
@@ -185,25 +186,31 @@ func kindFirst(text []byte) error {
 		}
 		switch t {
 		case json.Delim('{'), json.Delim('['):
-			if depth++; depth > maxDepth {
+			if len(names) == maxDepth {
 				return errors.New("attestation: nested too deeply")
 			}
-			key = depth == 1
+			var open map[string]bool
+			if t == json.Delim('{') {
+				open = map[string]bool{}
+			}
+			names, key = append(names, open), open != nil
 			continue
 		case json.Delim('}'), json.Delim(']'):
-			depth--
-			key = depth == 1
+			names = names[:len(names)-1]
+			key = len(names) > 0 && names[len(names)-1] != nil
 			continue
 		}
-		if depth != 1 {
+		within := names[len(names)-1]
+		if within == nil {
 			continue
 		}
 		if key {
 			name, _ := t.(string)
-			if (name == "kind") != (members == 0) || name != "kind" && strings.EqualFold(name, "kind") {
-				return errors.New("attestation: its first member must be kind, once")
+			first := len(names) == 1 && len(within) == 0
+			if within[name] || first && name != "kind" || !first && len(names) == 1 && strings.EqualFold(name, "kind") {
+				return errors.New("attestation: a member stands twice, or kind is not the first")
 			}
-			members++
+			within[name] = true
 		}
 		key = !key
 	}

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"timbre.example/proof/commitment"
@@ -24,7 +25,7 @@ func verifyBitcoin(file []byte, sum commitment.Hash, opts Options, part string) 
 		c.Why = word("why_bitcoin_pending")
 		return c
 	}
-	c.Why = fmt.Sprintf("%s %d", word("why_bitcoin_block"), proof.Bitcoin[0].Height)
+	c.Why = filled("why_bitcoin_block", "{height}", strconv.FormatInt(proof.Bitcoin[0].Height, 10))
 	if opts.Blocks == nil {
 		return c
 	}

@@ -152,7 +152,7 @@ func validateCosignatures(lines []string) error {
 		return fmt.Errorf("more than %d", maxCosignatures)
 	}
 	for i, line := range lines {
-		if strings.Contains(line, "\n") {
+		if strings.ContainsAny(line, "\r\n") { // the decoder of base64 would skip them
 			return errors.New("not a signature line")
 		}
 		if _, err := parseSignature(line); err != nil {

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -197,11 +196,10 @@ type Cosigned struct {
 	// Names are the witnesses of the policy whose cosignatures hold, by their names there.
 	Names []string
 	// Met reports whether the quorum is there. Since is then the earliest time by which, by
-	// their own clocks, a quorum had seen the checkpoint.
+	// their own clocks, a quorum had seen the checkpoint; zero if the policy asks for no
+	// witness, and none has cosigned.
 	Met   bool
 	Since time.Time
-	// First is the earliest time of a cosignature that holds. It is zero without any.
-	First time.Time
 }
 
 // Witnessed checks the cosignatures of the checkpoint with this text. It ignores signatures
@@ -237,11 +235,10 @@ func (p Policy) Witnessed(text string, cosignatures []string) (Cosigned, error) 
 		}
 	}
 	slices.Sort(times)
-	if len(times) > 0 {
-		c.First = time.Unix(times[0], 0).UTC()
-	}
 	if !p.Asks() {
-		c.Met = true
+		if c.Met = true; len(times) > 0 {
+			c.Since = time.Unix(times[0], 0).UTC()
+		}
 		return c, nil
 	}
 	for _, t := range times {
@@ -268,6 +265,9 @@ func (p Policy) satisfied(name string, at []int64, t int64) bool {
 	return n >= g.k
 }
 
+// maxTime is the last second that has a form in RFC 3339.
+const maxTime = 253402300799
+
 // opened verifies a cosignature (c2sp.org/tlog-cosignature) and returns its time.
 func (w Witness) opened(text string, s signature) (int64, error) {
 	if len(s.bytes) != 8+ed25519.SignatureSize {
@@ -275,7 +275,7 @@ func (w Witness) opened(text string, s signature) (int64, error) {
 	}
 	seen := binary.BigEndian.Uint64(s.bytes)
 	message := fmt.Sprintf("cosignature/v1\ntime %d\n%s", seen, text)
-	if seen == 0 || seen > math.MaxInt64 || !ed25519.Verify(w.public, []byte(message), s.bytes[8:]) {
+	if seen == 0 || seen > maxTime || !ed25519.Verify(w.public, []byte(message), s.bytes[8:]) {
 		return 0, fmt.Errorf("the cosignature of %s does not hold", w.Name)
 	}
 	return int64(seen), nil

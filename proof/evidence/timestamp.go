@@ -216,7 +216,7 @@ func verifyToken(token RFC3161, sum commitment.Hash, opts Options, part string) 
 	seen.Proves = fmt.Sprintf("%s at %s, by its clock.", strings.TrimSuffix(seen.Proves, "."), stamp.Time.Format(time.RFC3339Nano))
 	seen.Time, seen.By = &stamp.Time, stamp.Authority
 	if opts.Authorities == nil {
-		known.Status, known.Why = NotChecked, word("why_token_authority")+" "+stamp.Authority
+		known.Status, known.Why = NotChecked, filled("why_token_authority", "{name}", stamp.Authority)
 	} else if err := stamp.IssuedUnder(opts.Authorities); err != nil {
 		known.Status, known.Why = Failed, err.Error()
 	}

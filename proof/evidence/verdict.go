@@ -194,15 +194,20 @@ func TestWarning() string { return word("test_network") + ". " + word("say_test_
 // Name returns the status in one or two words.
 func (s Status) Name() string { return word("status_" + string(s)) }
 
-// wordsFile holds the English words of verdicts and checks. The page reads the
-// same file (verify/src/texts.ts).
+// wordsFile holds the English words of verdicts and checks. The page reads the same file
+// (verify/src/texts.ts). commandFile holds those that the page does not need.
 //
 //go:embed words.json
 var wordsFile []byte
 
+//go:embed words_command.json
+var commandFile []byte
+
 var words = func() (all map[string]string) {
-	if err := json.Unmarshal(wordsFile, &all); err != nil {
-		panic(err) // the file is part of the program
+	for _, file := range [][]byte{wordsFile, commandFile} {
+		if err := json.Unmarshal(file, &all); err != nil {
+			panic(err) // the files are part of the program
+		}
 	}
 	return all
 }()
@@ -215,6 +220,9 @@ func word(key string) string {
 	}
 	return text
 }
+
+// filled returns a text of the file with its one place filled.
+func filled(key, place, with string) string { return strings.ReplaceAll(word(key), place, with) }
 
 // Trouble returns why a file cannot be read as evidence, in the page's words.
 // The keys are those of words.json that begin with trouble_.

@@ -43,17 +43,13 @@ func verifyWitnesses(e Evidence, opts Options) []Check {
 	switch {
 	case best.Met && len(best.Names) > 0:
 		enough.Status, enough.By = OK, strings.Join(best.Names, ", ")
-		since := best.Since
-		if since.IsZero() {
-			since = best.First
-		}
-		enough.Time = &since
+		enough.Time = &best.Since
 	case best.Met: // the policy asks for none, and none is here
 		enough.Status, enough.Why = NotChecked, word("why_witnesses_none")
 	case len(best.Names) == 0:
 		enough.Why = word("why_witnesses_missing")
 	default:
-		enough.Why = fmt.Sprintf("%s %s", word("why_witnesses_few"), strings.Join(best.Names, ", "))
+		enough.Why = filled("why_witnesses_few", "{names}", strings.Join(best.Names, ", "))
 	}
 	return []Check{hold, enough}
 }
@@ -140,7 +136,7 @@ func verifyAttestation(e Evidence, i int, opts Options) []Check {
 		}
 		return []Check{c}
 	}
-	return []Check{{Name: CheckAttestation, Proves: word("check_attestation"), Status: NotChecked, Part: part, Why: fmt.Sprintf("%s %s", word("why_attestation"), a.Kind)}}
+	return []Check{{Name: CheckAttestation, Proves: word("check_attestation"), Status: NotChecked, Part: part, Why: filled("why_attestation", "{kind}", string(a.Kind))}}
 }
 
 // clockTolerance is how far the clocks of honest parties may differ, and futureTolerance how
@@ -155,9 +151,9 @@ const (
 func verifyDates(e Evidence, r Report, now time.Time) []Check {
 	c := Check{Name: CheckDates, Proves: word("check_dates"), Status: OK}
 	future := now.Add(futureTolerance)
-	fail := func(format string, at time.Time) {
+	fail := func(key string, at time.Time) {
 		if c.Status == OK {
-			c.Status, c.Why = Failed, fmt.Sprintf(word(format), at.UTC().Format(time.RFC3339))
+			c.Status, c.Why = Failed, filled(key, "{date}", at.UTC().Format(time.RFC3339))
 		}
 	}
 	stated := e.Log != nil

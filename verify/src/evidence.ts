@@ -1,18 +1,21 @@
 /**
- * The format of evidence, version 1. Package evidence of the Go sources has the same format and its reasons. Each document has one
+ * The format of evidence, versions 1 and 2. Package evidence of the Go sources has the same format and its reasons. Each document has one
  * spelling, apart from white space and escapes: the members are in a fixed order, and present unless optional. Both implementations accept
  * and refuse the same documents.
  */
 import { indexOf, maxCreators, proofLength, roles, valid, type Creator as Person, type Proof, type Role } from './commitment.js';
-import { base64, hex, unbase64, unhex, type Bytes } from './bytes.js';
+import { base64, hex, unbase64, unhex, utf8, type Bytes } from './bytes.js';
 import { Num, Text, parse, type Json } from './json.js';
-import { maxInt64 } from './log.js';
+import { maxInt64, signatureOf, splitNote } from './log.js';
 import { isNetworkName } from './network.js';
 import { moment } from './time.js';
 
-export const format = 1;
+/** The newest version. */
+export const format = 2;
 export const maxSize = 1 << 20;
 const maxProof = 64;
+const maxCosignatures = 64;
+const maxAttestations = 32;
 
 export interface Creator extends Person {
   readonly proof: Proof;
@@ -25,7 +28,20 @@ export interface Log {
   readonly index: bigint;
   readonly proof: readonly string[];
   readonly checkpoint: string;
+  /** Signature lines of witnesses, without the newline. */
+  readonly cosignatures: readonly string[];
 }
+
+/** A statement of somebody else, or a later one of the log. It stands beside the proof: if it does not hold, it is ignored. */
+export type Attestation =
+  | { readonly kind: 'rfc3161' | 'opentimestamps'; readonly of: string; readonly content: Bytes }
+  | {
+      readonly kind: 'checkpoint';
+      readonly checkpoint: string;
+      readonly consistency: readonly string[];
+      readonly cosignatures: readonly string[];
+    }
+  | { readonly kind: 'other'; readonly name: string };
 
 /** A transaction on a chain, and the header of its block. */
 export interface Substrate {
@@ -50,8 +66,10 @@ export interface Evidence {
   readonly block: { readonly number: bigint; readonly hash: string; readonly time: bigint };
   /** The place of the registration: in a log or on a chain. */
   readonly at: Log | Substrate;
-  /** Whether there is a time-stamp token; this page does not read it. */
+  readonly format: number;
+  /** Whether a document of format 1 has a time-stamp token; this page does not read it. */
   readonly token: boolean;
+  readonly attestations: readonly Attestation[];
 }
 
 /** The reason why a document is not evidence: too large, another version, not JSON, or an invalid member. */
@@ -137,7 +155,7 @@ function proofOf(r: Reader): Proof {
   });
 }
 
-function creatorOf(value: Json, path: string): Creator {
+function creatorOf(value: Json, path: string, version: number): Creator {
   const r = new Reader(path, value, 'full_name email roles ipi? isni? proof');
   const [ipi, isni] = [r.optional('ipi'), r.optional('isni')];
   const c = {
@@ -149,28 +167,101 @@ function creatorOf(value: Json, path: string): Creator {
     proof: proofOf(r),
   };
   if (!valid(c)) throw new Malformed('member', path);
+  const order = c.roles.map((role) => roles.indexOf(role));
+  if (version > 1 && order.some((at, i) => i > 0 && order[i - 1]! >= at)) r.refuse('roles');
   return c;
 }
 
-function logOf(r: Reader): Log {
-  // The proof in a log with one entry is empty, which Go writes as null.
-  const proof = (r.get('proof') === null ? [] : r.list('proof')).map((one) => {
+function cosignaturesOf(r: Reader): string[] {
+  if (!r.has('cosignatures')) return [];
+  const lines = r.list('cosignatures').map((one) => (one instanceof Text && signatureOf(one.value) ? one.value : r.refuse('cosignatures')));
+  const bytes = lines.map((one) => hex(utf8(one)));
+  if (lines.length === 0 || lines.length > maxCosignatures || bytes.some((one, i) => i > 0 && bytes[i - 1]! >= one))
+    r.refuse('cosignatures');
+  return lines;
+}
+
+function hashesOf(r: Reader, name: string): string[] {
+  const hashes = r.list(name).map((one) => {
     const b = one instanceof Text ? unbase64(one.value) : undefined;
-    return b?.length === 32 && base64(b) === (one as Text).value ? hex(b) : r.refuse('proof');
+    return b?.length === 32 && base64(b) === (one as Text).value ? hex(b) : r.refuse(name);
   });
-  if (proof.length > maxProof) r.refuse('proof');
+  return hashes.length > maxProof ? r.refuse(name) : hashes;
+}
+
+/** A checkpoint with one signature, that of its origin. */
+function ownCheckpoint(r: Reader): string {
+  const checkpoint = r.text('checkpoint');
+  const note = splitNote(checkpoint);
+  return note?.lines.length === 1 && signatureOf(note.lines[0]!)!.name === note.text.split('\n')[0] ? checkpoint : r.refuse('checkpoint');
+}
+
+/** The members of an object, if the first one is a kind that is text. */
+function kindOf(value: Json, path: string): string {
+  const first = value instanceof Map ? [...value.entries()][0] : undefined;
+  if (first?.[0] !== 'kind' || !(first[1] instanceof Text)) throw new Malformed('member', path);
+  return first[1].value;
+}
+
+const depthOf = (value: Json): number =>
+  value instanceof Map || Array.isArray(value) ? 1 + Math.max(0, ...[...value.values()].map(depthOf)) : 0;
+
+const maxDepth = 8;
+
+function attestationOf(value: Json, path: string, chain: boolean, before: readonly Attestation[]): Attestation {
+  const kind = kindOf(value, path);
+  if (!/^[a-z][a-z0-9_]{0,31}$/.test(kind)) throw new Malformed('member', path);
+  switch (kind) {
+    case 'rfc3161':
+    case 'opentimestamps': {
+      const content = kind === 'rfc3161' ? 'token' : 'proof';
+      const r = new Reader(path, value, `kind of ${content}`);
+      const of = r.text('of');
+      const number = /^attestation (0|[1-9][0-9]*)$/.exec(of)?.[1];
+      const renewed = number === undefined ? undefined : before[Number(number)];
+      if (of !== 'commitment' && of !== 'block' && (!renewed || renewed.kind === 'other')) r.refuse('of');
+      const bytes = unbase64(r.text(content));
+      return { kind, of, content: bytes?.length && base64(bytes) === r.text(content) ? bytes : r.refuse(content) };
+    }
+    case 'checkpoint': {
+      const r = new Reader(path, value, 'kind checkpoint consistency cosignatures?');
+      if (chain) r.refuse('kind');
+      return { kind, checkpoint: ownCheckpoint(r), consistency: hashesOf(r, 'consistency'), cosignatures: cosignaturesOf(r) };
+    }
+  }
+  const names = [...(value as Map<string, Json>).keys()].map((name) => name.toLowerCase());
+  if (depthOf(value) > maxDepth || names.indexOf('kind', 1) > 0) throw new Malformed('member', path);
+  return { kind: 'other', name: kind };
+}
+
+function logOf(r: Reader, version: number): Log {
   return {
     origin: r.text('origin'),
     key: r.text('key'),
     leaf: r.text('leaf'),
     index: r.integer('index', 0n),
-    proof,
-    checkpoint: r.text('checkpoint'),
+    // Format 1 may have null for the empty proof of a log with one entry.
+    proof: version === 1 && r.get('proof') === null ? [] : hashesOf(r, 'proof'),
+    checkpoint: version === 1 ? r.text('checkpoint') : ownCheckpoint(r),
+    cosignatures: cosignaturesOf(r),
   };
+}
+
+function attestationsOf(r: Reader, chain: boolean): Attestation[] {
+  const all: Attestation[] = [];
+  if (!r.has('attestations')) return all;
+  const values = r.list('attestations');
+  if (values.length === 0 || values.length > maxAttestations) r.refuse('attestations');
+  for (const [i, one] of values.entries()) all.push(attestationOf(one, `attestations[${i}]`, chain, all));
+  return all;
 }
 
 /** A time as Go writes it: in UTC, to the microsecond, without trailing zeros. */
 const canonicalTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{0,5}[1-9])?Z$/;
+
+/** Whether a value has a number that version 2 writes in another way. */
+const minusZero = (v: Json): boolean =>
+  v instanceof Num ? v.digits === '-0' : v instanceof Map || Array.isArray(v) ? [...v.values()].some(minusZero) : false;
 
 /** Reads one document and nothing after it. Throws only Malformed. */
 export function decode(bytes: Uint8Array): Evidence {
@@ -183,18 +274,24 @@ export function decode(bytes: Uint8Array): Evidence {
   }
   if (!(document instanceof Map)) throw new Malformed('json');
   const claimed = document.get('evidence');
-  if (!(claimed instanceof Num) || claimed.digits !== String(format)) throw new Malformed('version');
+  const version = claimed instanceof Num && /^[12]$/.test(claimed.digits) ? Number(claimed.digits) : undefined;
+  if (version === undefined) throw new Malformed('version');
+
+  if (version > 1)
+    for (const [name, value] of document) if (name !== 'attestations' && minusZero(value)) throw new Malformed('member', name);
 
   const r = new Reader(
     '',
     document,
-    'evidence title creators media merkle_root commitment protocol_version network ats_id version tx_hash block log? substrate? rfc3161?',
+    'evidence title creators media merkle_root commitment protocol_version network ats_id version tx_hash block log? substrate? ' +
+      (version === 1 ? 'rfc3161?' : 'attestations?'),
   );
   const media = r.object('media', 'sha256 size_bytes format filename? duration?');
   if (media.has('duration')) {
     const duration = media.get('duration');
     const seconds = duration instanceof Num ? Number(duration.digits) : NaN;
     if (!(seconds > 0 && seconds < Infinity)) media.refuse('duration');
+    if (version > 1 && String(seconds) !== (duration as Num).digits) media.refuse('duration');
   }
   const network = r.object('network', 'name kind');
   const kind = network.text('kind');
@@ -204,7 +301,7 @@ export function decode(bytes: Uint8Array): Evidence {
   const time = block.text('time');
   const protocol = r.integer('protocol_version', 0n);
   if (protocol > 255n || (r.get('protocol_version') as Num).digits === '-0') r.refuse('protocol_version');
-  const creators = r.list('creators').map((one, i) => creatorOf(one, `creators[${i}]`));
+  const creators = r.list('creators').map((one, i) => creatorOf(one, `creators[${i}]`, version));
   if (creators.length < 1 || creators.length > maxCreators) r.refuse('creators');
   creators.reduce((last, c) => (indexOf(c.proof) > last ? indexOf(c.proof) : r.refuse('creators')), -1);
   const chain = kind === 'log' ? undefined : r.object('substrate', 'genesis header index extrinsic');
@@ -241,7 +338,9 @@ export function decode(bytes: Uint8Array): Evidence {
           index: chain.integer('index', 0n),
           extrinsic: chain.bytes('extrinsic'),
         }
-      : logOf(r.object('log', 'origin key leaf index proof checkpoint')),
+      : logOf(r.object('log', `origin key leaf index proof checkpoint${version === 1 ? '' : ' cosignatures?'}`), version),
+    format: version,
     token: r.has('rfc3161'),
+    attestations: attestationsOf(r, chain !== undefined),
   };
 }

@@ -7,7 +7,7 @@ import { shown } from './marks.js';
 import { onTestNetwork } from './network.js';
 import { hereAndUTC, sentenceList, utc } from '../../web/i18n/formats.js';
 import type { Key, Texts } from './texts.js';
-import type { Finding } from './verdict.js';
+import { dates, levels, type Finding } from './verdict.js';
 import type { Check } from './verify.js';
 
 const ms = (ns: bigint): number => Number(ns / 1_000_000n);
@@ -41,15 +41,18 @@ export function findingOf(texts: Texts, e: Evidence, { verdict, checks }: Findin
     { class: `verdict ${verdict}`, 'data-verdict': verdict },
     onTestNetwork(e) && h('p', { class: 'test' }, h('strong', {}, texts.t('test_network')), ' · ', texts.t('say_test_network')),
     h('h2', { id: 'result-heading' }, texts.t(`verdict_${verdict}`)),
-    h('p', {}, texts.t(`say_${verdict}`, { date: utc(texts, ms(e.block.time)), network: shown(e.network) })),
+    h('p', {}, texts.t(`say_${verdict}`, { network: shown(e.network) })),
+    good && dated(texts, e, checks),
+    checks.some((c) => c.part !== undefined && c.status === 'failed') &&
+      h('p', { class: 'caution', 'data-caution': 'ignored' }, texts.t('ignored')),
     some && h('p', {}, texts.t('some')),
     unread && h('p', { class: 'caution', 'data-caution': 'page' }, texts.t('say_page_not_checked')),
   );
   const said = [
     h('h3', {}, texts.t('facts')),
     ...(good && !unread ? [h('p', { class: 'soft' }, texts.t('compare'))] : []),
-    facts(texts, e),
-    h('p', { class: 'soft' }, texts.t('unproved')),
+    facts(texts, e, checks),
+    h('p', { class: 'soft' }, texts.t('unproved'), ' ', texts.t('later_versions')),
   ];
   const from = made.key && !made.key.own ? made.host : '';
   const checked = [
@@ -91,6 +94,11 @@ const reasons: Partial<Record<`${Check['name']} ${Check['status']}`, Key>> = {
   'log_key failed': 'why_log_key_failed',
   'log_key not_checked': 'why_log_key',
   'token not_checked': 'why_token',
+  'token_authority not_checked': 'why_token',
+  'bitcoin not_checked': 'why_token',
+  'witnesses not_checked': 'why_witnesses',
+  'witnesses failed': 'why_witnesses_missing',
+  'cosignatures failed': 'why_witnesses_cosignatures',
   'page not_checked': 'why_page_not_checked',
   'page failed': 'why_page_failed',
 };
@@ -127,7 +135,23 @@ function list(entries: readonly (readonly [string, string | HTMLElement])[], mon
   );
 }
 
-function facts(texts: Texts, e: Evidence): HTMLElement {
+/** Who says since when the work has been registered. */
+const dated = (texts: Texts, e: Evidence, checks: readonly Check[]): HTMLElement =>
+  h(
+    'ul',
+    { class: 'plain', id: 'dates' },
+    ...dates(e, checks).map((d) => h('li', {}, texts.t(d.key, { date: utc(texts, ms(d.time)), by: sentenceList(texts, d.by.map(shown)) }))),
+  );
+
+/** How far the proof goes, and what each level excludes. */
+const reached = (texts: Texts, checks: readonly Check[]): HTMLElement =>
+  h(
+    'ul',
+    { class: 'plain', id: 'levels' },
+    ...levels(checks).map((l) => h('li', {}, h('strong', {}, texts.t(`level_${l}`)), ' · ', texts.t(`excludes_${l}`))),
+  );
+
+function facts(texts: Texts, e: Evidence, checks: readonly Check[]): HTMLElement {
   const people = h(
     'ul',
     { class: 'plain' },
@@ -162,6 +186,7 @@ function facts(texts: Texts, e: Evidence): HTMLElement {
     [texts.t('recording'), file],
     [texts.t('fileHash'), code(e.media.sha256)],
     [texts.t('registered'), h('span', {}, utc(texts, ms(e.block.time)))],
+    ...(levels(checks).length ? ([[texts.t('levels'), reached(texts, checks)]] as const) : []),
     [texts.t('number'), h('span', {}, texts.t('numberIs', { id: String(e.atsId), version: String(e.version) }))],
     [texts.t('commitment'), code(e.commitment)],
     [texts.t('network'), h('span', {}, h('bdi', {}, shown(e.network)), onTestNetwork(e) ? ` · ${texts.t('test_network')}` : '')],

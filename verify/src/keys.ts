@@ -1,5 +1,6 @@
 /** The trusted keys of logs. They are in the page's head, so that a saved copy has them. */
 import { fingerprint, parseKey } from './log.js';
+import { parsePolicy, type Policy } from './policy.js';
 
 export interface Trusted {
   readonly key: string;
@@ -25,6 +26,23 @@ export const host = registry.replace(/^https?:\/\//, '');
 /** The version of this page. */
 export const version = metas('timbre-verify')[0] ?? '';
 
+const ownPolicy = 'timbre-own-policy';
+
+/** The reader's policy of witnesses, as text; empty without one. */
+export let policyText = metas(ownPolicy)[0] ?? '';
+
+/** The trusted witnesses, if there is a policy. */
+export let policy: Policy | undefined = policyText ? parsePolicy(policyText) : undefined;
+
+/** Takes a policy; an empty text takes it away. False when the text is not a policy. */
+export function follow(text: string): boolean {
+  const read = text.trim() === '' ? undefined : parsePolicy(text);
+  if (text.trim() !== '' && !read) return false;
+  policyText = read ? text : '';
+  policy = read;
+  return true;
+}
+
 const trusted = (key: string, own: boolean): Trusted[] => (parseKey(key) ? [{ key, own, fingerprint: fingerprint(key) }] : []);
 
 export let keys: readonly Trusted[] = [
@@ -48,11 +66,17 @@ export function distrust(key: string): void {
 export function copy(): Blob {
   const page = pristine.cloneNode(true) as HTMLElement;
   const head = page.querySelector('head')!;
-  for (const m of head.querySelectorAll(`meta[name="${registryKey}"], meta[name="${ownKey}"]`)) m.remove();
+  for (const m of head.querySelectorAll(`meta[name="${registryKey}"], meta[name="${ownKey}"], meta[name="${ownPolicy}"]`)) m.remove();
   for (const k of keys) {
     const m = document.createElement('meta');
     m.name = k.own ? ownKey : registryKey;
     m.content = k.key;
+    head.append(m, '\n');
+  }
+  if (policyText) {
+    const m = document.createElement('meta');
+    m.name = ownPolicy;
+    m.content = policyText;
     head.append(m, '\n');
   }
   return new Blob(['<!doctype html>\n', page.outerHTML], { type: 'text/html' });

@@ -3,7 +3,7 @@
  * entry. The Go sources have it in internal/network/log/leaf and golang.org/x/mod/sumdb.
  */
 import { ed25519 } from '@noble/curves/ed25519.js';
-import { hex, sha256, unbase64, unhex, utf8, type Bytes } from './bytes.js';
+import { base64, hex, sha256, unbase64, unhex, utf8, type Bytes } from './bytes.js';
 import { moment } from './time.js';
 
 export const maxInt64 = 2n ** 63n - 1n;
@@ -45,7 +45,7 @@ export interface Key {
   readonly point: Bytes;
 }
 
-const validName = (name: string): boolean => name !== '' && !/[\p{White_Space}+]/u.test(name);
+export const validName = (name: string): boolean => name !== '' && !/[\p{White_Space}+]/u.test(name);
 
 const uint32 = (b: Uint8Array): number => new DataView(b.buffer, b.byteOffset).getUint32(0);
 
@@ -71,6 +71,37 @@ function signed(key: Key, text: string, signature: Bytes): boolean {
 }
 
 const maxSignatures = 100;
+
+/** A signed note: its text, and its signature lines without the newlines. */
+export interface Note {
+  readonly text: string;
+  readonly lines: readonly string[];
+}
+
+/** Separates a signed note; undefined when the text is none. */
+export function splitNote(note: string): Note | undefined {
+  if (/[\x00-\x09\x0b-\x1f]/.test(note)) return undefined;
+  const split = note.lastIndexOf('\n\n');
+  if (split < 0) return undefined;
+  const lines = note.slice(split + 2).split('\n');
+  if (lines.pop() !== '' || lines.length === 0 || lines.length > maxSignatures) return undefined;
+  return lines.every(signatureOf) ? { text: note.slice(0, split + 1), lines } : undefined;
+}
+
+/** One signature line of a note. */
+export interface Signature {
+  readonly name: string;
+  readonly hash: number;
+  readonly bytes: Bytes;
+}
+
+/** Reads a signature line in its only form; undefined for every other text. */
+export function signatureOf(line: string): Signature | undefined {
+  const m = /^— ([^ ]*) ([A-Za-z0-9+/]+={0,2})$/u.exec(line);
+  const raw = m && unbase64(m[2]!);
+  if (!m || !validName(m[1]!) || !raw || raw.length < 5 || base64(raw) !== m[2]) return undefined;
+  return { name: m[1]!, hash: uint32(raw), bytes: raw.slice(4) };
+}
 
 /**
  * The text of a signed note, if the key signed it. Undefined when the text is not a note, or the key's signature is wrong or missing.
@@ -128,4 +159,32 @@ export function included(tree: Tree, index: bigint, text: string, proof: readonl
   if (left.length !== proof.length) return false;
   const leaf = sha256(Uint8Array.of(0), utf8(text));
   return left.reverse().reduce((h, isLeft, i) => (isLeft ? node(proof[i]!, h) : node(h, proof[i]!)), leaf) === tree.root;
+}
+
+/**
+ * Whether the proof (RFC 6962, section 2.1.2) shows that the newer tree continues the older one.
+ */
+export function continues(older: Tree, newer: Tree, proof: readonly string[]): boolean {
+  if (older.size < 1n || older.size > newer.size) return false;
+  const used = { at: 0 };
+  const next = (): string | undefined => proof[used.at++];
+  // The roots of the older and of the newer tree over the leaves from lo to hi, as the proof gives them.
+  const roots = (lo: bigint, hi: bigint, n: bigint, whole: boolean): [string, string] | undefined => {
+    if (n === hi) {
+      const hash = whole ? older.root : next();
+      return hash === undefined ? undefined : [hash, hash];
+    }
+    let half = 1n;
+    while (half * 2n < hi - lo) half *= 2n;
+    if (n <= lo + half) {
+      const left = roots(lo, lo + half, n, whole);
+      const right = next();
+      return left && right !== undefined ? [left[0], node(left[1], right)] : undefined;
+    }
+    const right = roots(lo + half, hi, n, false);
+    const left = next();
+    return right && left !== undefined ? [node(left, right[0]), node(left, right[1])] : undefined;
+  };
+  const found = roots(0n, newer.size, older.size, true);
+  return found !== undefined && used.at === proof.length && found[0] === older.root && found[1] === newer.root;
 }

@@ -2,7 +2,7 @@
 import { h } from './dom.js';
 import { findingOf } from './finding.js';
 import { hash } from './hashing.js';
-import { copy, distrust, host, keys, registry, trust, version } from './keys.js';
+import { copy, distrust, host, keys, registry, trust, version, follow, policy, policyText } from './keys.js';
 import { shown } from './marks.js';
 import { kindOf, read, type Kind, type Proof, type Refused } from './reading.js';
 import { percent as share } from '../../web/i18n/formats.js';
@@ -220,7 +220,7 @@ function result(): HTMLElement {
   const media = read && { sha256: read.sha256, size: BigInt(read.file.size) };
   const key = 'leaf' in evidence.at ? evidence.at.key : undefined;
   box.append(
-    ...findingOf(texts, evidence, find(evidence, { media, keys: keys.map((k) => k.key), changed }), {
+    ...findingOf(texts, evidence, find(evidence, { media, keys: keys.map((k) => k.key), policy, now: checkedAt, changed }), {
       proof: file,
       recording: read && { name: read.file.name, size: read.file.size, sha256: read.sha256 },
       at: checkedAt,
@@ -290,6 +290,41 @@ function keysSection(): HTMLElement {
       h('div', { class: 'row' }, input, h('button', {}, texts.t('add'))),
       h('p', { id: 'key-bad', class: 'trouble', hidden: !keyRefused }, texts.t('keyBad')),
     ),
+    policyForm(),
+  );
+}
+
+let policyRefused = '';
+function policyForm(): HTMLElement {
+  const input = h(
+    'textarea',
+    {
+      id: 'policy',
+      rows: '4',
+      autocomplete: 'off',
+      spellcheck: 'false',
+      dir: 'ltr',
+      class: 'mono',
+      'aria-describedby': 'policy-bad policy-hint',
+      'aria-invalid': policyRefused ? 'true' : undefined,
+    },
+    policyRefused || policyText,
+  );
+  const use = (event: Event) => {
+    event.preventDefault();
+    policyRefused = follow(input.value) ? '' : input.value;
+    checkedAt = Date.now();
+    show();
+    document.getElementById('policy')?.focus();
+  };
+  return h(
+    'form',
+    { submit: use },
+    h('label', { for: 'policy' }, texts.t('policy')),
+    h('p', { id: 'policy-hint', class: 'soft' }, texts.t('policyHint')),
+    input,
+    h('button', {}, texts.t('policyUse')),
+    h('p', { id: 'policy-bad', class: 'trouble', hidden: !policyRefused }, texts.t('policyBad')),
   );
 }
 

@@ -1,6 +1,6 @@
 /** One verdict from all checks. */
 import type { Evidence } from './evidence.js';
-import { holds, verify, type Check, type Options } from './verify.js';
+import { verify, type Check, type Options } from './verify.js';
 
 export type Verdict =
   | 'verified' // everything passed, with the recording
@@ -8,6 +8,7 @@ export type Verdict =
   | 'page_changed' // the evidence passed, but the page of its PDF was changed
   | 'other_recording' // the evidence passed, but the given recording is not the registered one
   | 'untrusted' // the parts match each other, but the key of the log is not trusted
+  | 'unwitnessed' // everything passed, but too few of the trusted witnesses saw the block
   | 'unknown' // the checks that were made passed, but the network cannot be checked here
   | 'fails';
 
@@ -16,6 +17,9 @@ export interface Finding {
   readonly checks: readonly Check[];
 }
 
+/** The checks that have verdicts of their own. */
+const aside: readonly Check['name'][] = ['media', 'page', 'witnesses'];
+
 /** The same rules as Judge of package evidence. */
 export function find(e: Evidence, options: Options): Finding {
   const checks = verify(e, options);
@@ -23,14 +27,47 @@ export function find(e: Evidence, options: Options): Finding {
   const log = 'leaf' in e.at;
   const trusted = status('log_key') === 'ok';
   const verdict = (): Verdict => {
+    const failed = new Map<Check['name'], boolean>();
+    const note = (all: readonly Check[], besides: readonly Check['name'][]) => {
+      for (const c of all) if (c.part === undefined && !besides.includes(c.name)) failed.set(c.name, c.status === 'failed');
+    };
+    note(checks, aside);
     // With the key of another log the signature fails too. The evidence's own key shows whether the evidence was damaged.
-    const own = log && !trusted ? verify(e, { ...options, keys: [] }) : checks;
-    if (!holds(own.filter((c) => c.name !== 'media' && c.name !== 'page'))) return 'fails';
+    if (status('log_key') === 'failed')
+      note(verify(e, { ...options, keys: [], policy: undefined }), [...aside, 'token', 'token_authority', 'dates']);
+    if ([...failed.values()].includes(true)) return 'fails';
     if (status('page') === 'failed') return 'page_changed';
     if (status('media') === 'failed') return 'other_recording';
     if (!log) return 'unknown';
     if (!trusted) return 'untrusted';
+    if (status('witnesses') === 'failed') return 'unwitnessed';
     return status('media') === 'ok' ? 'verified' : 'registered';
   };
   return { verdict: verdict(), checks };
+}
+
+/** A date of the registration, in nanoseconds since 1970, and the word of the sentence that states it. */
+export interface Dated {
+  readonly time: bigint;
+  readonly key: 'since_witnesses' | 'since_log' | 'since_log_alone' | 'since_chain';
+  readonly by: readonly string[];
+}
+
+/** The dates that others than the log state and that the checks prove, the earliest first, and at last that of the log itself. */
+export function dates(e: Evidence, checks: readonly Check[]): Dated[] {
+  const others = checks
+    .filter((c) => c.name === 'witnesses' && c.status === 'ok' && c.time !== undefined)
+    .map((c): Dated => ({ time: c.time! * 1_000_000_000n, key: 'since_witnesses', by: c.by ?? [] }));
+  const key = !('leaf' in e.at) ? 'since_chain' : others.length ? 'since_log' : 'since_log_alone';
+  return [...others, { time: e.block.time, key, by: [] }];
+}
+
+export type Level = 'registered' | 'logged' | 'witnessed';
+
+/** How far the proof goes: the levels that the checks prove, in their order. This page reads no tokens, so it proves no later level. */
+export function levels(checks: readonly Check[]): Level[] {
+  if (checks.some((c) => c.status === 'failed' && c.part === undefined && c.name !== 'witnesses')) return [];
+  const ok = (name: Check['name']) => checks.some((c) => c.name === name && c.status === 'ok');
+  const logged = ok('log_key') && ok('inclusion');
+  return ['registered' as const, ...(logged ? ['logged' as const] : []), ...(logged && ok('witnesses') ? ['witnessed' as const] : [])];
 }

@@ -1,9 +1,10 @@
 /** Checks evidence: the same checks, in the same order, as Verify of package evidence in the Go sources. */
 import { sha256, utf8 } from './bytes.js';
 import { leaf, proves, root, seal, version } from './commitment.js';
-import type { Evidence, Log, Substrate } from './evidence.js';
-import { included, openCheckpoint, parseKey, parseLeaf } from './log.js';
+import type { Attestation, Evidence, Log, Substrate } from './evidence.js';
+import { continues, included, openCheckpoint, parseKey, parseLeaf, splitNote } from './log.js';
 import { networkOf } from './network.js';
+import { asks, witnessed, type Cosigned, type Policy } from './policy.js';
 import { blake2b256, headerNumber, registers } from './substrate.js';
 
 export type Status = 'ok' | 'failed' | 'not_checked';
@@ -22,11 +23,23 @@ export type Name =
   | 'block'
   | 'transaction'
   | 'chain'
-  | 'token';
+  | 'cosignatures'
+  | 'witnesses'
+  | 'token'
+  | 'token_authority'
+  | 'later'
+  | 'bitcoin'
+  | 'attestation'
+  | 'dates';
 
 export interface Check {
   readonly name: Name;
   readonly status: Status;
+  /** The attestation that the check is about. If it fails, the attestation is ignored. */
+  readonly part?: number | undefined;
+  /** The date that the check proves, in seconds since 1970, and the names of those who state it. */
+  readonly time?: bigint | undefined;
+  readonly by?: readonly string[] | undefined;
 }
 
 /** The verifier's own data, in addition to the evidence. */
@@ -35,15 +48,20 @@ export interface Options {
   readonly media?: { readonly sha256: string; readonly size: bigint } | undefined;
   /** The trusted verifier keys. Without any, the evidence's own key is used; this does not prove who owns the log. */
   readonly keys: readonly string[];
+  /** The trusted witnesses. */
+  readonly policy?: Policy | undefined;
+  /** The time of the check, in milliseconds since 1970. */
+  readonly now?: number | undefined;
   /** In a PDF: whether its page was changed after it was issued. */
   readonly changed?: boolean | undefined;
 }
 
-/** Whether nothing failed. A check that was not made proves nothing. */
-export const holds = (checks: readonly Check[]): boolean => checks.every((c) => c.status !== 'failed');
+/** Whether nothing of the proof failed. A check that was not made proves nothing. */
+export const holds = (checks: readonly Check[]): boolean => checks.every((c) => c.status !== 'failed' || c.part !== undefined);
 
-export function verify(e: Evidence, { media, keys, changed }: Options): Check[] {
+export function verify(e: Evidence, { media, keys: own, policy, changed, now = Date.now() }: Options): Check[] {
   const checks: Check[] = [];
+  const keys = policy ? [...own, ...policy.logs] : own;
   const add: Add = (name, holds) => {
     checks.push({ name, status: holds === 'not_checked' ? holds : holds ? 'ok' : 'failed' });
   };
@@ -56,10 +74,98 @@ export function verify(e: Evidence, { media, keys, changed }: Options): Check[] 
   );
   add('all_creators', root(leaves) === e.merkleRoot || 'not_checked');
   add('commitment', e.protocol === version && seal(e.title, e.media.sha256, e.merkleRoot) === e.commitment);
-  if ('leaf' in e.at) verifyLog(e, e.at, keys, add);
-  else verifyChain(e, e.at, add);
-  if (e.token) add('token', 'not_checked');
+  if ('leaf' in e.at) {
+    verifyLog(e, e.at, keys, add);
+    checks.push(...verifyWitnesses(e, e.at, keys, policy));
+  } else verifyChain(e, e.at, add);
+  if (e.token) checks.push(...unreadToken(undefined));
+  e.attestations.forEach((a, i) => checks.push(...verifyAttestation(e, a, i, keys)));
+  checks.push(...verifyDates(e, checks, now));
   return checks;
+}
+
+/** This page reads no tokens. */
+const unreadToken = (part: number | undefined): Check[] => [
+  { name: 'token', status: 'not_checked', part },
+  { name: 'token_authority', status: 'not_checked', part },
+];
+
+const usedKey = (own: string, keys: readonly string[]): string => (keys.length && !keys.includes(own) ? keys[0]! : own);
+
+const noteText = (signed: string): string => splitNote(signed)?.text ?? '';
+
+/** How a later checkpoint of the log relates to the block: the log signed both, and the later one continues the block's. */
+function later(l: Log, a: Attestation & { kind: 'checkpoint' }, keys: readonly string[]): 'ok' | 'failed' | 'fork' {
+  const key = parseKey(usedKey(l.key, keys));
+  const then = key && openCheckpoint(l.checkpoint, l.origin, key);
+  const tree = key && openCheckpoint(a.checkpoint, l.origin, key);
+  if (!then || !tree) return 'failed';
+  if (then.size === tree.size && then.root !== tree.root) return 'fork';
+  return continues(then, tree, a.consistency) ? 'ok' : 'failed';
+}
+
+function verifyAttestation(e: Evidence, a: Attestation, part: number, keys: readonly string[]): Check[] {
+  switch (a.kind) {
+    case 'rfc3161':
+      return unreadToken(part);
+    case 'opentimestamps':
+      return [{ name: 'bitcoin', status: 'not_checked', part }];
+    case 'checkpoint': {
+      const is = later(e.at as Log, a, keys);
+      // A contradiction of the log with itself is no matter of the attestation alone.
+      return [{ name: 'later', status: is === 'ok' ? 'ok' : 'failed', part: is === 'fork' ? undefined : part }];
+    }
+    default:
+      return [{ name: 'attestation', status: 'not_checked', part }];
+  }
+}
+
+/** The cosignatures of the block's checkpoint, and those of later checkpoints that continue it. The best of them count. */
+function verifyWitnesses(e: Evidence, l: Log, keys: readonly string[], policy: Policy | undefined): Check[] {
+  const laters = e.attestations.filter((a) => a.kind === 'checkpoint');
+  const any = l.cosignatures.length > 0 || laters.some((a) => a.cosignatures.length > 0);
+  if (!any && !(policy && asks(policy))) return [];
+  if (!policy) return [{ name: 'witnesses', status: 'not_checked' }];
+  let best = witnessed(policy, noteText(l.checkpoint), l.cosignatures);
+  if (!best)
+    return [
+      { name: 'cosignatures', status: 'failed' },
+      { name: 'witnesses', status: 'not_checked' },
+    ];
+  for (const a of laters) {
+    const one = later(l, a, keys) === 'ok' ? witnessed(policy, noteText(a.checkpoint), a.cosignatures) : undefined;
+    if (one && better(one, best)) best = one;
+  }
+  const status = !best.met ? 'failed' : best.names.length > 0 ? 'ok' : 'not_checked';
+  const proved = status === 'ok' ? { time: best.since, by: best.names } : {};
+  return [
+    { name: 'cosignatures', status: 'ok' },
+    { name: 'witnesses', status, ...proved },
+  ];
+}
+
+/** Whether a says more than b: first the quorum, then the earlier time. */
+function better(a: Cosigned, b: Cosigned): boolean {
+  if (a.met !== b.met) return a.met;
+  if (!a.met) return a.names.length > b.names.length;
+  return a.names.length > 0 && (b.names.length === 0 || a.since! < b.since!);
+}
+
+/** The clocks of honest parties differ less than this, and the clock of the reader is less wrong than that; in seconds. */
+const clockTolerance = 300n;
+const futureTolerance = 86_400n;
+
+/** Nobody can see a block before the log made it, and nobody can see anything in the future. */
+function verifyDates(e: Evidence, checks: readonly Check[], now: number): Check[] {
+  const nano = 1_000_000_000n;
+  const future = BigInt(Math.floor(now)) * 1_000_000n + futureTolerance * nano;
+  const log = 'leaf' in e.at;
+  const dated = checks.filter((c) => c.time !== undefined && c.status === 'ok');
+  if (!log && dated.length === 0) return [];
+  const wrong =
+    (log && e.block.time > future) ||
+    dated.some((c) => c.time! * nano > future || (log && c.name === 'witnesses' && (c.time! + clockTolerance) * nano < e.block.time));
+  return [{ name: 'dates', status: wrong ? 'failed' : 'ok' }];
 }
 
 type Add = (name: Name, holds: boolean | 'not_checked') => void;

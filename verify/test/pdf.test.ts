@@ -38,8 +38,9 @@ test('a file that is not a certificate gets a message', async () => {
   assert.equal(await trouble(utf8('')), 'neither');
   assert.equal(await trouble(utf8('RIFF....WAVEfmt ')), 'neither');
   assert.equal(await trouble(utf8('{"a":1}')), 'neither');
-  assert.equal(await trouble(utf8('{"evidence":2}')), 'otherVersion');
+  assert.equal(await trouble(utf8('{"evidence":3}')), 'otherVersion');
   assert.equal(await trouble(utf8('{"evidence":1}')), 'damaged');
+  assert.equal(await trouble(utf8('{"evidence":2}')), 'damaged');
   assert.equal(await trouble(utf8('{"evidence":1')), 'damaged');
   assert.equal(await trouble(new Uint8Array(maxSize + 1)), 'neither');
   assert.equal(await trouble(pdf()), 'noAttachment');
@@ -57,7 +58,7 @@ test('a file that is not a certificate gets a message', async () => {
 test('the kind of each file is found from its content', async () => {
   const latin1 = (s: string) => Uint8Array.from(s, (c) => c.charCodeAt(0));
   for (const [kind, files] of Object.entries({
-    proof: [pdf(), golden, utf8(' {"evidence":1'), utf8('{"evidence":2}')],
+    proof: [pdf(), golden, utf8(' {"evidence":1'), utf8('{"evidence":3}')],
     recording: [
       latin1('RIFF\x10\0\0\0WAVEfmt '),
       latin1('ID3\x04\0\0'),

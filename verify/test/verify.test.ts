@@ -6,6 +6,7 @@ import { sha256 } from '../src/bytes.js';
 import { Malformed, decode, maxSize, type Evidence, type Log } from '../src/evidence.js';
 import { fingerprint, parseKey } from '../src/log.js';
 import { networkOf, onTestNetwork } from '../src/network.js';
+import { parsePolicy } from '../src/policy.js';
 import { find } from '../src/verdict.js';
 import { verify } from '../src/verify.js';
 
@@ -27,6 +28,9 @@ interface Case {
   readonly failed?: readonly string[];
 }
 
+/** The golden file that a case names. */
+const goldenFile = (of = 'full.json'): string => (of.includes('/') ? of : `v1/${of}`);
+
 const decoded = (b: Uint8Array): Evidence | undefined => {
   try {
     return decode(b);
@@ -45,7 +49,7 @@ test('every case has the verdict of the Go sources', () => {
         assert.equal(all.split(from).length, 2, `${c.name}: ${from}`);
         return all.replace(from, () => to);
       },
-      text(`v1/${c.of ?? 'full.json'}`),
+      text(goldenFile(c.of)),
     );
     const e = decoded(bytes(document));
     assert.equal(e === undefined, c.malformed ?? false, `${c.name}: malformed`);
@@ -88,7 +92,7 @@ test('every situation has the verdict of the command', () => {
   const e = decode(testdata('v1/full.json'));
   for (const s of JSON.parse(text('verdicts.json')) as Situation[]) {
     const [from, to] = s.replace ?? ['', ''];
-    const evidence = decode(bytes(text(`v1/${s.of ?? 'full.json'}`).replace(from, () => to)));
+    const evidence = decode(bytes(text(goldenFile(s.of)).replace(from, () => to)));
     const given = { right: media, other: recording(bytes('another')), none: undefined }[s.media];
     const keys = { right: [key], other: [mine], none: [] }[s.key];
     assert.equal(find(evidence, { media: given, keys, changed: s.page && s.page === 'failed' }).verdict, s.verdict, s.name);
@@ -113,8 +117,30 @@ test('this page does not check a time-stamp token', () => {
   assert.equal(found.verdict, 'verified');
   assert.deepEqual(
     found.checks.filter((c) => c.status !== 'ok'),
-    [{ name: 'token', status: 'not_checked' }],
+    [
+      { name: 'token', status: 'not_checked', part: undefined },
+      { name: 'token_authority', status: 'not_checked', part: undefined },
+    ],
   );
+});
+
+test('a quorum of trusted witnesses', () => {
+  const policy = parsePolicy(text('v2/policy.txt'));
+  assert.ok(policy);
+  const found = find(decode(testdata('v2/attested.json')), { media, keys: [], policy });
+  assert.equal(found.verdict, 'verified');
+  const witnesses = found.checks.find((c) => c.name === 'witnesses');
+  assert.deepEqual(witnesses, { name: 'witnesses', status: 'ok', time: witnesses?.time, by: ['w0', 'w2'] });
+  assert.equal(found.checks.find((c) => c.name === 'later')?.status, 'ok');
+  assert.equal(find(decode(testdata('v2/full.json')), { media, keys: [], policy }).verdict, 'unwitnessed');
+  for (const bad of [
+    '',
+    'quorum none\nquorum none',
+    'quorum a',
+    'witness a b\nquorum a',
+    `log ${policy.logs[0]}\nlog ${policy.logs[0]}\nquorum none`,
+  ])
+    assert.equal(parsePolicy(bad), undefined, bad);
 });
 
 test('trusted keys: fingerprint, validity and choice', () => {
