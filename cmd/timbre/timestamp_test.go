@@ -99,7 +99,7 @@ func TestTimestamps(t *testing.T) {
 		code int
 		want string
 	}{
-		{"", exitRefused, "who the authority is. It calls itself CN=Clock,O=Songs Example"},
+		{"", exitRefused, "the identity of the authority. It calls itself CN=Clock,O=Songs Example"},
 		{a.CAFile, exitRefused, "passed       The time-stamp authority is one that you trust."},
 		{tsatest.New(t).CAFile, exitRefused, "failed       The time-stamp authority is one that you trust."},
 	} {

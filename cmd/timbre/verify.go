@@ -345,7 +345,7 @@ func looksLikeEvidence(head []byte) bool {
 // "damaged".
 func damage(text []byte) string {
 	var claims struct{ Evidence json.Number }
-	if json.Unmarshal(text, &claims) == nil && claims.Evidence != "" && claims.Evidence != json.Number(strconv.Itoa(evidence.Format)) {
+	if json.Unmarshal(text, &claims) == nil && claims.Evidence != "" && claims.Evidence != "1" && claims.Evidence != json.Number(strconv.Itoa(evidence.Format)) {
 		return "otherVersion"
 	}
 	return "damaged"

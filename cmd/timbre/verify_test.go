@@ -22,7 +22,7 @@ import (
 func TestVerifyRefuses(t *testing.T) {
 	t.Parallel()
 	for text, words := range map[string]string{
-		`{"evidence":2}`:   "This evidence has an unknown form.",
+		`{"evidence":3}`:   "This evidence has an unknown form.",
 		`{"evidence":1}`:   "This evidence is damaged, or somebody changed it.",
 		`{"evidence":1`:    "This evidence is damaged, or somebody changed it.",
 		`{"invoice":1}`:    "This file is neither a certificate (PDF) nor evidence (JSON).",
@@ -96,9 +96,9 @@ func TestVerify(t *testing.T) {
 		{[]string{dir + "full.json"}, exitRefused, "not checked  The log is one that you trust.", "not proved: Not trusted; give the key of a log that you trust with --log-key"},
 		{[]string{dir + "substrate.json", "--log-key", key}, exitRefused, "not checked  The block is final", "not proved: Cannot say; ask a node of the chain"},
 		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "creator      3. \"<Ben> & \\\"Söhne\\\"\", \"ben@songs.example\": arrangement, adaptation\n", ""},
-		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "\n\nverdict      Verified\n             This recording was registered on 2", ""},
+		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "\n\nverdict      Verified\n             This recording is registered, with", ""},
 		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "\nwarning      Test network. This is a test registration.", ""},
-		{[]string{dir + "full.json", "--log-key", key}, exitDone, "verdict      The registration is proved\n             This registration was made on 2", ""},
+		{[]string{dir + "full.json", "--log-key", key}, exitDone, "verdict      The registration is proved\n             This registration is proved.", ""},
 		{[]string{dir + "full.json", "--log-key", other, "--log-key", key}, exitDone, "verdict      The registration is proved\n", ""},
 		{[]string{dir + "redacted.json", "--media", dir + "media.bin", "--log-key", dir + "key.txt"}, exitDone, "Some creators are not shown.", ""},
 		{[]string{dir + "full.json", "--media", dir + "key.txt"}, exitRefused, "The file hash (SHA-256) or the size differs.", "not proved: This is another recording; give the registered recording with --media"},
