@@ -105,6 +105,7 @@ type Log struct {
 
 	clock   clock
 	running atomic.Pointer[believed] // what was read last; nil while stopped
+	newest  atomic.Pointer[frontier] // of the last block that this process published
 	guarded atomic.Bool              // the last Guard returned nil
 	stopped atomic.Pointer[Stop]     // the last Guard's Stop
 

@@ -851,6 +851,25 @@ func twoSequencers(t *testing.T, logs ...*log.Log) {
 	}
 }
 
+// A sequencer keeps the last tiles of its newest block in memory. It uses them only if that
+// block is still the newest: here sequencers take turns, across the end of a tile.
+func TestSequencersTakeTurns(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		a, b := open(t, db), open(t, db)
+		entries := 0
+		for _, turn := range []struct {
+			l *log.Log
+			n int
+		}{{a, 3}, {a, 2}, {b, 4}, {a, 1}, {a, 244}, {b, 1}, {a, 1}, {a, 1}, {b, 7}, {a, 3}, {a, 1}} {
+			fill(t, turn.l, entries, turn.n)
+			entries += turn.n
+			if tree, _ := serve(t, b).audit(); tree.N != int64(entries) {
+				t.Fatalf("%d entries, want %d", tree.N, entries)
+			}
+		}
+	})
+}
+
 // If two transactions start at the same log, the second one to claim changes nothing.
 func TestClaimedOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
