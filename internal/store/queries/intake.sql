@@ -50,9 +50,10 @@ SELECT CAST(COALESCE(SUM(upload_bytes), 0) AS BIGINT) AS staged,
 FROM jobs WHERE upload_bytes > 0;
 
 -- name: InsertTransaction :execrows
+-- The transaction of a job that ConfirmJob has confirmed at this time.
 INSERT INTO transactions (id, organization_id, api_key_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, rehearse, test, created_at, updated_at)
-VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(api_key_id), sqlc.arg(network), sqlc.arg(kind), 'confirmed', sqlc.arg(work_id), sqlc.arg(ats_id),
-  sqlc.arg(commitment), sqlc.arg(total_credits), sqlc.arg(steps), sqlc.arg(request_id), sqlc.arg(rehearse), sqlc.arg(test), sqlc.arg(now), sqlc.arg(now))
+SELECT j.id, j.organization_id, j.api_key_id, j.network, j.kind, 'confirmed', j.work_id, j.ats_id, j.commitment, j.total_credits, sqlc.arg(steps), sqlc.arg(request_id), j.rehearse, j.test, j.updated_at, j.updated_at
+FROM jobs j WHERE j.id = sqlc.arg(job_id) AND j.state = 'confirmed' AND j.updated_at = sqlc.arg(now)
 ON CONFLICT (work_id) WHERE state IN ('confirmed', 'staged', 'broadcast') DO NOTHING;
 
 -- name: CountTransactions :one

@@ -187,43 +187,24 @@ func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) error {
 
 const insertTransaction = `-- name: InsertTransaction :execrows
 INSERT INTO transactions (id, organization_id, api_key_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, rehearse, test, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, 'confirmed', $6, $7,
-  $8, $9, $10, $11, $12, $13, $14, $14)
+SELECT j.id, j.organization_id, j.api_key_id, j.network, j.kind, 'confirmed', j.work_id, j.ats_id, j.commitment, j.total_credits, $1, $2, j.rehearse, j.test, j.updated_at, j.updated_at
+FROM jobs j WHERE j.id = $3 AND j.state = 'confirmed' AND j.updated_at = $4
 ON CONFLICT (work_id) WHERE state IN ('confirmed', 'staged', 'broadcast') DO NOTHING
 `
 
 type InsertTransactionParams struct {
-	ID             string
-	OrganizationID string
-	ApiKeyID       string
-	Network        string
-	Kind           string
-	WorkID         string
-	AtsID          int64
-	Commitment     []byte
-	TotalCredits   int64
-	Steps          string
-	RequestID      string
-	Rehearse       string
-	Test           bool
-	Now            int64
+	Steps     string
+	RequestID string
+	JobID     string
+	Now       int64
 }
 
+// The transaction of a job that ConfirmJob has confirmed at this time.
 func (q *Queries) InsertTransaction(ctx context.Context, arg InsertTransactionParams) (int64, error) {
 	result, err := q.db.Exec(ctx, insertTransaction,
-		arg.ID,
-		arg.OrganizationID,
-		arg.ApiKeyID,
-		arg.Network,
-		arg.Kind,
-		arg.WorkID,
-		arg.AtsID,
-		arg.Commitment,
-		arg.TotalCredits,
 		arg.Steps,
 		arg.RequestID,
-		arg.Rehearse,
-		arg.Test,
+		arg.JobID,
 		arg.Now,
 	)
 	if err != nil {
