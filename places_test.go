@@ -185,7 +185,7 @@ func TestPersonalColumnsAreErased(t *testing.T) {
 			}
 		}
 		personal += len(erased)
-		deleted := strings.Contains(queries, "DELETE FROM "+table+" WHERE work_id")
+		deleted := regexp.MustCompile(`DELETE FROM `+table+` WHERE (?:`+table+`\.)?work_id = `).MatchString(queries)
 		update, _, _ := strings.Cut(cutAfter(queries, "UPDATE "+table+" SET "), ";")
 		want := "`" + strings.Join(erased, "`, `") + "`"
 		if deleted {

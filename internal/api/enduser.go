@@ -42,9 +42,9 @@ type ownWorksOutput struct {
 			HasNextPage     bool    `json:"has_next_page"`
 			HasPreviousPage bool    `json:"has_previous_page"`
 			StartCursor     *string `json:"start_cursor" nullable:"true" doc:"null on an empty page"`
-			EndCursor       *string `json:"end_cursor" nullable:"true" doc:"null on an empty page"`
+			EndCursor       *string `json:"end_cursor" nullable:"true" doc:"The next page begins after it; null after the last page without works"`
 		} `json:"page_info"`
-		TotalCount int64 `json:"total_count" doc:"On all pages"`
+		TotalCount int64 `json:"total_count" doc:"On all pages. For an end-user and for a search, 1001 means: more than 1000"`
 	}
 }
 
@@ -65,9 +65,12 @@ func (a *API) ownWorks(ctx context.Context, by access.Lister, in *ownWorksInput)
 	}
 	p := &b.PageInfo
 	p.HasNextPage, p.HasPreviousPage = page.More, in.After != ""
-	if n := len(page.Works); n > 0 {
-		first, last := page.Works[0].Cursor(), page.Works[n-1].Cursor()
-		p.StartCursor, p.EndCursor = &first, &last
+	if len(page.Works) > 0 {
+		first := page.Works[0].Cursor()
+		p.StartCursor = &first
+	}
+	if page.End != "" {
+		p.EndCursor = &page.End
 	}
 	return out, nil
 }

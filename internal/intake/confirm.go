@@ -11,6 +11,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
+	"timbre.example/internal/quota"
 	"timbre.example/internal/record"
 	"timbre.example/internal/state"
 	"timbre.example/internal/store"
@@ -60,7 +61,7 @@ func (s *Service) Confirm(ctx context.Context, m access.Maker, jobID, requestID 
 		if job, err = tx.GetJob(ctx, jobID); err != nil {
 			return err
 		}
-		if err := s.claimQuota(ctx, tx, m.Caller()); err != nil {
+		if err := quota.Claim(ctx, tx, quotaOf(m.Caller())); err != nil {
 			return err
 		}
 		if n, err = tx.InsertTransaction(ctx, query.InsertTransactionParams{

@@ -10,6 +10,7 @@ import (
 	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
+	"timbre.example/internal/quota"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 )
@@ -59,7 +60,7 @@ func (s *Service) Init(ctx context.Context, r access.Registrant, in InitRequest)
 		if err := c.Spend(ctx, tx, job.ID); err != nil {
 			return err
 		}
-		if err := s.checkQuota(ctx, tx, c); err != nil {
+		if err := quota.Check(ctx, tx, quotaOf(c)); err != nil {
 			return err
 		}
 		// This check only saves an upload: the unique row at confirm decides.

@@ -9,6 +9,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/operation"
+	"timbre.example/internal/quota"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -61,7 +62,7 @@ func (s *Service) InitUpdate(ctx context.Context, e access.Editor, in UpdateRequ
 			return err
 		}
 		// These checks only save work, as in Init: confirm decides.
-		if err := s.checkQuota(ctx, tx, c); err != nil {
+		if err := quota.Check(ctx, tx, quotaOf(c)); err != nil {
 			return err
 		}
 		if _, err := tx.TransactionInFlight(ctx, e.WorkID()); err == nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -52,7 +53,10 @@ func openPostgres(ctx context.Context, url string, c *counts) (engine, error) {
 		db.Close()
 		return nil, err
 	}
-	migrates := stdlib.OpenDB(*config)
+	migrates := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, "SET lock_timeout = "+strconv.FormatInt(lockTimeout.Milliseconds(), 10))
+		return err
+	}))
 	migrates.SetMaxIdleConns(0)
 	return &postgres{db: db, migrates: migrates, counts: c}, nil
 }

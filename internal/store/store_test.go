@@ -214,7 +214,7 @@ func TestASilentDatabase(t *testing.T) {
 	tx := func() error { return db.Tx(ctx, insertSession("a")) }
 	calls := map[string]func() error{
 		"read":  func() error { _, err := db.Read().AllOrigins(ctx); return err },
-		"count": func() error { _, err := db.Read().CountWorks(ctx, "testnet"); return err },
+		"count": func() error { _, err := db.Read().LastNumber(ctx, "testnet"); return err },
 		"one":   func() error { return db.One(ctx, insertSession("b")) },
 		"tx":    tx,
 		"half": func() error { // the connection breaks during the transaction

@@ -79,17 +79,16 @@ func ownWork(w query.Work) OwnWork {
 func (w OwnWork) Latest() OwnVersion { return w.Versions[len(w.Versions)-1] }
 
 // Cursor returns the place of the work in the list.
-func (w OwnWork) Cursor() string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(store.Micros(w.UpdatedAt), 10) + " " + w.ID))
-}
+func (w OwnWork) Cursor() string { return w.place().cursor() }
 
-// parseCursor reads what Cursor wrote: the id of the work, and the time of its last change
-// in microseconds.
-func parseCursor(text string) (at int64, id string, ok bool) {
+// parseCursor reads a cursor.
+func parseCursor(text string) (p place, ok bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
-	time, id, _ := strings.Cut(string(raw), " ")
-	at, numErr := strconv.ParseInt(time, 10, 64)
-	return at, id, err == nil && numErr == nil && len(id) == 36 && strings.Trim(id, "0123456789abcdef-") == ""
+	at, id, _ := strings.Cut(string(raw), " ")
+	p.id = id
+	var numErr error
+	p.at, numErr = strconv.ParseInt(at, 10, 64)
+	return p, err == nil && numErr == nil && len(id) == 36 && strings.Trim(id, "0123456789abcdef-") == ""
 }
 
 // OwnWorksRequest asks for a page of works.
@@ -107,7 +106,10 @@ type OwnWorksRequest struct {
 type OwnWorksPage struct {
 	Works []OwnWork
 	More  bool
-	Total int64 // on all pages
+	// Total counts the works on all pages, up to [MaxTotal] for an end-user and for a search.
+	Total int64
+	// End is the cursor of the next page, or "" without one. A search that has read enough titles ends before the page is full.
+	End string
 }
 
 // maxSearch is how many characters of a title can be searched for; a title is no longer.
@@ -119,11 +121,15 @@ const (
 	MaxPage     = 100
 )
 
-var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
+// MaxTotal is the largest total of a list of an end-user or of a search: 1,001 means more than 1,000.
+const MaxTotal = titlesAtOnce + 1
+
+// titlesAtOnce is how many titles a search reads for one page, so that its cost does not grow with the works.
+const titlesAtOnce = 1000
 
 // OwnWorks lists the works of the caller's end-user, or of the organization of an API key. A
-// session that is for one work lists that work only. A page costs two queries for each
-// network, however many works and versions are on it. A work that is registered during the
+// session that is for one work lists that work only. A page costs some queries for each
+// network, however many works and versions there are. A work that is registered during the
 // listing comes before the cursor, so no page repeats or skips a work.
 func (s *Service) OwnWorks(ctx context.Context, l access.Lister, in OwnWorksRequest) (page OwnWorksPage, err error) {
 	defer operation.Wrap(&err, "list works")
@@ -131,30 +137,62 @@ func (s *Service) OwnWorks(ctx context.Context, l access.Lister, in OwnWorksRequ
 	if err != nil {
 		return page, err
 	}
-	at, err := in.check()
+	at, part, err := in.check()
 	if err != nil {
 		return page, err
 	}
+	var all []OwnWork
+	end := place{} // the list is complete down to this place
 	for _, n := range networks {
-		if err := s.listOn(ctx, l, n, in, at, &page); err != nil {
+		on := list{Service: s, lister: l, network: n, ref: in.ExternalUserRef, part: part, first: in.First}
+		if l.Caller().APIKeyID == "" {
+			on.ref = l.Caller().ExternalUserRef
+		}
+		works, read, err := on.page(ctx, at)
+		if err != nil {
 			return page, err
 		}
+		total, err := on.total(ctx)
+		if err != nil {
+			return page, err
+		}
+		all, page.Total = append(all, works...), page.Total+total
+		if end.before(read) {
+			end = read
+		}
 	}
-	slices.SortStableFunc(page.Works, func(a, b OwnWork) int { return cmp.Or(b.UpdatedAt.Compare(a.UpdatedAt), strings.Compare(b.ID, a.ID)) })
-	if page.More = len(page.Works) > in.First; page.More {
-		page.Works = page.Works[:in.First]
+	slices.SortStableFunc(all, func(a, b OwnWork) int { return cmp.Or(b.UpdatedAt.Compare(a.UpdatedAt), strings.Compare(b.ID, a.ID)) })
+	all = slices.DeleteFunc(all, func(w OwnWork) bool { return w.place().before(end) })
+	switch {
+	case len(all) > in.First:
+		all = all[:in.First]
+		page.More, page.End = true, all[in.First-1].Cursor()
+	case end != place{}:
+		page.More, page.End = true, end.cursor()
+	case len(all) > 0:
+		page.End = all[len(all)-1].Cursor()
 	}
+	page.Works = all
 	return page, nil
 }
 
-// place is where a page begins, and which titles it has.
+// place is a place in a list: the last change of a work in microseconds, and its id.
 type place struct {
-	before   int64
-	beforeID string
-	pattern  string // for LIKE
+	at int64
+	id string
 }
 
-func (in OwnWorksRequest) check() (at place, err error) {
+// before reports whether p comes later in the list than q: the last changed is first.
+func (p place) before(q place) bool { return p.at < q.at || p.at == q.at && p.id < q.id }
+
+func (p place) cursor() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.at, 10) + " " + p.id))
+}
+
+func (w OwnWork) place() place { return place{store.Micros(w.UpdatedAt), w.ID} }
+
+// check returns the place before which a page begins, and the key of the part that its titles have.
+func (in OwnWorksRequest) check() (at place, part string, err error) {
 	var bad fault.Refused
 	if in.Network != "" && !in.Network.Valid() {
 		bad.Refuse("network", "one_of", network.Every().MustBe())
@@ -165,93 +203,161 @@ func (in OwnWorksRequest) check() (at place, err error) {
 	if len(in.Search) > 4*maxSearch {
 		bad.Refuse("search", "max_length", "At most 200 characters.")
 	}
-	at.before = math.MaxInt64
+	at.at = math.MaxInt64
 	if in.After != "" {
 		var ok bool
-		if at.before, at.beforeID, ok = parseCursor(in.After); !ok {
+		if at, ok = parseCursor(in.After); !ok {
 			bad.Refuse("after", "cursor", "Must be a cursor from this list.")
 		}
 	}
-	at.pattern = "%" + likeEscape.Replace(legible.Key(strings.ToValidUTF8(strings.ReplaceAll(in.Search, "\x00", ""), ""))) + "%"
-	return at, bad.Err()
+	return at, legible.Key(strings.ToValidUTF8(strings.ReplaceAll(in.Search, "\x00", ""), "")), bad.Err()
 }
 
-// listOn adds the works of one network to a page: one more than the page has, to know whether
-// there is another page.
-func (s *Service) listOn(ctx context.Context, l access.Lister, n network.Name, in OwnWorksRequest, at place, page *OwnWorksPage) error {
-	c, q := l.Caller(), s.DB.Read()
-	ref := c.ExternalUserRef
-	if c.APIKeyID != "" {
-		ref = in.ExternalUserRef
-	}
-	var (
-		total int64
-		rows  []query.OwnWorksRow
-		err   error
-	)
-	if ref == "" {
-		if total, err = s.countAll(ctx, c, n, at.pattern); err != nil {
-			return err
+// list is the list of one network: of an end-user, or without ref of the whole organization.
+type list struct {
+	*Service
+	lister  access.Lister
+	network network.Name
+	ref     string
+	part    string // of the titles' keys; "" without a search
+	first   int
+}
+
+// page returns the works after a place: one more than the page has, to know whether there is another page. read is the place
+// where a search stopped before that, or zero.
+func (l list) page(ctx context.Context, from place) (works []OwnWork, read place, err error) {
+	c, q, lim := l.lister.Caller(), l.DB.Read(), int32(l.first)+1
+	var rows []query.WorksByIDRow
+	switch {
+	case l.lister.AtsID() != 0:
+		w, err := l.only(ctx)
+		if err != nil || w.ID == "" || !ownWork(w).place().before(from) {
+			return nil, read, err
 		}
+		rows, err = q.WorksByID(ctx, query.WorksByIDParams{Joined: w.ID, Count: 1})
+		if err != nil {
+			return nil, read, err
+		}
+	case l.part != "":
+		found, end, err := l.matches(ctx, from)
+		if err != nil {
+			return nil, read, err
+		}
+		if len(found) >= int(lim) {
+			found = found[:lim]
+		} else {
+			read = end
+		}
+		if len(found) > 0 {
+			rows, err = q.WorksByID(ctx, query.WorksByIDParams{Joined: strings.Join(found, ""), Count: int64(len(found))})
+		}
+		if err != nil {
+			return nil, read, err
+		}
+	case l.ref == "":
 		all, err := q.OrganizationWorks(ctx, query.OrganizationWorksParams{
-			OrganizationID: c.Organization, Network: string(n), Test: c.Test, Pattern: at.pattern, Before: at.before, BeforeID: at.beforeID, Lim: int32(in.First) + 1,
+			OrganizationID: c.Organization, Network: string(l.network), Test: c.Test, Before: from.at, BeforeID: from.id, Lim: lim,
 		})
 		if err != nil {
-			return err
+			return nil, read, err
 		}
 		for _, row := range all {
-			rows = append(rows, query.OwnWorksRow(row))
+			rows = append(rows, query.WorksByIDRow(row))
 		}
-	} else {
-		total, err = q.CountOwnWorks(ctx, query.CountOwnWorksParams{
-			OrganizationID: c.Organization, Network: string(n), Test: c.Test, ExternalUserRef: ref, Pattern: at.pattern, One: l.AtsID(),
+	default:
+		all, err := q.OwnWorks(ctx, query.OwnWorksParams{
+			OrganizationID: c.Organization, Network: string(l.network), Test: c.Test, ExternalUserRef: l.ref, Before: from.at, BeforeID: from.id, Lim: lim,
 		})
 		if err != nil {
-			return err
+			return nil, read, err
 		}
-		rows, err = q.OwnWorks(ctx, query.OwnWorksParams{
-			OrganizationID: c.Organization, Network: string(n), Test: c.Test, ExternalUserRef: ref, Pattern: at.pattern, One: l.AtsID(),
-			Before: at.before, BeforeID: at.beforeID, Lim: int32(in.First) + 1,
-		})
-		if err != nil {
-			return err
+		for _, row := range all {
+			rows = append(rows, query.WorksByIDRow(row))
 		}
 	}
-	page.Total += total
 	for _, row := range rows {
-		if k := len(page.Works); k == 0 || page.Works[k-1].ID != row.Work.ID {
-			page.Works = append(page.Works, ownWork(row.Work))
+		if k := len(works); k == 0 || works[k-1].ID != row.Work.ID {
+			works = append(works, ownWork(row.Work))
 		}
 		v, err := ownVersion(row.Version)
 		if err != nil {
-			return err
+			return nil, read, err
 		}
-		last := &page.Works[len(page.Works)-1]
+		last := &works[len(works)-1]
 		last.Versions = append(last.Versions, v)
 	}
-	return nil
+	return works, read, nil
+}
+
+// only returns the one work that the session is for; its ID is "" if the list does not have it.
+func (l list) only(ctx context.Context) (query.Work, error) {
+	c := l.lister.Caller()
+	w, err := l.DB.Read().WorkByAtsID(ctx, query.WorkByAtsIDParams{Network: string(l.network), AtsID: l.lister.AtsID()})
+	if errors.Is(err, sql.ErrNoRows) || err == nil && (w.OrganizationID != c.Organization || w.Test != c.Test || w.ExternalUserRef != l.ref || !strings.Contains(w.TitleKey, l.part)) {
+		return query.Work{}, nil
+	}
+	return w, err
+}
+
+// matches returns the works with a title that has the part, among the next works after a place. read is the place of the last
+// work that was read, or zero if there is none after it.
+func (l list) matches(ctx context.Context, from place) (ids []string, read place, err error) {
+	c, q := l.lister.Caller(), l.DB.Read()
+	var rows []query.TitlesOfWorksRow
+	if l.ref == "" {
+		rows, err = q.TitlesOfWorks(ctx, query.TitlesOfWorksParams{
+			OrganizationID: c.Organization, Network: string(l.network), Test: c.Test, Before: from.at, BeforeID: from.id, Lim: titlesAtOnce,
+		})
+	} else {
+		var own []query.TitlesOfOwnWorksRow
+		own, err = q.TitlesOfOwnWorks(ctx, query.TitlesOfOwnWorksParams{
+			OrganizationID: c.Organization, Network: string(l.network), Test: c.Test, ExternalUserRef: l.ref, Before: from.at, BeforeID: from.id, Lim: titlesAtOnce,
+		})
+		for _, row := range own {
+			rows = append(rows, query.TitlesOfWorksRow(row))
+		}
+	}
+	for _, row := range rows {
+		if strings.Contains(row.TitleKey, l.part) {
+			ids = append(ids, row.ID)
+		}
+	}
+	if len(rows) == titlesAtOnce {
+		read = place{rows[len(rows)-1].UpdatedAt, rows[len(rows)-1].ID}
+	}
+	return ids, read, err
 }
 
 // exact is how many works of an organization are counted one by one. More are counted by the
 // numbers of days, which are complete when the worker has counted the ends of older releases.
 const exact = 10_000
 
-// countAll counts the works of an organization on one network.
-func (s *Service) countAll(ctx context.Context, c access.Caller, n network.Name, pattern string) (int64, error) {
-	q := s.DB.Read()
-	if pattern != everyTitle {
-		return q.CountOrganizationWorks(ctx, query.CountOrganizationWorksParams{OrganizationID: c.Organization, Network: string(n), Test: c.Test, Pattern: pattern})
+// total counts the works of the list. A search counts among the titles that it reads first.
+func (l list) total(ctx context.Context) (int64, error) {
+	c, q := l.lister.Caller(), l.DB.Read()
+	switch {
+	case l.lister.AtsID() != 0:
+		w, err := l.only(ctx)
+		if w.ID == "" {
+			return 0, err
+		}
+		return 1, nil
+	case l.part != "":
+		found, read, err := l.matches(ctx, place{at: math.MaxInt64})
+		if n := int64(len(found)); n == 0 || read == (place{}) {
+			return n, err
+		}
+		return MaxTotal, err
+	case l.ref != "":
+		return q.CountOwnWorks(ctx, query.CountOwnWorksParams{OrganizationID: c.Organization, Network: string(l.network), Test: c.Test, ExternalUserRef: l.ref, Lim: MaxTotal})
 	}
-	some, err := q.CountSomeOrganizationWorks(ctx, query.CountSomeOrganizationWorksParams{OrganizationID: c.Organization, Network: string(n), Test: c.Test, Lim: exact + 1})
+	some, err := q.CountSomeOrganizationWorks(ctx, query.CountSomeOrganizationWorksParams{OrganizationID: c.Organization, Network: string(l.network), Test: c.Test, Lim: exact + 1})
 	if err != nil || some <= exact {
 		return some, err
 	}
-	many, err := q.CountManyOrganizationWorks(ctx, query.CountManyOrganizationWorksParams{OrganizationID: c.Organization, Network: string(n), Test: c.Test})
+	many, err := q.CountManyOrganizationWorks(ctx, query.CountManyOrganizationWorksParams{OrganizationID: c.Organization, Network: string(l.network), Test: c.Test})
 	return max(some, many), err
 }
-
-// everyTitle is the pattern of a list without a search.
-const everyTitle = "%%"
 
 // OwnWork returns the work that the caller may see, as the list shows it.
 func (s *Service) OwnWork(ctx context.Context, r access.Reader) (_ OwnWork, err error) {

@@ -4,7 +4,6 @@ SELECT sqlc.embed(w), sqlc.embed(v) FROM works w JOIN versions v ON v.work_id = 
 WHERE w.id IN (
   SELECT p.id FROM works p
   WHERE p.organization_id = sqlc.arg(organization_id) AND p.network = sqlc.arg(network) AND p.test = sqlc.arg(test) AND p.redacted_at IS NULL
-    AND p.title_key LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!'
     AND p.updated_at <= sqlc.arg(before) AND (p.updated_at < sqlc.arg(before) OR p.id < sqlc.arg(before_id))
   ORDER BY p.updated_at DESC, p.id DESC LIMIT sqlc.arg(lim))
 ORDER BY w.updated_at DESC, w.id DESC, v.version;
@@ -20,7 +19,3 @@ SELECT CAST(COALESCE((SELECT SUM(d.count) FROM daily_counts d WHERE d.organizati
     AND d.test = sqlc.arg(test) AND d.kind = 'register' AND d.code = ''), 0)
   - (SELECT COUNT(*) FROM works e WHERE e.organization_id = sqlc.arg(organization_id) AND e.network = sqlc.arg(network) AND e.test = sqlc.arg(test)
     AND e.redacted_at IS NOT NULL) AS BIGINT);
-
--- name: CountOrganizationWorks :one
-SELECT COUNT(*) FROM works WHERE organization_id = sqlc.arg(organization_id) AND network = sqlc.arg(network) AND test = sqlc.arg(test) AND redacted_at IS NULL
-  AND title_key LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!';

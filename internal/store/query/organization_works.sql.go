@@ -30,30 +30,6 @@ func (q *Queries) CountManyOrganizationWorks(ctx context.Context, arg CountManyO
 	return column_1, err
 }
 
-const countOrganizationWorks = `-- name: CountOrganizationWorks :one
-SELECT COUNT(*) FROM works WHERE organization_id = $1 AND network = $2 AND test = $3 AND redacted_at IS NULL
-  AND title_key LIKE CAST($4 AS TEXT) ESCAPE '!'
-`
-
-type CountOrganizationWorksParams struct {
-	OrganizationID string
-	Network        string
-	Test           bool
-	Pattern        string
-}
-
-func (q *Queries) CountOrganizationWorks(ctx context.Context, arg CountOrganizationWorksParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countOrganizationWorks,
-		arg.OrganizationID,
-		arg.Network,
-		arg.Test,
-		arg.Pattern,
-	)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const countSomeOrganizationWorks = `-- name: CountSomeOrganizationWorks :one
 SELECT COUNT(*) FROM (SELECT 1 FROM works p WHERE p.organization_id = $1 AND p.network = $2 AND p.test = $3
   AND p.redacted_at IS NULL LIMIT $4) few
@@ -84,9 +60,8 @@ SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.externa
 WHERE w.id IN (
   SELECT p.id FROM works p
   WHERE p.organization_id = $1 AND p.network = $2 AND p.test = $3 AND p.redacted_at IS NULL
-    AND p.title_key LIKE CAST($4 AS TEXT) ESCAPE '!'
-    AND p.updated_at <= $5 AND (p.updated_at < $5 OR p.id < $6)
-  ORDER BY p.updated_at DESC, p.id DESC LIMIT $7)
+    AND p.updated_at <= $4 AND (p.updated_at < $4 OR p.id < $5)
+  ORDER BY p.updated_at DESC, p.id DESC LIMIT $6)
 ORDER BY w.updated_at DESC, w.id DESC, v.version
 `
 
@@ -94,7 +69,6 @@ type OrganizationWorksParams struct {
 	OrganizationID string
 	Network        string
 	Test           bool
-	Pattern        string
 	Before         int64
 	BeforeID       string
 	Lim            int32
@@ -111,7 +85,6 @@ func (q *Queries) OrganizationWorks(ctx context.Context, arg OrganizationWorksPa
 		arg.OrganizationID,
 		arg.Network,
 		arg.Test,
-		arg.Pattern,
 		arg.Before,
 		arg.BeforeID,
 		arg.Lim,
