@@ -98,7 +98,7 @@ var rooms = map[string]struct {
 	"internal/quota":      {[]string{"internal/fault", "internal/operation", "internal/store", "internal/store/query"}, "the registrations of a month: a confirm counts one, a failure gives it back, a new setting begins again"},
 	"internal/claims":     {[]string{"internal/fault", "internal/operation", "internal/record", "internal/store", "internal/store/query"}, "what a job reserves and a failed transaction gives back: both sides are here"},
 	"internal/files":      {[]string{"internal/blob", "internal/fault", "internal/operation", "internal/record", "internal/store", "internal/store/query"}, "which files jobs and works have; it opens none"},
-	"internal/outbox":     {[]string{"internal/store", "internal/store/query", "internal/turns"}, "a queue in one table; what is delivered is its callers'"},
+	"internal/outbox":     {[]string{"internal/operation", "internal/store", "internal/store/query", "internal/turns"}, "a queue in one table; what is delivered is its callers'"},
 
 	"internal/webhook": {[]string{"internal/accesscode", "internal/audit", "internal/events", "internal/fault", "internal/legible", "internal/operation", "internal/outbox", "internal/share", "internal/store", "internal/store/query", "internal/work"},
 		"endpoints and what is sent to them; who asks, and what a transaction is, is its callers'"},

@@ -211,6 +211,9 @@ func inventory(ctx context.Context, q *query.Queries, w query.Work) (Redaction, 
 		}
 		// Also a certificate that is made but not yet recorded.
 		add(&out.Objects, files.Certificate(w.ID, v.Version))
+		if v.CertificateKey == files.OldCertificate(w.ID, v.Version) {
+			add(&out.Objects, v.CertificateKey)
+		}
 		creators, err := record.VersionCreators(v)
 		if err != nil {
 			return out, fmt.Errorf("list what is erased: %w", err)

@@ -53,19 +53,7 @@ func (l *Lanes) Take(ctx context.Context, lane string, most int) (all []Delivery
 }
 
 // Return gives back deliveries that were not tried. They are due at once.
-func (l *Lanes) Return(ctx context.Context, all ...Delivery) error {
-	if len(all) == 0 {
-		return nil
-	}
-	return l.DB.Tx(ctx, func(tx *store.Tx) error {
-		for _, d := range all {
-			if err := tx.ReturnDelivery(ctx, query.ReturnDeliveryParams{Kind: string(d.Kind), Subject: d.Subject, Lease: d.lease, DueAt: d.seen}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
+func (l *Lanes) Return(ctx context.Context, all ...Delivery) error { return giveBack(ctx, l.DB, all) }
 
 // RetryAt gives back a delivery that failed, in the transaction that records the failure. It
 // is due at this time. RetryAt changes nothing after the lease has expired and another worker

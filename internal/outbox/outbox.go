@@ -15,9 +15,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/turns"
@@ -82,57 +84,115 @@ type Queue struct {
 	Kind Kind
 
 	served string // the organization that was served last
-	oldest bool   // the next turn takes the oldest delivery
+	oldest bool   // the next turn begins with the oldest delivery
 }
 
-// Take leases the next delivery that is due, in turns of the organizations. Within one
-// organization the newest and the oldest alternate. So a new delivery is made soon, and also
-// one that waits behind many newer ones. Deliveries that failed come last. Take returns
-// [sql.ErrNoRows] when nothing is due.
+// Take is TakeSome for one delivery. It returns [sql.ErrNoRows] when nothing is due.
 func (q *Queue) Take(ctx context.Context) (Delivery, error) {
-	for {
-		row, err := q.next(ctx)
-		if err != nil {
-			return Delivery{}, err
-		}
-		q.served = row.OrganizationID
-		d := Delivery{Kind: q.Kind, Subject: row.Subject, Work: row.WorkID, Organization: row.OrganizationID, Attempts: row.Attempts, seen: row.DueAt}
-		var mine int64
-		if err := q.DB.Tx(ctx, func(tx *store.Tx) (err error) {
-			d.lease = store.Micros(tx.Now.Add(turns.Lease))
-			mine, err = tx.LeaseDelivery(ctx, query.LeaseDeliveryParams{Kind: string(q.Kind), Subject: d.Subject, Seen: d.seen, Until: d.lease})
-			return err
-		}); err != nil {
-			return Delivery{}, err
-		}
-		if mine > 0 { // 0: another worker was first
-			return d, nil
-		}
+	all, err := q.TakeSome(ctx, 1)
+	if err == nil && len(all) == 0 {
+		err = sql.ErrNoRows
 	}
+	if err != nil {
+		return Delivery{}, err
+	}
+	return all[0], nil
 }
 
-func (q *Queue) next(ctx context.Context) (query.Delivery, error) {
-	row, err := turns.Next(q.served, func(after string) (query.Delivery, error) {
-		return q.DB.Read().NextDelivery(ctx, query.NextDeliveryParams{Kind: string(q.Kind), After: after, Now: store.Micros(q.DB.Now())})
+// TakeSome leases at most most deliveries that are due, in turns of the organizations, which share
+// them equally. Within one organization half of them are the newest and half the oldest. So a new
+// delivery is made soon, and also one that waits behind many newer ones. Deliveries that failed
+// come last. TakeSome returns none when nothing is due.
+func (q *Queue) TakeSome(ctx context.Context, most int) (all []Delivery, err error) {
+	defer operation.Wrap(&err, "take deliveries of the kind %s", q.Kind)
+	organizations, err := q.due(ctx, most)
+	if err != nil {
+		return nil, err
+	}
+	turns, taken := make([][]Delivery, len(organizations)), 0
+	for i, organization := range organizations {
+		if turns[i], err = q.lease(ctx, organization, (most-taken+len(organizations)-i-1)/(len(organizations)-i)); err != nil {
+			return nil, errors.Join(err, q.Return(ctx, slices.Concat(turns...)...))
+		}
+		if taken += len(turns[i]); len(turns[i]) > 0 {
+			q.served = organization
+		}
+	}
+	for k := 0; len(all) < taken; k++ { // the first of each, then the second of each
+		for _, some := range turns {
+			if k < len(some) {
+				all = append(all, some[k])
+			}
+		}
+	}
+	return all, nil
+}
+
+// due returns the next organizations with a delivery that is due, at most most. After the last
+// organization it continues with the first.
+func (q *Queue) due(ctx context.Context, most int) ([]string, error) {
+	next := func(after string) ([]string, error) {
+		return q.DB.Read().DueOrganizations(ctx, query.DueOrganizationsParams{Kind: string(q.Kind), After: after, Now: store.Micros(q.DB.Now()), Lim: int32(most)})
+	}
+	all, err := next(q.served)
+	if err != nil || len(all) >= most || q.served == "" {
+		return all, err
+	}
+	first, err := next("")
+	for _, organization := range first {
+		if len(all) < most && !slices.Contains(all, organization) {
+			all = append(all, organization)
+		}
+	}
+	return all, err
+}
+
+// lease takes at most most deliveries of an organization, the newest first.
+func (q *Queue) lease(ctx context.Context, organization string, most int) (all []Delivery, err error) {
+	older := most / 2
+	if q.oldest && most%2 == 1 {
+		older++
+	}
+	q.oldest = !q.oldest
+	err = q.DB.Tx(ctx, func(tx *store.Tx) error {
+		all = nil // the database may ask to run it again
+		now, until := store.Micros(tx.Now), store.Micros(tx.Now.Add(turns.Lease))
+		lease := query.LeaseTurnParams{
+			Kind: string(q.Kind), OrganizationID: organization, Now: now, Until: until, Newest: int32(most - older), Oldest: int32(older),
+		}
+		rows, err := tx.LeaseTurn(ctx, lease)
+		if err == nil && len(rows) == 0 && older > 0 { // only deliveries that were tried
+			lease.Newest, lease.Oldest = int32(most), 0
+			rows, err = tx.LeaseTurn(ctx, lease)
+		}
+		for _, row := range rows {
+			d := Delivery{Kind: q.Kind, Subject: row.Subject, Work: row.WorkID, Organization: row.OrganizationID, Attempts: row.Attempts, lease: until}
+			if d.Attempts > 0 {
+				d.seen = now
+			}
+			all = append(all, d)
+		}
+		return err
 	})
-	if err != nil || row.DueAt != 0 {
-		return row, err
-	}
-	if q.oldest = !q.oldest; q.oldest {
-		return row, nil
-	}
-	old, err := q.DB.Read().OldestDelivery(ctx, query.OldestDeliveryParams{Kind: string(q.Kind), OrganizationID: row.OrganizationID})
-	if errors.Is(err, sql.ErrNoRows) { // another worker was first
-		return row, nil
-	}
-	return old, err
+	slices.SortFunc(all, func(a, b Delivery) int { return strings.Compare(b.Subject, a.Subject) })
+	return all, err
 }
 
-// Return gives back a delivery that was not tried, such as when the store is unavailable. It
-// keeps its place.
-func (q *Queue) Return(ctx context.Context, d Delivery) error {
-	return q.DB.Tx(ctx, func(tx *store.Tx) error {
-		return tx.ReturnDelivery(ctx, query.ReturnDeliveryParams{Kind: string(d.Kind), Subject: d.Subject, Lease: d.lease, DueAt: d.seen})
+// Return gives back deliveries that were not tried, such as when the store is unavailable. They
+// keep their places.
+func (q *Queue) Return(ctx context.Context, all ...Delivery) error { return giveBack(ctx, q.DB, all) }
+
+func giveBack(ctx context.Context, db *store.DB, all []Delivery) error {
+	if len(all) == 0 {
+		return nil
+	}
+	return db.Tx(ctx, func(tx *store.Tx) error {
+		for _, d := range all {
+			if err := tx.ReturnDelivery(ctx, query.ReturnDeliveryParams{Kind: string(d.Kind), Subject: d.Subject, Lease: d.lease, DueAt: d.seen}); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

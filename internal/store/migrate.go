@@ -69,7 +69,7 @@ const (
 )
 
 // patiently runs a step, and again after a pause while another transaction has the lock of a
-// table. What a step has done stays done.
+// table. A step keeps what it has done.
 func patiently(ctx context.Context, step func(context.Context) error) error {
 	for try := 1; ; try++ {
 		err := step(ctx)

@@ -63,8 +63,8 @@ var largeReads = map[string]string{
 	"WorksByID":                  "it sorts one page, whose ids the caller has",
 }
 
-// Every query of the product finds its rows by an index, and in the order of that index, in a database with a million rows
-// in each table. So its cost does not grow with the works.
+// Every query of the product finds its rows by an index, and in the order of that index. So its cost does not grow with the
+// works.
 //
 // On Postgres the tables have some rows, and statistics of a million: three organizations share them, and nearly every other
 // value is a different one. A plan fails if it reads a table as a whole or sorts, and also if it costs more than maxCost. SQLite
@@ -358,8 +358,8 @@ func wrongOnSQLite(plan []string) string {
 	return ""
 }
 
-// maxCost is the largest cost of a plan, in Postgres's unit. A row that is found by its key costs 8, a thousand rows of an index
-// in its order about 300, and the smallest scan of a million rows more than 10,000.
+// maxCost is the largest cost of a plan, in Postgres's unit. A row that is found by its key costs 8, and a thousand rows of an
+// index in its order cost about 300. The smallest scan of a million rows costs more than 10,000.
 const maxCost = 1500
 
 // wrongOnPostgres is wrongOnSQLite for Postgres, where an index is also read from end to end, without a condition on

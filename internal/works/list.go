@@ -300,7 +300,7 @@ func (l list) only(ctx context.Context) (query.Work, error) {
 }
 
 // matches returns the works with a title that has the part, among the next works after a place. read is the place of the last
-// work that was read, or zero if there is none after it.
+// work that was read, or zero after the last work.
 func (l list) matches(ctx context.Context, from place) (ids []string, read place, err error) {
 	c, q := l.lister.Caller(), l.DB.Read()
 	var rows []query.TitlesOfWorksRow

@@ -47,7 +47,7 @@ ORDER BY w.updated_at DESC, w.id DESC, v.version;
 SELECT COUNT(*) FROM (SELECT 1 FROM works p WHERE p.organization_id = sqlc.arg(organization_id) AND p.network = sqlc.arg(network) AND p.test = sqlc.arg(test) AND p.external_user_ref = sqlc.arg(external_user_ref) LIMIT sqlc.arg(lim)) few;
 
 -- name: TitlesOfOwnWorks :many
--- What a search reads: the titles of the next works of an end-user.
+-- The titles of the next works of an end-user, for a search.
 SELECT p.id, p.title_key, p.updated_at FROM works p
 WHERE p.organization_id = sqlc.arg(organization_id) AND p.network = sqlc.arg(network) AND p.test = sqlc.arg(test) AND p.external_user_ref = sqlc.arg(external_user_ref)
   AND p.updated_at <= sqlc.arg(before) AND (p.updated_at < sqlc.arg(before) OR p.id < sqlc.arg(before_id))

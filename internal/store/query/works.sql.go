@@ -363,7 +363,7 @@ type TitlesOfOwnWorksRow struct {
 	UpdatedAt int64
 }
 
-// What a search reads: the titles of the next works of an end-user.
+// The titles of the next works of an end-user, for a search.
 func (q *Queries) TitlesOfOwnWorks(ctx context.Context, arg TitlesOfOwnWorksParams) ([]TitlesOfOwnWorksRow, error) {
 	rows, err := q.db.QueryContext(ctx, titlesOfOwnWorks,
 		arg.OrganizationID,
