@@ -45,6 +45,7 @@ var benches = []measurement{
 	{"flood", benchFlood},
 	{"fair", benchFair},
 	{"registrations", benchRegistrations},
+	{"certificate", benchCertificate},
 	{"sockets", benchSockets},
 	{"webhooks", benchWebhooks},
 	{"console", benchConsole},

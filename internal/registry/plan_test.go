@@ -46,9 +46,7 @@ func TestTurnsAreFoundByIndex(t *testing.T) {
 		}{
 			{"outbox", "dueOrganizations", []string{"'certificate'", "5", "8", "'a'"}},
 			{"outbox", "dueOrganizations", []string{"'certificate'", "5", "8", "''"}},
-			{"outbox", "leaseTurn", []string{"9", "'certificate'", "5", "'b'", "2", "2"}},
 			{"outbox", "finishDelivery", []string{"'certificate'", "'certificate-3'"}},
-			{"issuing", "setCertificates", []string{"'certificates/'", "'certificate-3'", "1"}},
 			{"erasing", "dropDeliveries", []string{"'another'"}},
 			{"issuing", "nextUnstamped", []string{"5", "''"}},
 			{"issuing", "overdueTimestamps", []string{"5", "256"}},

@@ -95,7 +95,7 @@ func TestLargeIndexesAreBuiltAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// A unique index cannot be built on these rows: what is left has the name of ours.
+	// A unique index cannot be built on these rows: the failed build leaves an index with this name.
 	if err := db.Exec(t.Context(), "CREATE UNIQUE INDEX CONCURRENTLY jobs_by_work ON jobs (work_id)"); err == nil {
 		t.Fatal("two jobs of one work are unique")
 	}

@@ -144,7 +144,7 @@ func (s *Service) OwnWorks(ctx context.Context, l access.Lister, in OwnWorksRequ
 	var all []OwnWork
 	end := place{} // the list is complete down to this place
 	for _, n := range networks {
-		on := list{Service: s, lister: l, network: n, ref: in.ExternalUserRef, part: part, first: in.First}
+		on := list{Service: s, lister: l, network: n, ref: in.ExternalUserRef, part: part, first: in.First, found: map[place]found{}}
 		if l.Caller().APIKeyID == "" {
 			on.ref = l.Caller().ExternalUserRef
 		}
@@ -221,6 +221,14 @@ type list struct {
 	ref     string
 	part    string // of the titles' keys; "" without a search
 	first   int
+	found   map[place]found // by the place after which titles were read
+}
+
+// found are the works with a title that has the part, among the titles that were read. read is the
+// place of the last of these, or zero after the last work.
+type found struct {
+	ids  []string
+	read place
 }
 
 // page returns the works after a place: one more than the page has, to know whether there is another page. read is the place
@@ -239,17 +247,18 @@ func (l list) page(ctx context.Context, from place) (works []OwnWork, read place
 			return nil, read, err
 		}
 	case l.part != "":
-		found, end, err := l.matches(ctx, from)
+		some, err := l.matches(ctx, from)
 		if err != nil {
 			return nil, read, err
 		}
-		if len(found) >= int(lim) {
-			found = found[:lim]
+		ids := some.ids
+		if len(ids) >= int(lim) {
+			ids = ids[:lim]
 		} else {
-			read = end
+			read = some.read
 		}
-		if len(found) > 0 {
-			rows, err = q.WorksByID(ctx, query.WorksByIDParams{Joined: strings.Join(found, ""), Count: int64(len(found))})
+		if len(ids) > 0 {
+			rows, err = q.WorksByID(ctx, query.WorksByIDParams{Joined: strings.Join(ids, ""), Count: int64(len(ids))})
 		}
 		if err != nil {
 			return nil, read, err
@@ -299,9 +308,11 @@ func (l list) only(ctx context.Context) (query.Work, error) {
 	return w, err
 }
 
-// matches returns the works with a title that has the part, among the next works after a place. read is the place of the last
-// work that was read, or zero after the last work.
-func (l list) matches(ctx context.Context, from place) (ids []string, read place, err error) {
+// matches reads the titles of the next works after a place.
+func (l list) matches(ctx context.Context, from place) (out found, err error) {
+	if known, ok := l.found[from]; ok {
+		return known, nil
+	}
 	c, q := l.lister.Caller(), l.DB.Read()
 	var rows []query.TitlesOfWorksRow
 	if l.ref == "" {
@@ -319,13 +330,16 @@ func (l list) matches(ctx context.Context, from place) (ids []string, read place
 	}
 	for _, row := range rows {
 		if strings.Contains(row.TitleKey, l.part) {
-			ids = append(ids, row.ID)
+			out.ids = append(out.ids, row.ID)
 		}
 	}
 	if len(rows) == titlesAtOnce {
-		read = place{rows[len(rows)-1].UpdatedAt, rows[len(rows)-1].ID}
+		out.read = place{rows[len(rows)-1].UpdatedAt, rows[len(rows)-1].ID}
 	}
-	return ids, read, err
+	if err == nil {
+		l.found[from] = out
+	}
+	return out, err
 }
 
 // exact is how many works of an organization are counted one by one. More are counted by the
@@ -343,8 +357,8 @@ func (l list) total(ctx context.Context) (int64, error) {
 		}
 		return 1, nil
 	case l.part != "":
-		found, read, err := l.matches(ctx, place{at: math.MaxInt64})
-		if n := int64(len(found)); n == 0 || read == (place{}) {
+		some, err := l.matches(ctx, place{at: math.MaxInt64})
+		if n := int64(len(some.ids)); n == 0 || some.read == (place{}) {
 			return n, err
 		}
 		return MaxTotal, err

@@ -16,12 +16,13 @@ LIMIT sqlc.arg(lim);
 -- name: LeaseTurn :many
 -- Some deliveries of an organization that are due: the newest, with those that were tried after
 -- those that were not, and the oldest that were never tried. The outer condition on due_at is
--- checked again when another worker was first: two workers never take the same delivery.
+-- checked again when another worker was first: two workers never take the same delivery. The
+-- condition on attempts keeps SQLite from reading the whole kind in an index without it.
 UPDATE deliveries SET due_at = sqlc.arg(until)
-WHERE deliveries.kind = sqlc.arg(kind) AND deliveries.due_at <= sqlc.arg(now) AND deliveries.subject IN (
+WHERE deliveries.kind = sqlc.arg(kind) AND deliveries.due_at <= sqlc.arg(now) AND deliveries.attempts >= 0 AND deliveries.subject IN (
   SELECT a.subject FROM (SELECT d.subject FROM deliveries d WHERE d.kind = sqlc.arg(kind) AND d.organization_id = sqlc.arg(organization_id) AND d.due_at <= sqlc.arg(now)
     ORDER BY d.due_at, d.subject DESC LIMIT sqlc.arg(newest)) a
-  UNION SELECT b.subject FROM (SELECT e.subject FROM deliveries e WHERE e.kind = sqlc.arg(kind) AND e.organization_id = sqlc.arg(organization_id) AND e.due_at = 0
+  UNION ALL SELECT b.subject FROM (SELECT e.subject FROM deliveries e WHERE e.kind = sqlc.arg(kind) AND e.organization_id = sqlc.arg(organization_id) AND e.due_at = 0
     ORDER BY e.due_at DESC, e.subject LIMIT sqlc.arg(oldest)) b)
 RETURNING *;
 

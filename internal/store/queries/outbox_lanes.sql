@@ -15,9 +15,9 @@ LIMIT sqlc.arg(lim);
 
 -- name: LeaseLane :many
 -- The deliveries of a lane that are due, the oldest first. The outer condition on due_at is
--- checked again when another worker was first.
+-- checked again when another worker was first. The condition on attempts is that of LeaseTurn.
 UPDATE deliveries SET due_at = sqlc.arg(until)
-WHERE deliveries.kind = sqlc.arg(kind) AND deliveries.due_at <= sqlc.arg(now) AND deliveries.subject IN (
+WHERE deliveries.kind = sqlc.arg(kind) AND deliveries.due_at <= sqlc.arg(now) AND deliveries.attempts >= 0 AND deliveries.subject IN (
   SELECT d.subject FROM deliveries d WHERE d.kind = sqlc.arg(kind) AND d.lane <> '' AND d.lane = sqlc.arg(lane) AND d.due_at <= sqlc.arg(now)
   ORDER BY d.due_at, d.subject LIMIT sqlc.arg(lim))
 RETURNING *;

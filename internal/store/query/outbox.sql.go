@@ -127,10 +127,10 @@ func (q *Queries) FinishDelivery(ctx context.Context, arg FinishDeliveryParams) 
 
 const leaseTurn = `-- name: LeaseTurn :many
 UPDATE deliveries SET due_at = $1
-WHERE deliveries.kind = $2 AND deliveries.due_at <= $3 AND deliveries.subject IN (
+WHERE deliveries.kind = $2 AND deliveries.due_at <= $3 AND deliveries.attempts >= 0 AND deliveries.subject IN (
   SELECT a.subject FROM (SELECT d.subject FROM deliveries d WHERE d.kind = $2 AND d.organization_id = $4 AND d.due_at <= $3
     ORDER BY d.due_at, d.subject DESC LIMIT $5) a
-  UNION SELECT b.subject FROM (SELECT e.subject FROM deliveries e WHERE e.kind = $2 AND e.organization_id = $4 AND e.due_at = 0
+  UNION ALL SELECT b.subject FROM (SELECT e.subject FROM deliveries e WHERE e.kind = $2 AND e.organization_id = $4 AND e.due_at = 0
     ORDER BY e.due_at DESC, e.subject LIMIT $6) b)
 RETURNING kind, subject, work_id, organization_id, created_at, due_at, attempts, last_error, lane
 `
@@ -146,7 +146,8 @@ type LeaseTurnParams struct {
 
 // Some deliveries of an organization that are due: the newest, with those that were tried after
 // those that were not, and the oldest that were never tried. The outer condition on due_at is
-// checked again when another worker was first: two workers never take the same delivery.
+// checked again when another worker was first: two workers never take the same delivery. The
+// condition on attempts keeps SQLite from reading the whole kind in an index without it.
 func (q *Queries) LeaseTurn(ctx context.Context, arg LeaseTurnParams) ([]Delivery, error) {
 	rows, err := q.db.QueryContext(ctx, leaseTurn,
 		arg.Until,

@@ -146,7 +146,7 @@ func (q *Queries) HurryDelivery(ctx context.Context, arg HurryDeliveryParams) (i
 
 const leaseLane = `-- name: LeaseLane :many
 UPDATE deliveries SET due_at = $1
-WHERE deliveries.kind = $2 AND deliveries.due_at <= $3 AND deliveries.subject IN (
+WHERE deliveries.kind = $2 AND deliveries.due_at <= $3 AND deliveries.attempts >= 0 AND deliveries.subject IN (
   SELECT d.subject FROM deliveries d WHERE d.kind = $2 AND d.lane <> '' AND d.lane = $4 AND d.due_at <= $3
   ORDER BY d.due_at, d.subject LIMIT $5)
 RETURNING kind, subject, work_id, organization_id, created_at, due_at, attempts, last_error, lane
@@ -161,7 +161,7 @@ type LeaseLaneParams struct {
 }
 
 // The deliveries of a lane that are due, the oldest first. The outer condition on due_at is
-// checked again when another worker was first.
+// checked again when another worker was first. The condition on attempts is that of LeaseTurn.
 func (q *Queries) LeaseLane(ctx context.Context, arg LeaseLaneParams) ([]Delivery, error) {
 	rows, err := q.db.QueryContext(ctx, leaseLane,
 		arg.Until,
