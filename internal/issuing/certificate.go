@@ -113,8 +113,8 @@ type made struct {
 
 // certifySome makes the certificates of leased deliveries, and commits them together. took is the
 // processor time spent on them. A failure of one certificate is recorded with its delivery; an
-// error is one that other certificates would meet too. Then, and when the server stops, what is
-// stored is committed, and the deliveries that were not tried keep their places.
+// error is one that other certificates would meet too. Then, and when the server stops, the
+// deliveries without a result keep their places.
 func (s *Service) certifySome(ctx context.Context, some []outbox.Delivery) (took time.Duration, err error) {
 	began, left := time.Now(), some
 	took, err = onProcessor(func() error {
@@ -137,7 +137,10 @@ func (s *Service) certifySome(ctx context.Context, some []outbox.Delivery) (took
 			}
 			left = left[1:]
 		}
-		return errors.Join(err, s.commit(context.WithoutCancel(ctx), stored, needless))
+		if broken := s.commit(ctx, stored, needless); broken != nil {
+			left, err = some, errors.Join(err, broken) // those that were retried or are gone stay as they are
+		}
+		return err
 	})
 	return took, errors.Join(err, s.certificates.Return(context.WithoutCancel(ctx), left...))
 }
@@ -285,6 +288,7 @@ func (s *Service) commit(ctx context.Context, stored, needless []made) error {
 	}); err != nil {
 		return err
 	}
+	// From here on, an error gives back nothing: the deliveries are gone.
 	for _, m := range stored {
 		if slices.Contains(kept, m.Subject) {
 			s.Events.Certified(ctx, m.version.WorkID, m.version.Version, m.took)

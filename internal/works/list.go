@@ -127,8 +127,8 @@ const (
 	MaxTotal = titlesAtOnce + 1
 )
 
-// titlesAtOnce is how many titles are read together. A search reads so many of an end-user's works for one page, and
-// [MaxRead] of an organization's, so that its cost does not grow with the works.
+// titlesAtOnce is how many titles are read together. A search reads so many titles of an end-user for one page, and
+// [MaxRead] of an organization. So its cost does not grow with the works.
 const titlesAtOnce = 1000
 
 // OwnWorks lists the works of the caller's end-user, or of the organization of an API key. A
