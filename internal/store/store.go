@@ -116,8 +116,8 @@ func (db *DB) Ping(ctx context.Context) (err error) {
 // fails on SQLite.
 func (db *DB) Read() *query.Queries { return query.New(db.engine.reader()) }
 
-// Tx runs f in one transaction, and commits it if f returns nil. Tx runs f again from the start
-// after a deadlock, a serialization failure, a violated unique index, or a connection that is lost
+// Tx runs f in one transaction, and commits it if f returns nil. Tx runs f again after a
+// deadlock, a serialization failure, a violated unique index, or a connection that is lost
 // before the commit. After the unique index, f reads the row that another transaction has
 // committed meanwhile. So f must change nothing outside of the database.
 //
