@@ -13,6 +13,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/outbox"
+	"timbre.example/internal/quota"
 	"timbre.example/internal/record"
 	"timbre.example/internal/search"
 	"timbre.example/internal/store"
@@ -137,6 +138,9 @@ func (s *Service) fail(ctx context.Context, tx *store.Tx, row query.Transaction,
 		Failure: record.Encode(record.RefusalOf(fault.TransactionFailed(reason))), Steps: record.AppendSteps(before, tx.Now, record.StepFailed), Now: store.Micros(tx.Now), ID: row.ID, Seen: row.State,
 	})
 	if err != nil || changed == 0 { // 0: another instance took it further
+		return nil, err
+	}
+	if err := quota.Return(ctx, tx, row.OrganizationID, row.Test, store.Time(row.CreatedAt)); err != nil {
 		return nil, err
 	}
 	job, err := tx.GetJob(ctx, row.ID)

@@ -13,6 +13,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
+	"timbre.example/internal/quota"
 	"timbre.example/internal/record"
 	"timbre.example/internal/state"
 	"timbre.example/internal/store"
@@ -47,7 +48,7 @@ func (s *Service) Confirm(ctx context.Context, m access.Maker, jobID, requestID 
 			return err
 		}
 		return tx.Together(
-			func(tx *store.Tx) error { return s.claimQuota(ctx, tx, m.Caller()) },
+			func(tx *store.Tx) error { return quota.Claim(ctx, tx, quotaOf(m.Caller())) },
 			func(tx *store.Tx) error {
 				n, err := tx.InsertTransaction(ctx, query.InsertTransactionParams{
 					ID: jobID, OrganizationID: job.OrganizationID, Network: job.Network, Kind: job.Kind, WorkID: job.WorkID, AtsID: job.AtsID,

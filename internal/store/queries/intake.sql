@@ -54,6 +54,3 @@ INSERT INTO transactions (id, organization_id, api_key_id, network, kind, state,
 VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(api_key_id), sqlc.arg(network), sqlc.arg(kind), 'confirmed', sqlc.arg(work_id), sqlc.arg(ats_id),
   sqlc.arg(commitment), sqlc.arg(total_credits), sqlc.arg(steps), sqlc.arg(request_id), sqlc.arg(rehearse), sqlc.arg(test), sqlc.arg(now), sqlc.arg(now))
 ON CONFLICT (work_id) WHERE state IN ('confirmed', 'staged', 'broadcast') DO NOTHING;
-
--- name: CountTransactions :one
-SELECT COUNT(*) FROM transactions WHERE organization_id = sqlc.arg(organization_id) AND created_at >= sqlc.arg(since) AND test = sqlc.arg(test) AND state <> 'failed';
