@@ -13,6 +13,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/outbox"
+	"timbre.example/internal/quota"
 	"timbre.example/internal/record"
 	"timbre.example/internal/search"
 	"timbre.example/internal/state"
@@ -64,7 +65,7 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transactio
 	}
 	if err := tx.InsertVersion(ctx, query.InsertVersionParams{
 		TransactionID: row.ID, Version: receipt.Version, TxHash: row.TxHash, BlockNumber: receipt.BlockNumber, BlockHash: receipt.BlockHash[:], Now: store.Micros(receipt.At),
-		TimestampUntil: until,
+		TimestampUntil: until, Words: search.Rule,
 	}); err != nil {
 		return nil, err
 	}
@@ -144,6 +145,9 @@ func (s *Service) fail(ctx context.Context, tx *store.Tx, row query.Transaction,
 	}
 	changed, err := tx.FailTransaction(ctx, set)
 	if err != nil || changed == 0 { // 0: another instance took it further
+		return nil, err
+	}
+	if err := quota.Return(ctx, tx, row.OrganizationID, row.Test, store.Time(row.CreatedAt)); err != nil {
 		return nil, err
 	}
 	job, err := tx.GetJob(ctx, row.ID)

@@ -16,9 +16,9 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// scope returns the value of the column network in which claims are unique. Claims of test
+// Scope returns the value of the column network in which claims are unique. Claims of test
 // keys never conflict with claims of live keys. The queries that claim have the same rule.
-func scope(network string, test bool) string {
+func Scope(network string, test bool) string {
 	if test {
 		return network + "/test"
 	}
@@ -77,19 +77,19 @@ func Release(ctx context.Context, tx *store.Tx, job query.Job) (err error) {
 	defer operation.Wrap(&err, "release the claims of work %s", job.WorkID)
 	if job.Kind == record.KindRegister {
 		if err := tx.FreeTitle(ctx, query.FreeTitleParams{
-			OrganizationID: job.OrganizationID, Network: scope(job.Network, job.Test), ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, WorkID: job.WorkID,
+			OrganizationID: job.OrganizationID, Network: Scope(job.Network, job.Test), ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, WorkID: job.WorkID,
 		}); err != nil {
 			return err
 		}
 	}
-	return tx.FreeMedia(ctx, query.FreeMediaParams{OrganizationID: job.OrganizationID, Network: scope(job.Network, job.Test), MediaHash: job.MediaHash, WorkID: job.WorkID})
+	return tx.FreeMedia(ctx, query.FreeMediaParams{OrganizationID: job.OrganizationID, Network: Scope(job.Network, job.Test), MediaHash: job.MediaHash, WorkID: job.WorkID})
 }
 
 // Title refuses a title that another work of the same end-user has claimed.
 func Title(ctx context.Context, q *query.Queries, job query.Job) (err error) {
 	defer operation.Wrap(&err, "look up the title of job %s", job.ID)
 	_, err = q.TitleClaim(ctx, query.TitleClaimParams{
-		OrganizationID: job.OrganizationID, Network: scope(job.Network, job.Test), ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey,
+		OrganizationID: job.OrganizationID, Network: Scope(job.Network, job.Test), ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey,
 	})
 	if err == nil {
 		return fault.RegistrationDuplicateTitle()
@@ -104,7 +104,7 @@ func Title(ctx context.Context, q *query.Queries, job query.Job) (err error) {
 // refusal names the other work only to its own end-user, and to the organization's API keys.
 func Recording(ctx context.Context, q *query.Queries, job query.Job, hash []byte) (_ string, err error) {
 	defer operation.Wrap(&err, "look up the owner of the recording of job %s", job.ID)
-	workID, err := q.MediaClaim(ctx, query.MediaClaimParams{OrganizationID: job.OrganizationID, Network: scope(job.Network, job.Test), MediaHash: hash})
+	workID, err := q.MediaClaim(ctx, query.MediaClaimParams{OrganizationID: job.OrganizationID, Network: Scope(job.Network, job.Test), MediaHash: hash})
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	} else if err != nil || workID == job.WorkID {

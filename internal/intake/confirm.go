@@ -13,6 +13,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
+	"timbre.example/internal/quota"
 	"timbre.example/internal/record"
 	"timbre.example/internal/state"
 	"timbre.example/internal/store"
@@ -43,9 +44,18 @@ func (s *Service) Confirm(ctx context.Context, m access.Maker, jobID, requestID 
 		if earlier, err = confirmedEarlier(ctx, tx, m, jobID, requestID, &job); err != nil || earlier {
 			return err
 		}
-		if err := tx.Together(
-			func(tx *store.Tx) (err error) { job, err = s.confirmJob(ctx, tx, m, jobID, stopped); return err },
-			func(tx *store.Tx) error { return s.claimQuota(ctx, tx, m.Caller()) },
+		confirm := []func(*store.Tx) error{func(tx *store.Tx) (err error) {
+			job, err = s.confirmJob(ctx, tx, m, jobID, stopped)
+			return err
+		}}
+		if of := quotaOf(m.Caller()); of.Limit > 0 {
+			// The first claim of a month counts its transactions, and this one must not be there.
+			if err := tx.Together(append(confirm, func(tx *store.Tx) error { return quota.Claim(ctx, tx, of) })...); err != nil {
+				return err
+			}
+			confirm = nil
+		}
+		if err := tx.Together(append(confirm,
 			func(tx *store.Tx) error {
 				n, err := tx.InsertTransaction(ctx, query.InsertTransactionParams{
 					JobID: jobID, Steps: record.AppendSteps(nil, tx.Now, record.StepValidating), RequestID: requestID, Now: store.Micros(tx.Now),
@@ -56,7 +66,7 @@ func (s *Service) Confirm(ctx context.Context, m access.Maker, jobID, requestID 
 				return err
 			},
 			func(tx *store.Tx) error { return claims.Make(ctx, tx, jobID, &job, m.Caller().DuplicateTitles) },
-		); err != nil {
+		)...); err != nil {
 			return err
 		}
 		return tx.Together(

@@ -44,12 +44,9 @@ func TestTurnsAreFoundByIndex(t *testing.T) {
 			file, name string
 			args       []string // $1, $2, …
 		}{
-			{"outbox", "nextDelivery", []string{"'certificate'", "5", "'a'"}},
-			{"outbox", "nextDelivery", []string{"'certificate'", "5", "''"}},
-			{"outbox", "oldestDelivery", []string{"'certificate'", "'b'"}},
-			{"outbox", "leaseDelivery", []string{"9", "'certificate'", "'certificate-3'", "0"}},
+			{"outbox", "dueOrganizations", []string{"'certificate'", "5", "8", "'a'"}},
+			{"outbox", "dueOrganizations", []string{"'certificate'", "5", "8", "''"}},
 			{"outbox", "finishDelivery", []string{"'certificate'", "'certificate-3'"}},
-			{"issuing", "versionOfTransaction", []string{"'certificate-3'"}},
 			{"erasing", "dropDeliveries", []string{"'another'"}},
 			{"issuing", "nextUnstamped", []string{"5", "''"}},
 			{"issuing", "overdueTimestamps", []string{"5", "256"}},

@@ -36,7 +36,7 @@ func TestErrorsNameTheDatabase(t *testing.T) {
 	if again := name("transaction", err); again != err {
 		t.Errorf("named twice: %v", again)
 	}
-	if err := q.SweepBudgets(t.Context(), 1); err == nil || !strings.HasPrefix(err.Error(), "database: SweepBudgets: ") {
+	if err := q.SweepBudgets(t.Context(), query.SweepBudgetsParams{Last: "z", Now: 1}); err == nil || !strings.HasPrefix(err.Error(), "database: SweepBudgets: ") {
 		t.Errorf("a statement: %v", err)
 	}
 	for _, other := range []error{nil, sql.ErrNoRows, context.Canceled, errors.New("another's")} {

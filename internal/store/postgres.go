@@ -28,6 +28,10 @@ const StatementTimeout = 5 * time.Second
 // connections of a default server. The parameter allmax_conns of the URL changes it.
 const maxConns = 24
 
+// lockTimeout is how long a migration waits for the lock of a table. All statements on the
+// table queue behind a waiting migration, so it gives up and tries again.
+const lockTimeout = 2 * time.Second
+
 type postgres struct {
 	all       *pgxpool.Pool
 	migrates  *sql.DB // without StatementTimeout; connects only when it is used
@@ -58,7 +62,10 @@ func openPostgres(ctx context.Context, url string, c *counts) (engine, error) {
 	if behindPooler {
 		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
-	migrates := stdlib.OpenDB(*config.ConnConfig.Copy())
+	migrates := stdlib.OpenDB(*config.ConnConfig.Copy(), stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, "SET lock_timeout = "+strconv.FormatInt(lockTimeout.Milliseconds(), 10))
+		return err
+	}))
 	migrates.SetMaxIdleConns(0)
 	if !behindPooler {
 		// The server ends what this process cannot: the statement of a process that

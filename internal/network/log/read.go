@@ -208,9 +208,46 @@ func (l *Log) Prove(ctx context.Context, hash [32]byte) (network.Proof, error) {
 	if err != nil {
 		return network.Proof{}, err
 	}
+	return l.proof(e, b, p), nil
+}
+
+func (l *Log) proof(e network.Entry, b network.Block, p tlog.RecordProof) network.Proof {
 	return network.Proof{Log: &evidence.Log{
 		Origin: l.Origin(), Key: l.VerifierKey(), Leaf: string(e.Leaf), Index: e.Index, Proof: p, Checkpoint: b.Checkpoint,
-	}}, nil
+	}}
+}
+
+// ProveAll implements network.Batched. It reads each block and each tile once. A tile that is read
+// later than the entries has all of their blocks.
+func (l *Log) ProveAll(ctx context.Context, hashes [][32]byte) (map[[32]byte]network.Proof, error) {
+	joined := make([]byte, 0, 32*len(hashes))
+	for _, h := range hashes {
+		joined = append(joined, h[:]...)
+	}
+	rows, err := l.db.Read().FindLogEntries(ctx, query.FindLogEntriesParams{Network: string(l.config.Network), Joined: joined, Count: int64(len(hashes))})
+	if err != nil {
+		return nil, l.fail("prove", err)
+	}
+	all, blocks, tiles := map[[32]byte]network.Proof{}, map[int64]network.Block{}, newTree(l.loader(ctx, l.db.Read()))
+	for _, row := range rows {
+		e := l.entry(query.GetLogEntryRow(row))
+		if e.Index < 0 {
+			continue
+		}
+		b, ok := blocks[e.BlockNumber]
+		if !ok {
+			if b, err = l.Block(ctx, e.BlockNumber); err != nil {
+				return nil, err
+			}
+			blocks[e.BlockNumber] = b
+		}
+		p, err := tlog.ProveRecord(b.Size, e.Index, tiles)
+		if err != nil {
+			return nil, l.fail(fmt.Sprintf("prove entry %d in the first %d", e.Index, b.Size), err)
+		}
+		all[e.Hash] = l.proof(e, b, p)
+	}
+	return all, nil
 }
 
 // proveIn returns the block of an entry in the log, and its proof in that block.

@@ -55,6 +55,3 @@ INSERT INTO transactions (id, organization_id, api_key_id, network, kind, state,
 SELECT j.id, j.organization_id, j.api_key_id, j.network, j.kind, 'confirmed', j.work_id, j.ats_id, j.commitment, j.total_credits, sqlc.arg(steps), sqlc.arg(request_id), j.rehearse, j.test, j.updated_at, j.updated_at
 FROM jobs j WHERE j.id = sqlc.arg(job_id) AND j.state = 'confirmed' AND j.updated_at = sqlc.arg(now)
 ON CONFLICT (work_id) WHERE state IN ('confirmed', 'staged', 'broadcast') DO NOTHING;
-
--- name: CountTransactions :one
-SELECT COUNT(*) FROM transactions WHERE organization_id = sqlc.arg(organization_id) AND created_at >= sqlc.arg(since) AND test = sqlc.arg(test) AND state <> 'failed';

@@ -191,12 +191,12 @@ func (q *Queries) InFlight(ctx context.Context, arg InFlightParams) ([]Transacti
 
 const insertVersion = `-- name: InsertVersion :exec
 INSERT INTO versions (work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote,
-  tx_hash, block_number, block_hash, registered_at, language, timestamp_until, organization_id)
+  tx_hash, block_number, block_hash, registered_at, language, timestamp_until, organization_id, words)
 SELECT j.work_id, $1, j.id, j.commitment, j.media_hash, j.media, j.merkle_root, j.creators, j.filename,
   CASE WHEN j.asset_key <> '' OR j.hash_only THEN j.asset_key ELSE (SELECT b.asset_key FROM versions b WHERE b.work_id = j.work_id AND b.version = j.base_version) END, j.quote,
   $2, $3, $4, $5, j.language,
-  CAST($6 AS BIGINT), j.organization_id
-FROM jobs j WHERE j.id = $7
+  CAST($6 AS BIGINT), j.organization_id, CAST($7 AS BIGINT)
+FROM jobs j WHERE j.id = $8
 `
 
 type InsertVersionParams struct {
@@ -206,6 +206,7 @@ type InsertVersionParams struct {
 	BlockHash      []byte
 	Now            int64
 	TimestampUntil int64
+	Words          int64
 	TransactionID  string
 }
 
@@ -217,6 +218,7 @@ func (q *Queries) InsertVersion(ctx context.Context, arg InsertVersionParams) er
 		arg.BlockHash,
 		arg.Now,
 		arg.TimestampUntil,
+		arg.Words,
 		arg.TransactionID,
 	)
 	return err

@@ -27,23 +27,6 @@ func (q *Queries) ConfirmJob(ctx context.Context, arg ConfirmJobParams) (int64, 
 	return result.RowsAffected(), nil
 }
 
-const countTransactions = `-- name: CountTransactions :one
-SELECT COUNT(*) FROM transactions WHERE organization_id = $1 AND created_at >= $2 AND test = $3 AND state <> 'failed'
-`
-
-type CountTransactionsParams struct {
-	OrganizationID string
-	Since          int64
-	Test           bool
-}
-
-func (q *Queries) CountTransactions(ctx context.Context, arg CountTransactionsParams) (int64, error) {
-	row := q.db.QueryRow(ctx, countTransactions, arg.OrganizationID, arg.Since, arg.Test)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const declareMedia = `-- name: DeclareMedia :execrows
 UPDATE jobs SET state = 'open', declared_hash = $1, media_hash = $2, media = $3, updated_at = $4
 WHERE id = $5 AND state IN ('open', 'prepared')
