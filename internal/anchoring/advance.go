@@ -111,13 +111,17 @@ func (s *Service) inFlight(ctx context.Context, n network.Name, states []state.T
 // restart, or for a transaction that another instance confirmed.
 const pollEvery = time.Second
 
+// gather is how long a worker rests after a step. Each step costs several round trips, however
+// many transactions were confirmed meanwhile.
+const gather = 20 * time.Millisecond
+
 // Workers returns a worker for each network, which drives the confirmed transactions to
 // their end. Several instances may run on one database: each step changes a row only from
 // the state before it, and sending the same bytes twice is harmless.
 func (s *Service) Workers() (all []*work.Worker) {
 	for name, n := range s.Networks {
 		all = append(all, &work.Worker{
-			Name: "anchoring " + string(name), Step: s.step(n), Every: pollEvery, Wake: s.wake[name], News: n.Head, Log: s.Log,
+			Name: "anchoring " + string(name), Step: s.step(n), Every: pollEvery, Apart: gather, Wake: s.wake[name], News: n.Head, Log: s.Log,
 		})
 	}
 	return all
