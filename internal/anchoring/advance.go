@@ -24,15 +24,15 @@ const PagesInTurn = 16
 //
 // Each call looks at each transaction once. While new ones keep coming, it ends after
 // PagesInTurn pages, so that the next call looks at the first ones again.
-func (s *Service) Advance(ctx context.Context, n network.Network) error {
-	_, err := s.advance(ctx, n, steps)
+func (s *Service) Advance(ctx context.Context, n network.Network) (err error) {
+	defer operation.Wrap(&err, "advance the transactions of %s", n.Name())
+	_, err = s.advance(ctx, n, steps)
 	return err
 }
 
 // advance is Advance for the transactions in some of the states. more reports that it did not
 // look at all of them.
 func (s *Service) advance(ctx context.Context, n network.Network, from []state.Transaction) (more bool, err error) {
-	defer operation.Wrap(&err, "advance the transactions of %s", n.Name())
 	var all []error
 	failed := func(step string, err error) {
 		if err != nil {
@@ -132,10 +132,11 @@ func (s *Service) Workers() (all []*work.Worker) {
 func (s *Service) step(n network.Network) func(context.Context) error {
 	var head <-chan struct{} // before the last look for what is final
 	var looked time.Time
-	return func(ctx context.Context) error {
+	return func(ctx context.Context) (err error) {
+		defer operation.Wrap(&err, "advance the transactions of %s", n.Name())
 		from, now := n.Head(), time.Now()
 		if from == head && now.Sub(looked) < pollEvery {
-			_, err := s.advance(ctx, n, steps[:2])
+			_, err = s.advance(ctx, n, steps[:2])
 			return err
 		}
 		more, err := s.advance(ctx, n, steps)

@@ -43,8 +43,8 @@ type following struct {
 	at   int64 // the value of changes before view was read; -1 before the first read
 }
 
-func newProgress(s *Service) *Progress {
-	return &Progress{db: s.DB, read: s.view, view: s.viewOf, log: s.Log, followers: map[string]*following{}}
+func newProgress(db *store.DB, read func(context.Context, *query.Queries, string) (View, error), view func(query.TransactionForViewRow) (View, error), log *slog.Logger) *Progress {
+	return &Progress{db: db, read: read, view: view, log: log, followers: map[string]*following{}}
 }
 
 // Follow calls wake after each change of the transaction's row, until stop is called. wake

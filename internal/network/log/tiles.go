@@ -91,7 +91,7 @@ func (t *tree) add(n int64, h tlog.Hash) error {
 }
 
 // frontier is the part of a tree that the next block needs: the last tile of each level. It is
-// of the tree in the checkpoint and of no other one, whoever signed that checkpoint.
+// of the tree in the checkpoint and of no other one.
 type frontier struct {
 	checkpoint string
 	tiles      map[tileID][]byte
