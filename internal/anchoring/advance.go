@@ -47,7 +47,13 @@ func (s *Service) advance(ctx context.Context, n network.Network, from []state.T
 			break
 		}
 		var rows map[state.Transaction][]query.Transaction
-		if rows, more, err = s.inFlight(ctx, n.Name(), from, seen); err != nil {
+		if page == 0 {
+			rows, more, err = s.few(ctx, n.Name(), from)
+		}
+		if more && err == nil {
+			rows, more, err = s.inFlight(ctx, n.Name(), from, seen)
+		}
+		if err != nil {
 			return true, errors.Join(append(all, err)...)
 		}
 		staged, err := s.stage(ctx, n, rows[state.TransactionConfirmed])
@@ -69,6 +75,19 @@ type turn struct {
 
 // steps are the states from which a transaction goes on.
 var steps = []state.Transaction{state.TransactionConfirmed, state.TransactionStaged, state.TransactionBroadcast}
+
+// few returns all transactions in the states. more reports that they are more than half a page,
+// so that organizations have to take turns.
+func (s *Service) few(ctx context.Context, n network.Name, states []state.Transaction) (page map[state.Transaction][]query.Transaction, more bool, err error) {
+	const most = Batch / 2
+	page = map[state.Transaction][]query.Transaction{}
+	err = s.DB.Each(ctx, len(states), func(q *query.Queries, i int) error {
+		rows, err := q.FewInFlight(ctx, query.FewInFlightParams{Network: string(n), State: states[i], Lim: most + 1})
+		page[states[i]], more = rows, more || len(rows) > most
+		return err
+	})
+	return page, more, err
+}
 
 // inFlight returns the next page of each state. Every organization with transactions in a
 // state gets an equal part: its oldest transactions that were not seen yet. more reports that

@@ -28,7 +28,7 @@ var mostTrips = map[string]float64{
 
 // background has the statements of workers, which run beside the calls.
 var background = []string{
-	"ChangedTransactions", "OrganizationsInFlight", "InFlight", "PollLog", "GetLog", "ListWaitingLogEntries", "GetLogTile", "StageLogBlock", "FindLogEntries", "AdvanceLog", "SequenceLogEntry", "NoteSequencer",
+	"ChangedTransactions", "OrganizationsInFlight", "InFlight", "FewInFlight", "PollLog", "GetLog", "ListWaitingLogEntries", "GetLogTile", "StageLogBlock", "FindLogEntries", "AdvanceLog", "SequenceLogEntry", "NoteSequencer",
 	"StageTransaction", "BroadcastTransaction", "FinishTransaction", "InsertLogEntry", "FindLogEntry", "DueOrganizations", "LeaseTurn", "SetAllIssued", "IssuedTogether", "SetCertificates", "DueLanes", "InsertRequest", "GetOrganization",
 	"UseKey", "UseSiteKeys", "ExpiredJobs", "InsertWork", "InsertVersion", "EndpointsOf", "CountEnd", "DismissTimestamps", "HasUnqueued", "HasUnneeded", "MarkCounted", "COMMIT", "ROLLBACK", "SweepSessions",
 }

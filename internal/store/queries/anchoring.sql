@@ -14,6 +14,11 @@ WITH RECURSIVE o AS (
 )
 SELECT CAST(o.id AS TEXT) AS id FROM o WHERE o.id IS NOT NULL;
 
+-- name: FewInFlight :many
+SELECT * FROM transactions
+WHERE network = sqlc.arg(network) AND state = sqlc.arg(state) AND state IN ('confirmed', 'staged', 'broadcast')
+ORDER BY organization_id, id LIMIT sqlc.arg(lim);
+
 -- name: InFlight :many
 SELECT * FROM transactions
 WHERE network = sqlc.arg(network) AND state = sqlc.arg(state) AND state IN ('confirmed', 'staged', 'broadcast')

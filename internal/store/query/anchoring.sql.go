@@ -57,6 +57,62 @@ func (q *Queries) FailTransaction(ctx context.Context, arg FailTransactionParams
 	return result.RowsAffected(), nil
 }
 
+const fewInFlight = `-- name: FewInFlight :many
+SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse, test, api_key_id, counted FROM transactions
+WHERE network = $1 AND state = $2 AND state IN ('confirmed', 'staged', 'broadcast')
+ORDER BY organization_id, id LIMIT $3
+`
+
+type FewInFlightParams struct {
+	Network string
+	State   state.Transaction
+	Lim     int32
+}
+
+func (q *Queries) FewInFlight(ctx context.Context, arg FewInFlightParams) ([]Transaction, error) {
+	rows, err := q.db.Query(ctx, fewInFlight, arg.Network, arg.State, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Transaction
+	for rows.Next() {
+		var i Transaction
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrganizationID,
+			&i.Network,
+			&i.Kind,
+			&i.State,
+			&i.WorkID,
+			&i.AtsID,
+			&i.Version,
+			&i.Commitment,
+			&i.TotalCredits,
+			&i.Staged,
+			&i.TxHash,
+			&i.BlockNumber,
+			&i.BlockHash,
+			&i.Steps,
+			&i.Failure,
+			&i.RequestID,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Rehearse,
+			&i.Test,
+			&i.ApiKeyID,
+			&i.Counted,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const finishTransaction = `-- name: FinishTransaction :execrows
 UPDATE transactions SET state = 'final', ats_id = $1, version = $2, block_number = $3,
   block_hash = $4, steps = $5, updated_at = $6
