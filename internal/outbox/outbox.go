@@ -103,6 +103,9 @@ func (q *Queue) Take(ctx context.Context) (Delivery, error) {
 			mine, err = tx.LeaseDelivery(ctx, query.LeaseDeliveryParams{Kind: string(q.Kind), Subject: d.Subject, Seen: d.seen, Until: d.lease})
 			return err
 		}); err != nil {
+			if ctx.Err() != nil && d.lease != 0 { // the server stops, and the lease may be committed
+				err = errors.Join(err, q.Return(context.WithoutCancel(ctx), d))
+			}
 			return Delivery{}, err
 		}
 		if mine > 0 { // 0: another worker was first
