@@ -255,7 +255,7 @@ func nginx(t *testing.T, dir, text string) *exec.Cmd {
 	return exec.Command(path, "-c", file)
 }
 
-// freeAddress is an address that nobody listens on.
+// freeAddress is an address that is free.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
