@@ -357,6 +357,7 @@ func (j *journey) reloads(page, file, job string) {
 	}
 	j.SetFile(browser.Hook("file"), noise(t, "Another.wav", 100_000))
 	j.Wait(browser.Hook("file-name") + ".textContent === 'Another.wav'")
+	j.Wait("e2e.text('another').includes('large.wav')")
 	if j.eval("String(!!"+browser.Hook("go-on")+")") != "false" {
 		t.Error("another file is offered to continue")
 	}

@@ -36,6 +36,7 @@ export interface Pending {
 /** A large upload that a page may continue after a reload. The file has to be chosen again; never a token. */
 export interface Begun {
   readonly jobId: string;
+  readonly name: string;
   readonly size: number;
   /** The time of the file's last change. */
   readonly modified: number;
@@ -171,10 +172,18 @@ export class Flow {
   /** After a reload: is this the file whose upload had begun? */
   async #recognise(file: File): Promise<void> {
     const begun = this.#hooks.begun();
-    if (begun?.size !== file.size || begun.modified !== file.lastModified) return;
+    if (!begun) return;
+    const other = () => this.dispatch({ type: 'another', file, name: begun.name });
+    if (begun.size !== file.size || begun.modified !== file.lastModified) {
+      other();
+      return;
+    }
     try {
       const large = await this.#hooks.fetchPart('large', this.#hooks.target().atsUrl);
-      if ((await large.print(file)) === begun.file && this.state.screen === 'FORM') this.dispatch({ type: 'partly', file });
+      const same = (await large.print(file)) === begun.file;
+      if (this.state.screen !== 'FORM') return;
+      if (same) this.dispatch({ type: 'partly', file });
+      else other();
     } catch {
       // The upload begins again.
     }
@@ -382,7 +391,8 @@ export class Flow {
       for (let again = false; ; again = true) {
         if (file) await (this.#slot ? this.#upload(file, this.#slot, signal) : this.#read(file, signal));
         try {
-          await this.#price(signal); return;
+          await this.#price(signal);
+          return;
         } catch (e) {
           if (again || !(await this.#otherKept(e, signal))) throw e;
           this.dispatch({ type: 'sending' });
@@ -528,7 +538,7 @@ export class Flow {
     const { mode, work } = this.state;
     const [print, form] = await Promise.all([large.print(file), large.textPrint(JSON.stringify([mode, work?.atsId, body]))]);
     signal.throwIfAborted();
-    return { size: file.size, modified: file.lastModified, file: print, form };
+    return { name: file.name, size: file.size, modified: file.lastModified, file: print, form };
   }
 
   async #sendParts(file: File, slot: Slot, signal: AbortSignal): Promise<void> {

@@ -263,7 +263,7 @@ test('10: a store that kept other bytes than were sent receives the file again, 
 test('without its hash a file is registered as the store has it', async () => {
   const w = new Parts();
   const usual = w.fetchPart;
-  w.fetchPart = ((part, url) => (part === 'hash' ? Promise.reject(new Error('not there')) : usual(part, url)));
+  w.fetchPart = (part, url) => (part === 'hash' ? Promise.reject(new Error('not there')) : usual(part, url));
   await w.sends();
   assert.equal(w.bodies.at(-1)?.['media_sha256'], undefined);
 });

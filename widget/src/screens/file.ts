@@ -46,7 +46,7 @@ export function recording(v: SongView) {
         ${s.file ? html`<b class="small">${t('another')}</b>` : nothing}
       </label>
       ${complaint(v, 'file')}
-      ${s.lost && !s.file ? html`<p class="note" id="lost-hint" data-ats="lost">${lostText(t('chooseAgain', { name: '{name}' }), named(s.lost))}</p>` : nothing}
+      ${s.lost && !s.file ? html`<p class="note" id="lost-hint" data-ats="lost">${withName(t('chooseAgain', { name: '{name}' }), named(s.lost))}</p>` : nothing}
       ${
         update && s.file
           ? html`<button type="button" class="plain" data-ats="keep-file" @click=${v.act.keepFile}>${t('keepFile')}</button>`
@@ -60,7 +60,7 @@ export function recording(v: SongView) {
 }
 
 /** The name may have another text direction than the sentence. */
-function lostText(text: string, name: string) {
+export function withName(text: string, name: string) {
   const [before, after] = text.split('{name}');
   return html`${before}<bdi>${name}</bdi>${after}`;
 }
