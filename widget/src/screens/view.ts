@@ -29,7 +29,7 @@ export interface View {
   readonly filled: boolean;
   /** A text in which invisible characters are shown by their numbers. The first screen has this function once rest.ts is loaded. */
   readonly legible: (text: string) => string;
-  /** What to say about an upload that began before a reload, below the file. */
+  /** The note below the file about an upload that began before a reload. */
   readonly began: (v: View) => unknown;
   readonly act: {
     readonly file: (file: File | undefined) => void;
