@@ -20,7 +20,7 @@ import (
 const errorInside = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>InternalError</Code><Message>We encountered an internal error. Please try again.</Message></Error>"
 
 // TestS3CompletionFails has a store whose answer to a completion is 200 with an error in the
-// body: it has completed the upload or not, once or always. The caller is told what is so.
+// body. The store has completed the upload or not, once or always. The result is what is so.
 func TestS3CompletionFails(t *testing.T) {
 	t.Parallel()
 	srv := s3test.Start(t)

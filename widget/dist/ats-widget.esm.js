@@ -48,6 +48,7 @@ var d=globalThis.document??{createTreeWalker:()=>({})},h=globalThis.HTMLElement?
       </label>
       ${S(t,"file")}
       ${e.lost&&!e.file?m`<p class="note" id="lost-hint" data-ats="lost">${Se(i("chooseAgain",{name:"{name}"}),p(e.lost))}</p>`:l}
+      ${t.began?.(t)}
       ${s&&e.file?m`<button type="button" class="plain" data-ats="keep-file" @click=${t.act.keepFile}>${i("keepFile")}</button>`:l}
       <p class="small" id="file-hint">
         ${n}<br />${o.maxBytes?i("max",{max:r.size(o.maxBytes,!0)}):" "}

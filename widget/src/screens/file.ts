@@ -1,6 +1,6 @@
 /** Chooses the recording: by dialog, by keyboard, or by drag and drop. */
 import { html, nothing } from 'lit/html.js';
-import { complaint, invalid, wave, type SongView } from './view.js';
+import { complaint, invalid, wave, type SongView, type View } from './view.js';
 
 // Only a hint for the file dialog: the server checks the bytes.
 const accept = 'audio/*,.wav,.w64,.aif,.aiff,.flac,.mp3,.m4a,.mp4,.mov,.3gp,.aac,.caf,.ogg,.oga,.opus,.webm,.mka,.dsf,.dff,.mp2,.wma,.amr';
@@ -47,6 +47,7 @@ export function recording(v: SongView) {
       </label>
       ${complaint(v, 'file')}
       ${s.lost && !s.file ? html`<p class="note" id="lost-hint" data-ats="lost">${withName(t('chooseAgain', { name: '{name}' }), named(s.lost))}</p>` : nothing}
+      ${v.began?.(v as View)}
       ${
         update && s.file
           ? html`<button type="button" class="plain" data-ats="keep-file" @click=${v.act.keepFile}>${t('keepFile')}</button>`

@@ -11,10 +11,10 @@ import { complaint, describedBy, heading, invalid, submits, type View } from './
 export const form = (v: View) => {
   const { step, mode } = v.state;
   if (step === 'creators') return creators(v);
-  const page = mode === 'register' ? song(v) : (v.works?.() ?? fetching(v));
-  if (v.state.another) return [page, another(v)];
-  return v.state.partly ? [page, partly(v)] : page;
+  return mode === 'register' ? song(v) : (v.works?.() ?? fetching(v));
 };
+
+export const began = (v: View) => (v.state.another ? another(v) : v.state.partly ? partly(v) : nothing);
 
 /** After a reload, the same file was chosen again. */
 function partly(v: View) {
