@@ -166,11 +166,15 @@ type source struct {
 // readSome reads the sources of several certificates together, by the ids of their transactions,
 // and sets their dates of issue. A source without a proof is proved alone.
 func (s *Service) readSome(ctx context.Context, some []outbox.Delivery) (map[string]source, error) {
-	joined := ""
+	joined, organizations := "", []string{}
 	for _, d := range some {
 		joined += d.Subject
+		if !slices.Contains(organizations, d.Organization) {
+			organizations = append(organizations, d.Organization)
+		}
 	}
 	var rows []query.IssuedTogetherRow
+	found := make([]query.Organization, len(organizations))
 	err := s.DB.One(ctx, func(tx *store.Tx) error {
 		return tx.Together(
 			func(tx *store.Tx) error {
@@ -181,6 +185,12 @@ func (s *Service) readSome(ctx context.Context, some []outbox.Delivery) (map[str
 				rows, err = tx.IssuedTogether(ctx, query.IssuedTogetherParams{Joined: joined, Count: int64(len(some))})
 				return err
 			},
+			func(tx *store.Tx) error {
+				return tx.Each(len(organizations), func(tx *store.Tx, i int) (err error) {
+					found[i], err = tx.GetOrganization(ctx, organizations[i])
+					return err
+				})
+			},
 		)
 	})
 	if err != nil {
@@ -188,15 +198,13 @@ func (s *Service) readSome(ctx context.Context, some []outbox.Delivery) (map[str
 	}
 	s.Reached("certificate.dated")
 	all, issuers, hashes := map[string]source{}, map[string]issuer{}, map[string][][32]byte{}
-	for _, row := range rows {
-		of, ok := issuers[row.Work.OrganizationID]
-		if !ok {
-			if of, err = s.issuer(ctx, row.Work.OrganizationID); err != nil {
-				return nil, err
-			}
-			issuers[row.Work.OrganizationID] = of
+	for _, organization := range found {
+		if issuers[organization.ID], err = s.issuer(ctx, organization); err != nil {
+			return nil, err
 		}
-		all[row.Version.TransactionID] = source{work: row.Work, version: row.Version, token: row.Token, issuer: of}
+	}
+	for _, row := range rows {
+		all[row.Version.TransactionID] = source{work: row.Work, version: row.Version, token: row.Token, issuer: issuers[row.Work.OrganizationID]}
 		hashes[row.Work.Network] = append(hashes[row.Work.Network], [32]byte(row.Version.TxHash))
 	}
 	for name, of := range hashes {

@@ -42,7 +42,11 @@ func (s *Service) issue(ctx context.Context, e evidence.Evidence, w query.Work, 
 		}
 		s.Reached("certificate.dated")
 	}
-	of, err := s.issuer(ctx, w.OrganizationID)
+	org, err := s.DB.Read().GetOrganization(ctx, w.OrganizationID)
+	if err != nil {
+		return Issue{}, err
+	}
+	of, err := s.issuer(ctx, org)
 	return of.issue(e, v), err
 }
 
@@ -52,11 +56,8 @@ type issuer struct {
 	logo          []byte
 }
 
-func (s *Service) issuer(ctx context.Context, organization string) (issuer, error) {
-	org, err := s.DB.Read().GetOrganization(ctx, organization)
-	if err != nil {
-		return issuer{}, err
-	}
+// issuer reads the logo of an organization that has one.
+func (s *Service) issuer(ctx context.Context, org query.Organization) (issuer, error) {
 	out := issuer{name: cmp.Or(org.IssuerName, org.Name), imprint: org.Imprint}
 	if org.LogoHash != nil {
 		row, err := s.DB.Read().GetLogo(ctx, org.ID)

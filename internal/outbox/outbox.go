@@ -14,6 +14,7 @@ package outbox
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -182,6 +183,9 @@ func (q *Queue) lease(ctx context.Context, leases []query.LeaseTurnParams) (take
 			return err
 		})
 	})
+	if err != nil && ctx.Err() != nil { // the server stops, and the leases may be committed
+		err = errors.Join(err, q.Return(context.WithoutCancel(ctx), slices.Concat(taken...)...))
+	}
 	return taken, err
 }
 

@@ -16,6 +16,7 @@ import (
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
+	"timbre.example/internal/outbox"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/turns"
@@ -221,6 +222,45 @@ func TestRunMakesCertificates(t *testing.T) {
 		s.wantFinal()
 		s.wantCertificate("Last Ferry")
 	})
+}
+
+// A worker that is stopped at any point of a lease gives back what it had leased: another worker
+// continues at once, without the time of a lease.
+func TestStoppedWorkerGivesBack(t *testing.T) {
+	for _, at := range []string{"timestamp.begun", "timestamp.answered", "timestamp.committed", "certificate.begun", "certificate.stored"} {
+		t.Run(at, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, w *world) {
+				a := w.stamps(t)
+				s := w.finality(t)
+				ctx, stop := context.WithCancel(t.Context())
+				defer stop()
+				w.reg.reached = func(point string) {
+					if point == at {
+						stop()
+					}
+				}
+				err := w.reg.Issuing.StampDue(ctx)
+				if err == nil {
+					err = w.reg.Issuing.CertifyDue(ctx)
+				}
+				if !errors.Is(err, context.Canceled) {
+					t.Fatalf("it was not stopped: %v", err)
+				}
+				w.reg = w.another(w.db) // no time passes
+				w.mustStamp(t)
+				if err := w.reg.Issuing.CertifyDue(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if key, _ := s.certificateOf(1); key == "" {
+					t.Error("the certificate waits for a lease")
+				}
+				s.wantStamped(t, a, true)
+				if left, err := outbox.Count(t.Context(), w.db, outbox.Certificate); err != nil || left.Waiting != 0 {
+					t.Errorf("%+v, %v", left, err)
+				}
+			})
+		})
+	}
 }
 
 // No certificate waits for a failed transaction.

@@ -194,6 +194,24 @@ func TestReadersCannotWrite(t *testing.T) {
 	}
 }
 
+// The URL of a Postgres sets the number of connections; without a number it is that of this package.
+func TestConnectionsOfTheURL(t *testing.T) {
+	t.Parallel()
+	url := storetest.PostgresURL(t)
+	for parameter, want := range map[string]int32{"": store.MaxConns, "&pool_max_conns=3": 3} {
+		db, err := store.Open(t.Context(), url+parameter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := db.Conns(); got != want {
+			t.Errorf("%q: %d connections, want %d", parameter, got, want)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A server that disappears silently counts as not answering. Every statement then returns
 // an error within StatementTimeout, and later statements work when the server is back.
 func TestASilentDatabase(t *testing.T) {

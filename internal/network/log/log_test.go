@@ -756,6 +756,42 @@ func TestPaths(t *testing.T) {
 	}
 }
 
+// A full block is followed at once: more entries than a block may have do not wait for BlockTime.
+func TestFullBlocksAreNotPaced(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := config()
+		c.BlockTime, c.MaxBlock = time.Hour, 3
+		l, err := log.Open(t.Context(), db, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var calls []network.Call
+		for i := range 10 {
+			calls = append(calls, call(i))
+		}
+		staged := stage(t, l, calls...)
+		broadcast(t, l, staged...)
+		ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+		defer stop()
+		var running sync.WaitGroup
+		defer running.Wait()
+		defer stop()
+		running.Go(func() { l.Run(ctx) })
+		for {
+			head := l.Head()
+			found := find(t, l, staged...)
+			if len(found) == len(staged) {
+				break
+			}
+			select {
+			case <-head:
+			case <-ctx.Done():
+				t.Fatalf("%d of %d entries are in the log", len(found), len(staged))
+			}
+		}
+	})
+}
+
 // Two processes, each with its own connections, sequence one database while senders
 // broadcast, some of them twice. The log has no forks, no gaps and no duplicates.
 func TestTwoSequencers(t *testing.T) {

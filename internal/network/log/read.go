@@ -228,19 +228,26 @@ func (l *Log) ProveAll(ctx context.Context, hashes [][32]byte) (map[[32]byte]net
 	if err != nil {
 		return nil, l.fail("prove", err)
 	}
-	all, blocks, tiles := map[[32]byte]network.Proof{}, map[int64]network.Block{}, newTree(l.loader(ctx, l.db.Read()))
+	var final []network.Entry
+	var numbers []int64
 	for _, row := range rows {
-		e := l.entry(query.GetLogEntryRow(row))
-		if e.Index < 0 {
-			continue
+		if e := l.entry(query.GetLogEntryRow(row)); e.Index >= 0 {
+			final, numbers = append(final, e), append(numbers, e.BlockNumber)
 		}
-		b, ok := blocks[e.BlockNumber]
-		if !ok {
-			if b, err = l.Block(ctx, e.BlockNumber); err != nil {
-				return nil, err
-			}
-			blocks[e.BlockNumber] = b
-		}
+	}
+	slices.Sort(numbers)
+	numbers = slices.Compact(numbers)
+	blocks, tiles := map[int64]network.Block{}, newTree(l.loader(ctx, l.db.Read()))
+	if err := l.db.Each(ctx, len(numbers), func(q *query.Queries, i int) error {
+		row, err := q.GetLogBlock(ctx, query.GetLogBlockParams{Network: string(l.config.Network), Number: numbers[i]})
+		blocks[numbers[i]] = block(row)
+		return err
+	}); err != nil {
+		return nil, l.fail("prove: blocks", err)
+	}
+	all := map[[32]byte]network.Proof{}
+	for _, e := range final {
+		b := blocks[e.BlockNumber]
 		p, err := tlog.ProveRecord(b.Size, e.Index, tiles)
 		if err != nil {
 			return nil, l.fail(fmt.Sprintf("prove entry %d in the first %d", e.Index, b.Size), err)

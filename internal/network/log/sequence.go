@@ -28,7 +28,7 @@ var errOvertaken = errors.New("another sequencer was faster")
 const reminder = time.Minute
 
 // Run makes blocks until ctx ends: as soon as an entry waits, but at least BlockTime
-// after the block before. Any number of processes can run it on one database. The first
+// after the block before. A full block is followed at once. Any number of processes can run it on one database. The first
 // error in a row is logged, and Run tries again.
 func (l *Log) Run(ctx context.Context) {
 	tick := time.NewTicker(l.config.BlockTime)
@@ -46,7 +46,7 @@ func (l *Log) Run(ctx context.Context) {
 		case <-tick.C:
 		}
 		for {
-			made, err := l.Sequence(ctx)
+			made, full, err := l.sequence(ctx)
 			switch {
 			case errors.Is(err, network.ErrStopped): // a stop was logged when it began
 			case err == nil && failures > 0:
@@ -60,6 +60,9 @@ func (l *Log) Run(ctx context.Context) {
 			}
 			if !made {
 				break
+			}
+			if full { // more entries probably wait
+				continue
 			}
 			tick.Reset(l.config.BlockTime)
 			select {
@@ -78,6 +81,12 @@ func (l *Log) Run(ctx context.Context) {
 // A block shows other processes that a sequencer is active. Without waiting entries, the
 // first sequencer writes such a sign when the last one is a third of Silence old.
 func (l *Log) Sequence(ctx context.Context) (_ bool, err error) {
+	made, _, err := l.sequence(ctx)
+	return made, err
+}
+
+// sequence is Sequence. full says that it decided as many entries as a block may have.
+func (l *Log) sequence(ctx context.Context) (made, full bool, err error) {
 	defer func() {
 		if err == nil {
 			l.alive.Store(store.Micros(l.db.Now()))
@@ -85,36 +94,37 @@ func (l *Log) Sequence(ctx context.Context) (_ bool, err error) {
 	}()
 	at, err := l.db.Read().PollLog(ctx, string(l.config.Network))
 	if err != nil {
-		return false, fmt.Errorf("log %s: sequence: %w", l.config.Network, err)
+		return false, false, fmt.Errorf("log %s: sequence: %w", l.config.Network, err)
 	}
 	l.notice(position{at.Size, at.Refused})
 	if at.Waiting == 0 && l.guarded.Load() && l.clock.look() == nil {
 		if l.db.Now().Sub(store.Time(at.SequencerAt)).Abs() < l.config.Silence/3 {
-			return false, nil
+			return false, false, nil
 		}
-		return false, l.note(ctx)
+		return false, false, l.note(ctx)
 	}
 	row, waiting, err := l.guard(ctx)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	if at.Waiting == 0 {
-		return false, l.note(ctx)
+		return false, false, l.note(ctx)
 	}
 	begun := time.Now()
 	reached, err := l.block(ctx, row, waiting)
 	if errors.Is(err, errOvertaken) || errors.Is(err, errTile) && l.moved(ctx, row) {
-		return false, nil
+		return false, false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("log %s: sequence: %w", l.config.Network, err)
+		return false, false, fmt.Errorf("log %s: sequence: %w", l.config.Network, err)
 	}
-	made := reached != position{at.Size, at.Refused}
+	decided := reached.size - at.Size + reached.refused - at.Refused
+	made = reached != position{at.Size, at.Refused}
 	if reached.size > at.Size {
 		l.config.Events.Block(ctx, string(l.config.Network), reached.size, reached.size-at.Size, time.Since(begun))
 	}
 	l.notice(reached)
-	return made, nil
+	return made, decided >= int64(l.config.MaxBlock), nil
 }
 
 // block makes one block of the waiting entries, in three steps:
