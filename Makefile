@@ -46,6 +46,11 @@ chaos: deps ## Register SONGS (default 10000) while everything fails at random (
 	$(GO) -C tools/s3 tool -n versitygw >/dev/null
 	TIMBRE_CHAOS_SONGS=$(or $(SONGS),10000) TIMBRE_CHAOS_SEED=$(SEED) $(GO) test -timeout 6h -v ./internal/e2e/chaos
 
+.PHONY: large
+large: deps ## Upload 300 MiB from two browsers to both stores, through everything that goes wrong on the way
+	$(GO) -C tools/s3 tool -n versitygw >/dev/null
+	TIMBRE_TEST_LARGE=314572800 $(GO) test -timeout 30m -v ./internal/e2e -run 'TestLargeFile|TestMemoryOfParts'
+
 # The race detector makes tests about ten times slower. These packages finish in ten minutes on two cores. For another
 # one: make race RACE=./internal/registry, which takes longer.
 RACE = $$($(GO) list ./... | grep -vE '/internal/(api|bench|certificate|e2e|media|registry)(/|$$)|/(verify|widget)(/|$$)|/cmd/timbre$$')

@@ -186,7 +186,7 @@ func TestPersonalColumnsAreErased(t *testing.T) {
 		}
 		personal += len(erased)
 		// The rows of a work, or those of the work's rows in another table.
-		deleted := regexp.MustCompile(`DELETE FROM ` + table + ` WHERE (work_id|\w+ IN \(SELECT (\w+)\.\w+ FROM \w+ \w+ WHERE \w+\.work_id) `).MatchString(queries)
+		deleted := regexp.MustCompile(`DELETE FROM ` + table + ` WHERE ((?:` + table + `\.)?work_id|\w+ IN \(SELECT (\w+)\.\w+ FROM \w+ \w+ WHERE \w+\.work_id) `).MatchString(queries)
 		update, _, _ := strings.Cut(cutAfter(queries, "UPDATE "+table+" SET "), ";")
 		want := "`" + strings.Join(erased, "`, `") + "`"
 		if deleted {

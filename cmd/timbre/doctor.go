@@ -213,10 +213,14 @@ func (c *doctorCmd) blobs(ctx context.Context, look func(check string, err error
 	if !ok {
 		s, err := c.openS3()
 		if err == nil {
+			defer s.Close()
 			err = s.Probe(ctx)
-			s.Close()
 		}
 		look("object store", err, "can write, copy, read and remove", "Check the bucket's name, the endpoint, the region and the keys. The keys must allow s3:PutObject, s3:GetObject and s3:DeleteObject on the objects, and s3:ListBucket on the bucket.")
+		if err == nil && c.UploadPartsFrom > 0 {
+			look("uploads in parts", s.ProbeParts(ctx), "can begin, send, list and abort",
+				"The keys must allow s3:PutObject, s3:ListMultipartUploadParts and s3:AbortMultipartUpload on the objects, and s3:ListBucketMultipartUploads on the bucket. Or turn uploads in parts off: --upload-parts-from 0.")
+		}
 		return
 	}
 	const remedy = "Make the directory writable for this user, and check that the disk is not full."

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,6 +19,7 @@ import (
 
 	"timbre.example/internal/blob"
 	"timbre.example/internal/blob/s3test"
+	"timbre.example/internal/e2e/faultproxy"
 )
 
 func TestParseS3(t *testing.T) {
@@ -87,7 +90,7 @@ func TestDoctorOnBucket(t *testing.T) {
 	var org struct{ ID string }
 	timbre(t, "org", "create", "Songs", "--json").ok(&org)
 
-	const store, pages = "object store", "uploads from pages"
+	const store, pages, parts = "object store", "uploads from pages", "uploads in parts"
 	found, _ := looked(t)
 	if !found[store].OK || found[pages].OK || !strings.Contains(found[pages].Found, "pages of https://www.songs.example may not upload") {
 		t.Errorf("no CORS: %+v %+v", found[store], found[pages])
@@ -103,8 +106,24 @@ func TestDoctorOnBucket(t *testing.T) {
 	timbre(t, "origins", "add", org.ID, "*.songs.example", "--json").ok(&struct{}{})
 	timbre(t, "origins", "add", org.ID, "localhost:*", "--json").ok(&struct{}{})
 	found, _ = looked(t)
-	if !found[store].OK || !found[pages].OK || !strings.Contains(found[pages].Found, srv.URL) {
-		t.Errorf("all is well: %+v %+v", found[store], found[pages])
+	if !found[store].OK || !found[pages].OK || !found[parts].OK || !strings.Contains(found[pages].Found, srv.URL) {
+		t.Errorf("all is well: %+v %+v %+v", found[store], found[pages], found[parts])
+	}
+	refusing := faultproxy.NewHTTP(t, srv.URL)
+	refusing.OnRequest(func(w http.ResponseWriter, r *http.Request) bool {
+		refused := r.Method == http.MethodGet && r.URL.Query().Has("uploadId")
+		if refused {
+			w.WriteHeader(http.StatusForbidden)
+			io.WriteString(w, "<Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>")
+		}
+		return refused
+	})
+	found, _ = looked(t, "--blob-url", "s3://"+bucket+"?endpoint="+url.QueryEscape(refusing.URL))
+	if !found[store].OK || found[parts].OK || !strings.Contains(found[parts].Found, "s3:ListMultipartUploadParts") || !strings.Contains(found[parts].Remedy, "--upload-parts-from 0") {
+		t.Errorf("without a permission for parts: %+v %+v", found[store], found[parts])
+	}
+	if found, _ = looked(t, "--upload-parts-from", "0"); found[parts].Found != "" {
+		t.Errorf("parts are off: %+v", found[parts])
 	}
 	// Allowing some of the origins is not enough.
 	srv.Allow(bucket, "https://*.songs.example")
@@ -225,11 +244,26 @@ func TestOperatingDocument(t *testing.T) {
 			t.Errorf("%s is not needed", action)
 		}
 	}
+	// Without the permission for a step of an upload in parts, doctor names it.
+	for _, action := range []string{"s3:ListMultipartUploadParts", "s3:ListBucketMultipartUploads", "s3:AbortMultipartUpload"} {
+		other := "s3:GetObjectTagging"
+		if strings.HasPrefix(action, "s3:ListBucket") {
+			other = "s3:GetBucketVersioning"
+		}
+		if err := admin.SetBucketPolicy(t.Context(), bucket, strings.Replace(policy, `"`+action+`"`, `"`+other+`"`, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.ProbeParts(t.Context()); err == nil || !strings.Contains(err.Error(), action) {
+			t.Errorf("without %s: %v", action, err)
+		}
+	}
 	if err := admin.SetBucketPolicy(t.Context(), bucket, policy); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Probe(t.Context()); err != nil {
-		t.Errorf("with the policy: %v", err)
+	for what, err := range map[string]error{"files": s.Probe(t.Context()), "parts": s.ProbeParts(t.Context())} {
+		if err != nil {
+			t.Errorf("%s, with the policy: %v", what, err)
+		}
 	}
 
 	dir := t.TempDir()

@@ -565,6 +565,8 @@ func TestStartFailuresAreJSON(t *testing.T) {
 		"a configuration": {"--log-format=json", "--network-silence", "1s"},
 		"an address":      {"--log-format=json", "--listen", "192.0.2.1:1", "--database-url", "sqlite:" + filepath.Join(dir, "x.db")},
 		"a database":      {"--log-format=json", "--listen", "127.0.0.1:0", "--database-url", "sqlite:" + dir},
+		"a Postgres":      {"--log-format=json", "--listen", "127.0.0.1:0", "--database-url", "postgres://nobody@127.0.0.1:1/none"},
+		"a secret":        {"--log-format=json", "--listen", "127.0.0.1:0", "--database-url", "sqlite:" + filepath.Join(dir, "y.db"), "--blob-url", "file:" + filepath.Join(dir, "b"), "--secret-file", dir},
 	} {
 		s := timbre(t, append([]string{"serve"}, args...)...)
 		if s.code == exitDone || s.out != "" {

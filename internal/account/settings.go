@@ -14,6 +14,7 @@ import (
 	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/operation"
+	"timbre.example/internal/quota"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -119,6 +120,11 @@ func put(ctx context.Context, tx *store.Tx, by audit.Actor, before Organization,
 		IssuerName: o.IssuerName, Imprint: o.Imprint, LogoHash: logo, ID: o.ID,
 	}); err != nil {
 		return err
+	}
+	if o.Quota != before.Quota {
+		if err := quota.Forget(ctx, tx, o.ID); err != nil {
+			return err
+		}
 	}
 	o.Revision = before.Revision + 1
 	return audit.Record(ctx, tx, audit.Entry{Organization: o.ID, Actor: by, Action: changed, Subject: o.ID, Changes: append(changes, revisions(before.Revision, o.Revision))})

@@ -231,10 +231,32 @@ func TestLimitsOfKeysAndOrigins(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		ctx := t.Context()
 		o := newOrganization(t, db)
-		for i := range account.MaxOrigins {
+		// atOnce makes four changes at the edge of a limit, and returns how many were made.
+		atOnce := func(change func(i int) error) (made int) {
+			t.Helper()
+			results := make(chan error, 4)
+			for i := range cap(results) {
+				go func() { results <- change(i) }()
+			}
+			for range cap(results) {
+				if err := <-results; err == nil {
+					made++
+				} else if !errors.Is(err, fault.CodeCommonValidationFailed) {
+					t.Error(err)
+				}
+			}
+			return made
+		}
+		for i := range account.MaxOrigins - 1 {
 			if _, err := account.AddOrigin(ctx, db, audit.CommandLine(), o.ID, fmt.Sprintf("s%d.example", i)); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if n := atOnce(func(i int) error {
+			_, err := account.AddOrigin(ctx, db, audit.CommandLine(), o.ID, fmt.Sprintf("last%d.example", i))
+			return err
+		}); n != 1 {
+			t.Errorf("%d origins were added in the last place", n)
 		}
 		if _, err := account.AddOrigin(ctx, db, audit.CommandLine(), o.ID, "one-more.example"); !errors.Is(err, fault.CodeCommonValidationFailed) {
 			t.Error(err)
@@ -246,11 +268,17 @@ func TestLimitsOfKeysAndOrigins(t *testing.T) {
 			t.Errorf("%d, %v", len(list), err)
 		}
 		var last account.KeyPair
-		for range account.MaxKeyPairs {
+		for range account.MaxKeyPairs - 1 {
 			var err error
 			if last, err = account.CreateKeys(ctx, db, audit.CommandLine(), o.ID, "", true); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if n := atOnce(func(int) error {
+			_, err := account.CreateKeys(ctx, db, audit.CommandLine(), o.ID, "", true)
+			return err
+		}); n != 1 {
+			t.Errorf("%d key pairs were made in the last place", n)
 		}
 		if _, err := account.CreateKeys(ctx, db, audit.CommandLine(), o.ID, "", true); !errors.Is(err, fault.CodeCommonValidationFailed) {
 			t.Error(err)

@@ -46,15 +46,6 @@ func (s *Service) parts(ctx context.Context, run transact, rows []query.Transact
 	return errors.Join(errs...)
 }
 
-// changed wakes the followers of transactions.
-func (s *Service) changed(rows []query.Transaction) {
-	ids := make([]string, len(rows))
-	for i, row := range rows {
-		ids[i] = row.ID
-	}
-	s.Changed(ids...)
-}
-
 // together runs f for the rows from up to before to in one transaction. If the transaction fails while the database is available, each row is tried
 // alone. So one stuck row does not hold up the others.
 func (s *Service) together(ctx context.Context, run transact, rows []query.Transaction, from, to int, f change) error {

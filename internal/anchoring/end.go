@@ -13,8 +13,10 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/outbox"
+	"timbre.example/internal/quota"
 	"timbre.example/internal/record"
 	"timbre.example/internal/search"
+	"timbre.example/internal/state"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/tally"
@@ -39,13 +41,14 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transactio
 	if err != nil {
 		return nil, err
 	}
+	set := query.FinishTransactionParams{
+		AtsID: receipt.AtsID, Version: receipt.Version, BlockNumber: receipt.BlockNumber, BlockHash: receipt.BlockHash[:],
+		Steps: record.AppendSteps(before, tx.Now, record.StepCompleted), Now: store.Micros(tx.Now), ID: row.ID,
+	}
 	var changed int64
 	var job query.Job
 	if err := tx.Together(func(tx *store.Tx) (err error) {
-		changed, err = tx.FinishTransaction(ctx, query.FinishTransactionParams{
-			AtsID: receipt.AtsID, Version: receipt.Version, BlockNumber: receipt.BlockNumber, BlockHash: receipt.BlockHash[:],
-			Steps: record.AppendSteps(before, tx.Now, record.StepCompleted), Now: store.Micros(tx.Now), ID: row.ID,
-		})
+		changed, err = tx.FinishTransaction(ctx, set)
 		return err
 	}, func(tx *store.Tx) (err error) {
 		job, err = tx.GetJob(ctx, row.ID)
@@ -62,7 +65,7 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transactio
 	}
 	if err := tx.InsertVersion(ctx, query.InsertVersionParams{
 		TransactionID: row.ID, Version: receipt.Version, TxHash: row.TxHash, BlockNumber: receipt.BlockNumber, BlockHash: receipt.BlockHash[:], Now: store.Micros(receipt.At),
-		TimestampUntil: until,
+		TimestampUntil: until, Words: search.Rule,
 	}); err != nil {
 		return nil, err
 	}
@@ -99,7 +102,11 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transactio
 		return nil, err
 	}
 	took := tx.Now.Sub(store.Time(row.CreatedAt))
+	final := query.TransactionForViewRow{Transaction: row, ExternalUserRef: job.ExternalUserRef, RegisteredAt: store.Micros(receipt.At)}
+	t := &final.Transaction
+	t.State, t.AtsID, t.Version, t.BlockNumber, t.BlockHash, t.Steps, t.UpdatedAt = state.TransactionFinal, set.AtsID, set.Version, set.BlockNumber, set.BlockHash, set.Steps, set.Now
 	return func() {
+		s.Changed(final)
 		s.Events.Step(described(row), "final", begun, nil)
 		s.Events.Final(ctx, described(row), row.WorkID, receipt.Version, receipt.BlockNumber, took)
 	}, nil
@@ -133,10 +140,14 @@ func (s *Service) fail(ctx context.Context, tx *store.Tx, row query.Transaction,
 	if err != nil {
 		return nil, err
 	}
-	changed, err := tx.FailTransaction(ctx, query.FailTransactionParams{
+	set := query.FailTransactionParams{
 		Failure: record.Encode(record.RefusalOf(fault.TransactionFailed(reason))), Steps: record.AppendSteps(before, tx.Now, record.StepFailed), Now: store.Micros(tx.Now), ID: row.ID, Seen: row.State,
-	})
+	}
+	changed, err := tx.FailTransaction(ctx, set)
 	if err != nil || changed == 0 { // 0: another instance took it further
+		return nil, err
+	}
+	if err := quota.Return(ctx, tx, row.OrganizationID, row.Test, store.Time(row.CreatedAt)); err != nil {
 		return nil, err
 	}
 	job, err := tx.GetJob(ctx, row.ID)
@@ -158,8 +169,11 @@ func (s *Service) fail(ctx context.Context, tx *store.Tx, row query.Transaction,
 	}); err != nil {
 		return nil, err
 	}
+	failed := query.TransactionForViewRow{Transaction: row}
+	t := &failed.Transaction
+	t.State, t.Failure, t.Steps, t.UpdatedAt = state.TransactionFailed, set.Failure, set.Steps, set.Now
 	return func() {
-		s.changed([]query.Transaction{row})
+		s.Changed(failed)
 		s.Finished()
 		s.Events.Step(described(row), "refused", store.Time(row.UpdatedAt), errors.New(reason))
 		s.Events.Failed(ctx, described(row), string(fault.CodeTransactionFailed), reason)

@@ -19,6 +19,7 @@ import (
 	"timbre.example/internal/events"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
 	"timbre.example/internal/work"
 )
 
@@ -29,9 +30,9 @@ type Config struct {
 	Codes    accesscode.Secret
 	// StampWithin is how long a new version waits for a time stamp; 0: no time stamps.
 	StampWithin time.Duration
-	// Changed is called when followers have something to read: after the broadcast and at
-	// the end of transactions, but not after the stage, which the broadcast follows at once.
-	Changed func(ids ...string)
+	// Changed is called with what followers see of a transaction now: after its broadcast and
+	// at its end, but not after the stage, which the broadcast follows at once.
+	Changed func(query.TransactionForViewRow)
 	// ExplorerURL returns the public page of a final transaction.
 	ExplorerURL func(n network.Name, txHash string) string
 	// Finished is called when transactions have ended.

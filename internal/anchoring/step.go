@@ -121,12 +121,11 @@ func (s *Service) broadcast(ctx context.Context, n network.Network, rows []query
 			mine[i] = true
 			rows[i].State, rows[i].Steps, rows[i].UpdatedAt = state.TransactionBroadcast, set.Steps, set.Now
 			s.Events.Step(described(rows[i]), "broadcast", begun, nil)
+			s.Changed(query.TransactionForViewRow{Transaction: rows[i]})
 		}, nil
 	})
 	s.Reached("broadcast.committed")
-	sent = only(rows, mine)
-	s.changed(sent)
-	return sent, err
+	return only(rows, mine), err
 }
 
 // only returns the rows that are marked.
@@ -168,7 +167,6 @@ func (s *Service) finish(ctx context.Context, n network.Network, rows []query.Tr
 	err = s.each(ctx, final, func(tx *store.Tx, i int) (func(), error) {
 		return s.settle(ctx, tx, final[i], receipts[[32]byte(final[i].TxHash)])
 	})
-	s.changed(final)
 	s.Reached("final.committed")
 	s.Finished()
 	return err

@@ -95,7 +95,7 @@ func TestTooLargeInBucket(t *testing.T) {
 		t.Errorf("certificate: %q %v %v", pdf, err, res.Header)
 	}
 	for _, name := range srv.Objects(bucket) {
-		if !strings.HasPrefix(name, "uploads/") && !strings.HasPrefix(name, "assets/"+w.org+"/"+job) && !strings.HasPrefix(name, "certificates/"+work+"/1") {
+		if !strings.HasPrefix(name, "uploads/") && !strings.HasPrefix(name, "assets/"+w.org+"/"+job) && !strings.HasPrefix(name, "certificates/"+work+"-1") {
 			t.Errorf("in the bucket: %s", name)
 		}
 	}

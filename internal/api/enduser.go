@@ -44,7 +44,7 @@ type ownWorksOutput struct {
 			StartCursor     *string `json:"start_cursor" nullable:"true" doc:"null on an empty page"`
 			EndCursor       *string `json:"end_cursor" nullable:"true" doc:"The after of the next page; null on an empty page that is the last one"`
 		} `json:"page_info"`
-		TotalCount int64 `json:"total_count" doc:"On all pages. A search with an API key counts among the 10,000 works of each network that were changed last"`
+		TotalCount int64 `json:"total_count" doc:"On all pages. For an end-user, 1001 means: more than 1000. A search with an API key counts among the 10,000 works of each network that were changed last"`
 	}
 }
 

@@ -223,11 +223,11 @@ func TestCertificateOfAJob(t *testing.T) {
 		if a := lost.post(at+"confirm", map[string]string{"job_id": other}); a.code != fault.CodeVersionAlreadyInProgress {
 			t.Errorf("an update that came second: %s", a.body)
 		}
-		if url := u.certificate(work); !strings.Contains(url, "/2?") {
+		if url := u.certificate(work); !strings.Contains(url, "-2?") {
 			t.Errorf("of an update: %s", url)
 		}
 		w.ahead.Add(int64(session.DefaultLifetime))
-		if url := b.certificate(work); !strings.Contains(url, "/1?") {
+		if url := b.certificate(work); !strings.Contains(url, "-1?") {
 			t.Errorf("of the first job: %s", url)
 		}
 		for _, c := range []struct {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -209,6 +210,90 @@ func TestPartsEnd(t *testing.T) {
 		for u, err := range w.blobs.UnfinishedParts(t.Context(), "uploads") {
 			t.Errorf("left is %+v, %v", u, err)
 		}
+	})
+}
+
+// An upload in parts that no row names may have begun a moment ago: a kill came before its row.
+// An hour later it goes. The upload that the row names stays.
+func TestPartsWithoutARow(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, options{partBytes: 1000})
+		b := w.mint(nil)
+		song := wav("orphan", 5000)
+		job, _ := b.init("Orphan", nil)
+		orphan, err := w.blobs.BeginParts(t.Context(), "uploads/"+job)
+		w.must(err)
+		s := b.parts(job, map[string]any{"size_bytes": len(song), "numbers": []int{1, 2, 3, 4, 5, 6}})
+		b.sendParts(s, song)
+		unnamed, err := w.blobs.BeginParts(t.Context(), "uploads/01980000-0000-7000-8000-000000000000") // of no job
+		w.must(err)
+		swept := func() (left []string) {
+			t.Helper()
+			_, err := w.registry.Erasing.Sweep(t.Context())
+			w.must(err)
+			for u, err := range w.blobs.UnfinishedParts(t.Context(), "uploads") {
+				w.must(err)
+				left = append(left, u.ID)
+			}
+			return left
+		}
+		w.ahead.Add(int64(time.Hour - time.Minute))
+		if left := swept(); len(left) != 3 || !slices.Contains(left, orphan) {
+			t.Errorf("after 59 minutes: %q", left)
+		}
+		_, before, _ := w.registry.Erasing.Swept()
+		w.ahead.Add(int64(11 * time.Minute)) // the sweeper looks every ten minutes
+		if left := swept(); len(left) != 2 || slices.Contains(left, orphan) {
+			t.Errorf("after 70 minutes: %q", left)
+		}
+		if left, aborted, _ := w.registry.Erasing.Swept(); aborted != before+1 || left.Uploads != 2 || left.Bytes != int64(len(song)) {
+			t.Errorf("counted as %d aborted, left %+v", aborted-before, left)
+		}
+		if a := b.completeParts(job); a.code != "" {
+			t.Errorf("the upload that the row names: %s", a.body)
+		}
+		w.ahead.Add(int64(24 * time.Hour)) // longer than any upload could run
+		if left := swept(); len(left) > 0 {
+			t.Errorf("after a day %q is left, of which %q has no job", left, unnamed)
+		}
+	})
+}
+
+// A store may keep other bytes than were sent. A client that states the hash of its file is
+// refused before anything is registered; it removes the parts, and sends the file again.
+func TestPartsThatTheStoreChanged(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, options{partBytes: 1000})
+		w.work()
+		b := w.mint(nil)
+		song := wav("changed", 5000)
+		other := slices.Clone(song)
+		clear(other[3500:4000]) // the connection broke, and the store filled the part up
+		hash := fmt.Sprintf("0x%x", sha256.Sum256(song))
+		job, _ := b.init("Changed", nil)
+		for try, bytes := range [][]byte{other, song} {
+			b.sendParts(b.parts(job, map[string]any{"size_bytes": len(song), "numbers": []int{1, 2, 3, 4, 5, 6}}), bytes)
+			if a := b.completeParts(job); a.code != "" {
+				t.Fatalf("complete: %s", a.body)
+			}
+			a := b.post("/v1/works/prepare", map[string]string{"job_id": job, "media_sha256": hash})
+			if try == 1 {
+				if a.get("media_hash") != hash {
+					t.Errorf("sent again: %s", a.body)
+				}
+				break
+			}
+			if a.code != fault.CodeRegistrationUploadMissing || a.err.Details["reason"] != "other_file" {
+				t.Fatalf("other bytes: %s", a.body)
+			}
+			if a := b.post("/v1/works/confirm", map[string]string{"job_id": job}); a.code == "" {
+				t.Fatalf("other bytes are confirmed: %s", a.body)
+			}
+			if a := b.post("/v1/works/parts/abort", map[string]string{"job_id": job}); a.code != "" {
+				t.Fatalf("abort: %s", a.body)
+			}
+		}
+		w.done(b.post("/v1/works/confirm", map[string]string{"job_id": job}).get("transaction_id"))
 	})
 }
 

@@ -52,6 +52,7 @@ func (g *goal) String() string {
 type bench struct {
 	quick  bool
 	works  int    // of the large organization in the bench of the console
+	many   int    // works of the larger database in the bench of growth
 	root   string // of the repository
 	dir    string // scratch, on the disk that is measured
 	binary string // the real one

@@ -19,39 +19,62 @@ import (
 	"timbre.example/internal/store"
 )
 
-// consoleOn measures on one database.
-func (b *bench) consoleOn(ctx context.Context, e engine, few, many int) (err error) {
-	var sites []*site
+// sites starts two servers on one kind of database, with few and with many works, and several deliveries for each work. done
+// stops them. It returns none where the database is not available.
+func (b *bench) sites(ctx context.Context, what string, e engine, few, many, deliveries int) (all []*site, done func() error, err error) {
+	var stops []func() error
+	done = func() error {
+		var failed []error
+		for _, stop := range stops {
+			failed = append(failed, stop())
+		}
+		return errors.Join(failed...)
+	}
 	for _, works := range []int{few, many} {
 		url, err := e.url()
 		if err != nil {
-			b.skip("console pages, "+e.name, err.Error())
-			return nil
+			b.skip(what+", "+e.name, err.Error())
+			return nil, done, nil
 		}
 		dir, err := os.MkdirTemp(b.dir, "console-")
 		if err != nil {
-			return err
+			return nil, done, err
 		}
-		defer os.RemoveAll(dir)
+		stops = append(stops, func() error { return os.RemoveAll(dir) })
 		s, err := b.start(ctx, dir, time.Second, url)
 		if err != nil {
-			return err
+			return nil, done, err
 		}
 		if err := s.stop(); err != nil {
-			return err
+			return nil, done, err
 		}
-		f := &filled{works: works, postgres: url != ""}
+		f := &filled{works: works, deliveries: deliveries, postgres: url != ""}
 		if err := f.fill(ctx, s); err != nil {
-			return fmt.Errorf("fill: %w", err)
+			return nil, done, fmt.Errorf("fill: %w", err)
 		}
 		if s, err = b.start(ctx, dir, time.Second, url); err != nil {
-			return err
+			return nil, done, err
 		}
-		defer func() { err = errors.Join(err, s.stop()) }()
-		sites = append(sites, &site{server: s, filled: f, http: &http.Client{Timeout: time.Minute}})
+		stops = append([]func() error{s.stop}, stops...)
+		all = append(all, &site{server: s, filled: f, http: &http.Client{Timeout: time.Minute}})
 	}
-	large := sites[1]
-	pages, n := large.pages(), sized(b, 100, 3)
+	return all, done, nil
+}
+
+// consoleOn measures on one database.
+func (b *bench) consoleOn(ctx context.Context, e engine, few, many int) (err error) {
+	sites, done, err := b.sites(ctx, "console pages", e, few, many, 10)
+	defer func() { err = errors.Join(err, done()) }()
+	if err != nil || sites == nil {
+		return err
+	}
+	return b.pagesOf(ctx, e, sites, sized(b, 100, 3))
+}
+
+// pagesOf measures each page of the console, on both sites in turns.
+func (b *bench) pagesOf(ctx context.Context, e engine, sites []*site, n int) error {
+	small, large := sites[0], sites[1]
+	pages := large.pages()
 	for i, page := range pages {
 		var ours, floor []float64
 		for k := range n + 5 {
@@ -71,7 +94,7 @@ func (b *bench) consoleOn(ctx context.Context, e engine, few, many int) (err err
 		}
 		b.add(row{
 			What: fmt.Sprintf("console, %s: %s", page.name, e.name), Unit: "ms", Ours: quantile(ours, 0.99), Floor: quantile(floor, 0.99), Goal: ratioAtMost(1.5),
-			Note: fmt.Sprintf("p99; p50 %s and %s ms; %d works and %d deliveries, floor: %d and %d", number(median(ours)), number(median(floor)), many, 10*many, few, 10*few),
+			Note: fmt.Sprintf("p99; p50 %s and %s ms; %d works and %d deliveries, floor: %d and %d", number(median(ours)), number(median(floor)), large.works, large.deliveries*large.works, small.works, small.deliveries*small.works),
 		})
 	}
 	return nil
@@ -96,7 +119,7 @@ func (s *site) pages() []consolePage {
 		{"transactions, an id", "/transactions?q=" + s.id("t", s.works)}, {"a transaction", "/transactions/" + s.id("t", s.works)}, {"calls", "/transactions/calls"}, {"calls, one code", "/transactions/calls?code=common.validation_failed"},
 		{"credits", "/credits"}, {"credits, captures", "/credits?kind=capture"}, {"credits, one transaction", "/credits?transaction=" + s.id("t", s.works)}, {"holds", "/credits/holds"},
 		{"webhooks", "/webhooks"}, {"deliveries", "/webhooks/" + s.endpoint}, {"deliveries, failed", "/webhooks/" + s.endpoint + "?state=failed"},
-		{"deliveries, failed, one event", "/webhooks/" + s.endpoint + "?state=failed&event=work_registered"}, {"a delivery", "/webhooks/" + s.endpoint + "/deliveries/" + s.id("d", 10*s.works)},
+		{"deliveries, failed, one event", "/webhooks/" + s.endpoint + "?state=failed&event=work_registered"}, {"a delivery", "/webhooks/" + s.endpoint + "/deliveries/" + s.id("d", s.deliveries*s.works)},
 		{"API keys", "/api-keys"}, {"integration", "/integration"}, {"settings", "/settings"}, {"people", "/people"},
 		{"audit", "/audit"}, {"audit, one action", "/audit?action=origin.added"}, {"audit, one subject", "/audit?subject=origin-0"},
 	}
@@ -129,25 +152,32 @@ const titles = 16
 
 // filled is what the rows in a database have in common.
 type filled struct {
-	works    int
-	postgres bool
-	start    int64 // of the first work, in milliseconds
-	step     int64 // between two deliveries, in microseconds
-	endpoint string
-	token    string
+	works      int
+	deliveries int // of each work
+	postgres   bool
+	start      int64 // of the first work, in milliseconds
+	step       int64 // between two deliveries, in microseconds
+	endpoint   string
+	token      string
 }
 
-// id is the UUIDv7 of the i-th row of a kind, from 1. The ids of deliveries are ten for each work.
+// id is the UUIDv7 of the i-th row of a kind, from 1.
 func (f *filled) id(kind string, i int) string {
 	ms := f.start + int64(i)*f.span(kind)/1000
 	return fmt.Sprintf("%08x-%04x-7%03x-8000-%012x", ms>>16, ms&0xffff, kind[0], i)
+}
+
+// cursor is the place of the i-th work in a list of works.
+func (f *filled) cursor(i int) string {
+	at := (f.start + int64(i)*f.span("t")/1000) * 1000
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %s", at, f.id("w", i)))
 }
 
 func (f *filled) span(kind string) int64 {
 	if kind == "d" {
 		return f.step
 	}
-	return f.step * 10
+	return f.step * int64(f.deliveries)
 }
 
 // sqlID is id in SQL, of the row i.
@@ -186,7 +216,7 @@ func (f *filled) fill(ctx context.Context, s *server) (err error) {
 	db.SetMaxOpenConns(1)
 	now := time.Now()
 	const days = 4
-	f.start, f.step = now.AddDate(0, 0, -days).UnixMilli(), max(1, int64(days)*86_400_000_000/int64(10*f.works)-1)
+	f.start, f.step = now.AddDate(0, 0, -days).UnixMilli(), max(1, int64(days)*86_400_000_000/int64(f.deliveries*f.works)-1)
 	f.token = base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32))
 	var person string
 	if err := db.QueryRowContext(ctx, "SELECT person_id FROM memberships WHERE organization_id = $1 AND role = 'owner'", s.Org).Scan(&person); err != nil {
@@ -216,29 +246,35 @@ func (f *filled) fill(ctx context.Context, s *server) (err error) {
 	org := "'" + s.Org + "'"
 	modulo := func(m int) string { return fmt.Sprintf("(i - i / %d * %[1]d)", m) }
 	w, t, at := f.sqlID("w", "i"), f.sqlID("t", "i"), f.sqlMillis("t", "i")+" * 1000"
+	of := fmt.Sprintf("((i + %d) / %d)", f.deliveries-1, f.deliveries) // the work of a delivery
+	user := "CASE WHEN " + modulo(20) + " = 0 THEN 'big' ELSE 'user-' || CAST(i / 10 AS TEXT) END"
 	title := "'Harbour Tune' || CAST(" + modulo(titles) + " AS TEXT)"
 	failing := "CASE WHEN " + modulo(20) + " = 0 THEN 'failed' ELSE 'final' END"
 	all := []string{
 		"INSERT INTO works (id, organization_id, network, ats_id, owner, title, title_key, external_user_ref, latest_version, created_at, updated_at) " + numbers(f.works) +
-			fmt.Sprintf("SELECT %s, %s, 'testnet', %d + i, 'ats1', %s, lower(%[4]s), 'user-' || CAST(i / 10 AS TEXT), 1, %[5]s, %[5]s FROM n", w, org, firstNumber, title, at),
+			fmt.Sprintf("SELECT %s, %s, 'testnet', %d + i, 'ats1', %s, lower(%[4]s), %[6]s, 1, %[5]s, %[5]s FROM n", w, org, firstNumber, title, at, user),
 		"INSERT INTO versions (work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, organization_id, certificate_key, words) " + numbers(f.works) +
 			fmt.Sprintf(`SELECT %s, 1, %s, %s, %[3]s, '{}', %[4]s, '[{"full_name":"Ann Example","email":"ann@example.com","roles":["author"]}]', 'song.wav', 'assets/x', '{}', %[3]s, 1, %[4]s, %s, %s, 'certificates/x', %d FROM n`,
 				w, t, bytesOf("CAST(i AS TEXT)"), blob, at, org, search.Rule),
 		"INSERT INTO jobs (id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, title, title_key, creators, filename, max_bytes, deadline, created_at, updated_at) " + numbers(f.works) +
-			fmt.Sprintf("SELECT %[1]s, %[2]s, %[1]s, 'register', 'testnet', 'user-' || CAST(i / 10 AS TEXT), 'confirmed', %[3]s, %[4]s, '', '[]', '', 0, 0, %[5]s, %[5]s FROM n", t, org, w, title, at),
+			fmt.Sprintf("SELECT %[1]s, %[2]s, %[1]s, 'register', 'testnet', %[6]s, 'confirmed', %[3]s, %[4]s, '', '[]', '', 0, 0, %[5]s, %[5]s FROM n", t, org, w, title, at, user),
 		"INSERT INTO transactions (id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, steps, failure, request_id, created_at, updated_at, counted) " + numbers(f.works) +
 			fmt.Sprintf(`SELECT %s, %s, 'testnet', 'register', %s, %s, %d + i, 1, %s, 10, '[]', '{"code":"transaction.failed","details":{"reason":"timeout"}}', '', %s, %[7]s, TRUE FROM n`, t, org, failing, w, firstNumber, blob, at),
+		"INSERT INTO title_claims (organization_id, network, external_user_ref, title_key, work_id) " + numbers(f.works) + fmt.Sprintf("SELECT %s, 'testnet', %s, 'harbour tune ' || CAST(i AS TEXT), %s FROM n", org, user, w),
+		"INSERT INTO media_claims (organization_id, network, media_hash, work_id) " + numbers(f.works) + fmt.Sprintf("SELECT %s, 'testnet', %s, %s FROM n", org, bytesOf("CAST(i AS TEXT)"), w),
+		"INSERT INTO sessions (jti, organization_id, site_key, job_id, expires_at) " + numbers(f.works) + fmt.Sprintf("SELECT %s, %s, '%s', %s, %d FROM n", f.sqlID("j", "i"), org, s.SiteKey, t, us),
+		fmt.Sprintf("UPDATE organizations SET quota = 1000000000 WHERE id = %s", org),
 		"INSERT INTO ledger_transfers (id, organization_id, kind, transaction_id, created_at) " + numbers(f.works) + fmt.Sprintf("SELECT %s, %s, 'hold', %s, %s FROM n", f.sqlID("h", "i"), org, t, at),
 		"INSERT INTO ledger_transfers (id, organization_id, kind, transaction_id, created_at) " + numbers(f.works) + fmt.Sprintf("SELECT %s, %s, 'capture', %s, %s FROM n", f.sqlID("k", "i"), org, t, at),
 		"INSERT INTO ledger_entries (transfer_id, account, amount, balance) " + numbers(f.works) + "SELECT " + f.sqlID("h", "i") + ", 'available', -10, 1000 FROM n",
 		"INSERT INTO ledger_entries (transfer_id, account, amount, balance) " + numbers(f.works) + "SELECT " + f.sqlID("h", "i") + ", 'held', 10, 10 FROM n",
 		"INSERT INTO ledger_entries (transfer_id, account, amount, balance) " + numbers(f.works) + "SELECT " + f.sqlID("k", "i") + ", 'held', -10, 0 FROM n",
 		"INSERT INTO ledger_entries (transfer_id, account, amount, balance) " + numbers(f.works) + "SELECT " + f.sqlID("k", "i") + ", 'spent', 10, i FROM n",
-		"INSERT INTO webhook_deliveries (id, organization_id, endpoint_id, event, transaction_id, work_id, payload, state, attempts, last_status, created_at, ended_at) " + numbers(10*f.works) +
+		"INSERT INTO webhook_deliveries (id, organization_id, endpoint_id, event, transaction_id, work_id, payload, state, attempts, last_status, created_at, ended_at) " + numbers(f.deliveries*f.works) +
 			fmt.Sprintf("SELECT %s, %s, '%s', CASE WHEN %s < 9 THEN 'work_registered' ELSE 'work_updated' END, %s, %s, '{}', CASE WHEN %s = 0 THEN 'failed' ELSE 'delivered' END, 1, 200, %s, %[8]s FROM n",
-				f.sqlID("d", "i"), org, f.endpoint, modulo(10), f.sqlID("t", "((i + 9) / 10)"), f.sqlID("w", "((i + 9) / 10)"), modulo(50), f.sqlMillis("d", "i")+" * 1000"),
+				f.sqlID("d", "i"), org, f.endpoint, modulo(10), f.sqlID("t", of), f.sqlID("w", of), modulo(50), f.sqlMillis("d", "i")+" * 1000"),
 		"INSERT INTO webhook_attempts (work_id, delivery_id, number, url, started_at, duration, status, headers, body, error) " + numbers(f.works) +
-			fmt.Sprintf("SELECT %s, %s, 1, 'https://songs.example/hook', %s, 1000, 200, '[]', 'ok', '' FROM n", w, f.sqlID("d", "i * 10"), at),
+			fmt.Sprintf("SELECT %s, %s, 1, 'https://songs.example/hook', %s, 1000, 200, '[]', 'ok', '' FROM n", w, f.sqlID("d", fmt.Sprintf("i * %d", f.deliveries)), at),
 		"INSERT INTO requests (organization_id, request_id, correlation_id, job_id, method, route, status, code, reason, caller_kind, caller, origin, address_class, took, created_at) " + numbers(f.works) +
 			fmt.Sprintf("SELECT %s, %s, %s, %[3]s, 'POST', '/v1/works/init', CASE WHEN %[4]s = 0 THEN 400 ELSE 200 END, CASE WHEN %[4]s = 0 THEN 'common.validation_failed' ELSE '' END, '', 'session', '', '', 'ipv4', 1000, %s FROM n", org, f.sqlULID("i"), t, modulo(20), at),
 		"INSERT INTO audit_entries (id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at) " + numbers(f.works) +

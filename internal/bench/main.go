@@ -48,11 +48,13 @@ var benches = []measurement{
 	{"fair", benchFair},
 	{"registrations", benchRegistrations},
 	{"least", benchLeast},
+	{"certificate", benchCertificate},
 	{"sockets", benchSockets},
 	{"instances", benchInstances},
 	{"webhooks", benchWebhooks},
 	{"console", benchConsole},
 	{"cost", benchCost},
+	{"growth", benchGrowth},
 }
 
 func main() {
@@ -61,6 +63,7 @@ func main() {
 	quick := flag.Bool("quick", false, "small sizes: to see that everything runs, not to quote")
 	only := flag.String("only", "", "run these benches alone, separated by commas")
 	works := flag.Int("works", 20_000, "works of the large organization in the bench of the console; each has ten deliveries")
+	many := flag.Int("many", 100_000, "works of the larger database in the bench of growth")
 	file := flag.String("json", "", "write the rows to this file as well")
 	dir := flag.String("dir", "", "scratch folder on the disk to measure (default: the system's for temporary files)")
 	binary := flag.String("timbre", "", "measure this binary instead of building one")
@@ -71,7 +74,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
-	rep, err := run(ctx, os.Stderr, options{quick: *quick, works: *works, only: *only, dir: *dir, binary: *binary})
+	rep, err := run(ctx, os.Stderr, options{quick: *quick, works: *works, many: *many, only: *only, dir: *dir, binary: *binary})
 	err = errors.Join(err, stopProfile())
 	if rep != nil {
 		fmt.Println()
@@ -108,7 +111,7 @@ func profile(path string) (stop func() error, err error) {
 // options are the flags.
 type options struct {
 	quick             bool
-	works             int
+	works, many       int
 	only, dir, binary string
 }
 
@@ -130,7 +133,7 @@ func run(ctx context.Context, progress io.Writer, o options) (*report, error) {
 			return nil, fmt.Errorf("unknown bench %q", name)
 		}
 	}
-	b := &bench{quick: o.quick, works: o.works, binary: o.binary, out: progress}
+	b := &bench{quick: o.quick, works: o.works, many: o.many, binary: o.binary, out: progress}
 	var err error
 	if b.root, err = repository(ctx); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package blob
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -149,6 +150,37 @@ func (s *S3) AbortParts(ctx context.Context, m Multipart) (err error) {
 	defer cancel()
 	if err := s.client.AbortMultipartUpload(ctx, s.bucket, s.object(m.Key), m.ID); !isGone(err) {
 		return failed("abort", err)
+	}
+	return nil
+}
+
+// ProbeParts does with its own upload what a Store does with uploads in parts, and aborts it.
+// Its error names the permission of S3 whose step failed.
+func (s *S3) ProbeParts(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "blob: probe an upload in parts")
+	m := Multipart{Key: "probe/" + strings.ToLower(rand.Text()), Size: 1, PartSize: MinPart}
+	if m.ID, err = s.BeginParts(ctx, m.Key); err != nil {
+		return fmt.Errorf("s3:PutObject: %w", err)
+	}
+	defer func() {
+		if aborted := s.AbortParts(context.WithoutCancel(ctx), m); aborted != nil {
+			err = errors.Join(err, fmt.Errorf("s3:AbortMultipartUpload: %w", aborted))
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, s.call)
+	defer cancel()
+	if _, err := s.client.PutObjectPart(ctx, s.bucket, s.object(m.Key), m.ID, 1, strings.NewReader("t"), 1, minio.PutObjectPartOptions{}); err != nil {
+		return fmt.Errorf("s3:PutObject: %w", failed("send a part", err))
+	}
+	parts, err := s.ListParts(ctx, m)
+	if err == nil {
+		err = m.check(parts)
+	}
+	if err != nil {
+		return fmt.Errorf("s3:ListMultipartUploadParts: %w", err)
+	}
+	if _, err := s.client.ListMultipartUploads(ctx, s.bucket, s.prefix+"probe/", "", "", "", 1); err != nil {
+		return fmt.Errorf("s3:ListBucketMultipartUploads: %w", failed("list the uploads", err))
 	}
 	return nil
 }

@@ -169,7 +169,11 @@ func (p *page) watermark(l shaping.Line, size, x, y, angle float64) {
 }
 
 func (p *page) rect(x, y, w, h float64) {
-	fmt.Fprintf(&p.content, "%s %s %s %s re\n", num(x), num(y), num(w), num(h))
+	to := p.content.AvailableBuffer()
+	for _, n := range [4]float64{x, y, w, h} {
+		to = append(appendNum(to, n), ' ')
+	}
+	p.content.Write(append(to, "re\n"...))
 }
 
 func (p *page) colour(c colour) {
@@ -305,11 +309,12 @@ const leading = 1.3
 
 // block draws a paragraph from top down, and returns the position below.
 func (p *page) block(s shown, size, x, top, width float64, a align) float64 {
+	if p.dry {
+		return top - p.height(s, size, width)
+	}
 	for _, l := range p.wrap(s, size, width) {
 		top -= size * leading
-		if !p.dry {
-			p.line(s, l, size, x+(width-lineWidth(l, size))*float64(a), top+size*(leading-1))
-		}
+		p.line(s, l, size, x+(width-lineWidth(l, size))*float64(a), top+size*(leading-1))
 	}
 	return top
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf16"
 )
@@ -91,10 +92,15 @@ func refs(numbers []int) string {
 }
 
 // num writes a coordinate: a hundredth of a point is finer than any printer.
-func num(f float64) string {
-	s := strings.TrimRight(strings.TrimRight(fmt.Sprintf("%.2f", f), "0"), ".")
-	if s == "-0" {
-		return "0"
+func num(f float64) string { return string(appendNum(nil, f)) }
+
+// appendNum appends what num writes.
+func appendNum(to []byte, f float64) []byte {
+	from := len(to)
+	to = bytes.TrimRight(strconv.AppendFloat(to, f, 'f', 2, 64), "0")
+	to = bytes.TrimSuffix(to, []byte("."))
+	if string(to[from:]) == "-0" {
+		return append(to[:from], '0')
 	}
-	return s
+	return to
 }

@@ -190,6 +190,7 @@ type shown struct {
 	runs   []shaping.Output
 	base   di.Direction
 	width  fixed.Int26_6 // in one line, at em
+	whole  bool          // it is one run without a break, and its end is not a space, which the wrapper would make narrow
 	// lines caches the number of lines by their width at em. Copies share it.
 	lines map[fixed.Int26_6]int
 }
@@ -197,6 +198,9 @@ type shown struct {
 // brackets are around the number of a character that is not shown itself. No embedded
 // font has them, so drawnBrackets are drawn.
 const brackets, drawnBrackets = "⟨⟩", "‹›"
+
+// breaks are the characters that always end a line.
+const breaks = "\n\v\f\r\u0085\u2028\u2029"
 
 // set shapes one paragraph in the direction of its first letter.
 func (t *typesetter) set(s string, first int) shown {
@@ -248,6 +252,7 @@ func (t *typesetter) setTo(base di.Direction, s string, first int) shown {
 		p.runs = append(p.runs, run)
 		p.width += run.Advance
 	}
+	p.whole = len(p.runs) == 1 && !unicode.IsSpace(p.runes[len(p.runes)-1]) && !slices.ContainsFunc(p.runes, func(r rune) bool { return strings.ContainsRune(breaks, r) })
 	return p
 }
 
@@ -305,12 +310,16 @@ func (t *typesetter) wrap(p shown, size, width float64) []shaping.Line {
 		return nil
 	}
 	t.goOn()
+	at := measure(size, width)
+	if p.whole && p.width <= at { // most texts: the wrapper would return the run as it is
+		return []shaping.Line{p.runs}
+	}
 	copies := make([]shaping.Output, len(p.runs)) // the wrapper changes its input
 	for i, r := range p.runs {
 		r.Glyphs = append([]shaping.Glyph(nil), r.Glyphs...)
 		copies[i] = r
 	}
-	lines, _ := t.wrapper.WrapParagraphF(shaping.WrapConfig{Direction: p.base}, measure(size, width), p.runes, shaping.NewSliceIterator(copies))
+	lines, _ := t.wrapper.WrapParagraphF(shaping.WrapConfig{Direction: p.base}, at, p.runes, shaping.NewSliceIterator(copies))
 	own := make([]shaping.Line, len(lines)) // the wrapper reuses its lines for the next paragraph
 	for i, l := range lines {
 		own[i] = append(shaping.Line(nil), l...)

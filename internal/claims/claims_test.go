@@ -2,6 +2,7 @@ package claims_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"timbre.example/internal/claims"
@@ -25,10 +26,21 @@ func TestOneWork(t *testing.T) {
 			change(&j)
 			return j
 		}
+		jobs := 0
+		reserve := func(tx *store.Tx, j query.Job, duplicates bool) error {
+			jobs++
+			id := fmt.Sprint("job ", jobs)
+			if err := tx.InsertJob(ctx, query.InsertJobParams{
+				ID: id, Kind: j.Kind, OrganizationID: j.OrganizationID, Network: j.Network, ExternalUserRef: j.ExternalUserRef, TitleKey: j.TitleKey, MediaHash: j.MediaHash, WorkID: j.WorkID, Test: j.Test, Creators: "[]", Media: "{}",
+			}); err != nil {
+				return err
+			}
+			return claims.Make(ctx, tx, id, &j, duplicates)
+		}
 		try := func(j query.Job, duplicates bool) error {
 			undo := errors.New("undo")
 			err := db.Tx(ctx, func(tx *store.Tx) error {
-				if err := claims.Make(ctx, tx, j, duplicates); err != nil {
+				if err := reserve(tx, j, duplicates); err != nil {
 					return err
 				}
 				return undo
@@ -44,7 +56,7 @@ func TestOneWork(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		tx(func(tx *store.Tx) error { return claims.Make(ctx, tx, first, false) })
+		tx(func(tx *store.Tx) error { return reserve(tx, first, false) })
 
 		sameTitle := with(func(j *query.Job) { j.MediaHash = []byte("another") })
 		sameRecording := with(func(j *query.Job) { j.TitleKey = "another" })

@@ -48,6 +48,37 @@ func others() []string {
 	return tags
 }
 
+// TestLooksLarge looks at the screens of a file in parts: its speed, the wait without a network,
+// the offer to continue after a reload, and another file that was chosen then.
+func TestLooksLarge(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, harness.Start(t, harness.Options{Args: []string{"--upload-parts-from", "1000000"}}))
+	p := browser.Open(t)
+	v := newViewer(t, p)
+	p.Goto(x.plain())
+	v.load()
+	p.Slow(300_000)
+	file := noise(t, "A rather long name of a song that was exported (final mix, master 2).wav", 40<<20)
+	fill(p, 0, file, "The Ferryman’s Daughter")
+	p.Wait(browser.Hook("pace"))
+	v.see("pace")
+	p.Offline(true)
+	p.Wait(browser.Hook("notice") + " && !" + browser.Hook("pace"))
+	v.see("offline")
+	p.Offline(false)
+	p.Goto(x.plain())
+	v.load()
+	p.Wait(browser.Hook("lost"))
+	v.see("chosen-again")
+	p.SetFile(browser.Hook("file"), noise(t, "Another song.wav", 100_000))
+	p.Wait(browser.Hook("another"))
+	v.see("another-file")
+	p.SetFile(browser.Hook("file"), file)
+	p.Wait(browser.Hook("go-on"))
+	v.see("go-on")
+	p.ForgetProblems() // the console tells of lost requests
+}
+
 // tall is a window that no screen is too long for, so that nothing scrolls
 // between one look and the next.
 const tall = 2600

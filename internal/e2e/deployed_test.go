@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -271,10 +272,12 @@ func startDeployed(t *testing.T) *deployed {
 			d.start(name, n)
 		}
 	}
-	begin("ats")
+	for name := range d.file.Services["balancer"].DependsOn {
+		begin(name)
+	}
 	for name := range d.file.Services {
 		if !done[name] {
-			t.Errorf("ats does not depend on %s", name)
+			t.Errorf("the balancer does not depend on %s", name)
 		}
 	}
 	d.balance(nginx)
@@ -301,7 +304,7 @@ func (d *deployed) balance(nginx string) {
 	// Only a name server and nginx 1.27 resolve names again.
 	swap("resolver 127.0.0.11 valid=5s ipv6=off;\n", "")
 	swap(" resolve ", " ")
-	for name, port := range map[string]string{"ats": "8080", "organizations": "8080", "store": "7070"} {
+	for name, port := range map[string]string{"ats": "8080", "console": "8080", "organizations": "8080", "store": "7070"} {
 		swap("server "+name+":"+port+" max_fails=0;", "server "+strings.Join(d.listens[name], " max_fails=0; server ")+" max_fails=0;")
 	}
 	plain := harness.FreeAddress(d.t)
@@ -435,6 +438,49 @@ func watch(ctx context.Context, c *http.Client, url, id string) (last string, er
 	}
 }
 
+// opensConsole opens the sign-in page of the console with its files. Then it opens the page of the
+// first owner, by the link that the process has printed.
+func opensConsole(t *testing.T, c *http.Client, url, printed string) {
+	t.Helper()
+	get := func(path string) (*http.Response, string) {
+		t.Helper()
+		res, err := c.Get(url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res, string(body)
+	}
+	res, page := get("/console/")
+	if res.StatusCode != http.StatusOK || res.Request.URL.Path != "/console/sign-in" || !strings.Contains(page, `type="password"`) {
+		t.Fatalf("the console is %s at %s:\n%s", res.Status, res.Request.URL, page)
+	}
+	files := regexp.MustCompile(`(?:href|src)="(/console/assets/[^"]+)"`).FindAllStringSubmatch(page, -1)
+	if len(files) < 2 {
+		t.Errorf("the sign-in page has %d files", len(files))
+	}
+	for _, file := range files {
+		if res, body := get(file[1]); res.StatusCode != http.StatusOK || body == "" {
+			t.Errorf("%s is %s", file[1], res.Status)
+		}
+	}
+	link := regexp.MustCompile(regexp.QuoteMeta(url) + `(/console/first\?token=\S+)`).FindStringSubmatch(printed)
+	if link == nil {
+		t.Fatalf("the process with the console printed no link of the first owner:\n%s", printed)
+	}
+	if res, page := get(link[1]); res.StatusCode != http.StatusOK || !strings.Contains(page, `type="password"`) {
+		t.Errorf("the link of the first owner is %s:\n%s", res.Status, page)
+	}
+	// The description is that of a process with all routes.
+	if _, described := get("/v1/openapi.json"); !strings.Contains(described, `"/v1/works/init"`) || !strings.Contains(described, `"/v1/webhooks"`) || !strings.Contains(described, `"/v1/members"`) {
+		t.Error("the description of the API lacks routes")
+	}
+}
+
 // The registry of deploy/compose runs without containers: registrations through its
 // balancer with TLS and a WebSocket, while each of its processes is replaced.
 func TestComposedRegistry(t *testing.T) {
@@ -516,6 +562,8 @@ func TestComposedRegistry(t *testing.T) {
 	}) {
 		t.Error("no ats logs the address of the client")
 	}
+	opensConsole(t, client, at.URL, d.running["console"][0].said.String())
+
 	// Nothing was buffered on the balancer's disk.
 	for _, kind := range []string{"client_body", "proxy"} {
 		if err := filepath.WalkDir(filepath.Join(d.dir, kind), func(path string, e os.DirEntry, err error) error {

@@ -2,11 +2,8 @@ package e2e_test
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -41,42 +38,8 @@ func TestEngines(t *testing.T) {
 			e.verifies()
 			e.writesLeft()
 			e.reloads()
-			if name == "Firefox" { // WebKit's driver keeps whole files in memory
-				e.large()
-			}
 		})
 	}
-}
-
-// large sends a file in parts. The server is killed on the way and comes back, and the page
-// is loaded again.
-func (e *engines) large() {
-	p, s := e.p, e.x.server
-	file, hash := largeWAV(e.t, 2*largeSize(e.t))
-	p.Goto(e.page(""))
-	p.Run("sessionStorage.clear()") // it has the access code of the song before
-	p.Reload()
-	fill(p, 0, file, "Large in another engine")
-	p.Wait("e2e.events.some((e) => e.name === 'upload-progress' && e.detail.progress >= 20)")
-	s.Kill()
-	job := engine.Eval[string](p, "e2e.state().jobId")
-	s.Restart()
-	p.Goto(e.page(""))
-	p.SetFile(browser.Hook("file"), file)
-	p.Wait(browser.Hook("go-on"))
-	p.Click(browser.Hook("go-on"))
-	p.Wait(browser.Hook("confirm"))
-	if again := engine.Eval[string](p, "e2e.state().jobId"); again != job {
-		e.t.Errorf("job %s became %s", job, again)
-	}
-	confirm(p, 0)
-	sum := sha256.New()
-	f := onDisk(e.t, e.x)(job)
-	defer f.Close()
-	if _, err := io.Copy(sum, f); err != nil || hex.EncodeToString(sum.Sum(nil)) != hash {
-		e.t.Errorf("the server keeps another file (%v)", err)
-	}
-	e.well()
 }
 
 // engines is the flow in one of them.

@@ -10,6 +10,7 @@ import (
 
 	"timbre.example/internal/audit"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/claims"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
 	"timbre.example/internal/network"
@@ -96,13 +97,20 @@ func (s *Service) Redact(ctx context.Context, by audit.Actor, n network.Name, at
 				return err
 			}
 		}
+		scope := claims.Scope(w.Network, w.Test)
+		if err := tx.DropTitleClaim(ctx, query.DropTitleClaimParams{OrganizationID: w.OrganizationID, Network: scope, ExternalUserRef: w.ExternalUserRef, TitleKey: w.TitleKey, WorkID: w.ID}); err != nil {
+			return err
+		}
+		if err := tx.DropMediaClaims(ctx, query.DropMediaClaimsParams{OrganizationID: w.OrganizationID, Network: scope, WorkID: w.ID}); err != nil {
+			return err
+		}
 		if _, err := tx.RedactWork(ctx, query.RedactWorkParams{Now: sql.NullInt64{Int64: store.Micros(tx.Now), Valid: true}, ID: w.ID}); err != nil {
 			return err
 		}
 		if err := tx.RedactVersions(ctx, query.RedactVersionsParams{Nothing: []byte{}, WorkID: w.ID}); err != nil {
 			return err
 		}
-		for _, drop := range []func(context.Context, string) error{tx.DropTitleClaims, tx.DropMediaClaims, tx.DropReplacedCodes, tx.DropDeliveries, tx.LockWebhooksOfWork, tx.DropQueuedWebhooks, tx.DropWebhookAttempts, tx.DropWebhookDeliveries} {
+		for _, drop := range []func(context.Context, string) error{tx.DropReplacedCodes, tx.DropDeliveries, tx.LockWebhooksOfWork, tx.DropQueuedWebhooks, tx.DropWebhookAttempts, tx.DropWebhookDeliveries} {
 			if err := drop(ctx, w.ID); err != nil {
 				return err
 			}
@@ -203,6 +211,9 @@ func inventory(ctx context.Context, q *query.Queries, w query.Work) (Redaction, 
 		}
 		// Also a certificate that is made but not yet recorded.
 		add(&out.Objects, files.Certificate(w.ID, v.Version))
+		if v.CertificateKey == files.OldCertificate(w.ID, v.Version) {
+			add(&out.Objects, v.CertificateKey)
+		}
 		creators, err := record.VersionCreators(v)
 		if err != nil {
 			return out, fmt.Errorf("list what is erased: %w", err)

@@ -34,10 +34,19 @@ func NewAsset(organization, jobID string) string {
 	return "assets/" + organization + "/" + jobID + "-" + strings.ToLower(rand.Text())
 }
 
+// Certificates is the start of every certificate's key.
+const Certificates = "certificates/"
+
 // Certificate returns the key of a version's certificate. It depends only on work and
-// version, so making a certificate again leaves no second file.
+// version, so making a certificate again leaves no second file. All certificates are in one
+// folder: a new folder would cost two syncs. The query SetCertificates makes the same key.
 func Certificate(workID string, version int64) string {
-	return fmt.Sprintf("certificates/%s/%d", workID, version)
+	return fmt.Sprintf("%s%s-%d", Certificates, workID, version)
+}
+
+// OldCertificate is the key that releases before ADR 94 gave. Rows keep it.
+func OldCertificate(workID string, version int64) string {
+	return fmt.Sprintf("%s%s/%d", Certificates, workID, version)
 }
 
 // Reading is the result of reading an upload. It is stored with the job, so that no process

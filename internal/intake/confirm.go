@@ -13,6 +13,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
+	"timbre.example/internal/quota"
 	"timbre.example/internal/record"
 	"timbre.example/internal/state"
 	"timbre.example/internal/store"
@@ -43,22 +44,33 @@ func (s *Service) Confirm(ctx context.Context, m access.Maker, jobID, requestID 
 		if earlier, err = confirmedEarlier(ctx, tx, m, jobID, requestID, &job); err != nil || earlier {
 			return err
 		}
-		if job, err = s.confirmJob(ctx, tx, m, jobID, stopped); err != nil {
+		confirm := []func(*store.Tx) error{func(tx *store.Tx) (err error) {
+			job, err = s.confirmJob(ctx, tx, m, jobID, stopped)
 			return err
+		}}
+		if of := quotaOf(m.Caller()); of.Limit > 0 {
+			// The first claim of a month counts its transactions, and this one must not be there.
+			if err := tx.Together(append(confirm, func(tx *store.Tx) error { return quota.Claim(ctx, tx, of) })...); err != nil {
+				return err
+			}
+			confirm = nil
 		}
-		return tx.Together(
-			func(tx *store.Tx) error { return s.claimQuota(ctx, tx, m.Caller()) },
+		if err := tx.Together(append(confirm,
 			func(tx *store.Tx) error {
 				n, err := tx.InsertTransaction(ctx, query.InsertTransactionParams{
-					ID: jobID, OrganizationID: job.OrganizationID, Network: job.Network, Kind: job.Kind, WorkID: job.WorkID, AtsID: job.AtsID,
-					Commitment: job.Commitment, TotalCredits: job.TotalCredits, Steps: record.AppendSteps(nil, tx.Now, record.StepValidating), RequestID: requestID, ApiKeyID: job.ApiKeyID, Rehearse: job.Rehearse, Test: job.Test, Now: store.Micros(tx.Now),
+					JobID: jobID, Steps: record.AppendSteps(nil, tx.Now, record.StepValidating), RequestID: requestID, Now: store.Micros(tx.Now),
 				})
 				if err == nil && n == 0 { // another transaction of this work is in flight
 					err = fault.VersionAlreadyInProgress("in_flight")
 				}
 				return err
 			},
-			func(tx *store.Tx) error { return claims.Make(ctx, tx, job, m.Caller().DuplicateTitles) },
+			func(tx *store.Tx) error { return claims.Make(ctx, tx, jobID, &job, m.Caller().DuplicateTitles) },
+		)...); err != nil {
+			return err
+		}
+		return tx.Together(
+			func(tx *store.Tx) error { return claims.Newest(ctx, tx, job) },
 			func(tx *store.Tx) error {
 				return credits.Hold(ctx, tx, job.OrganizationID, jobID, job.TotalCredits)
 			},

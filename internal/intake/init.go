@@ -10,6 +10,7 @@ import (
 	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
+	"timbre.example/internal/quota"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 )
@@ -61,7 +62,7 @@ func (s *Service) Init(ctx context.Context, r access.Registrant, in InitRequest)
 		}
 		if err := tx.Together(
 			func(tx *store.Tx) error { return c.Spend(ctx, tx, job.ID) },
-			func(tx *store.Tx) error { return s.checkQuota(ctx, tx, c) },
+			func(tx *store.Tx) error { return quota.Check(ctx, tx, quotaOf(c)) },
 			func(tx *store.Tx) error { // only saves an upload: the unique row at confirm decides
 				if c.DuplicateTitles {
 					return nil

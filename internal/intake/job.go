@@ -13,6 +13,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
 	"timbre.example/internal/operation"
+	"timbre.example/internal/quota"
 	"timbre.example/internal/state"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -122,4 +123,9 @@ func changedMeanwhile(ctx context.Context, tx *store.Tx, jobID string) error {
 		return fault.RegistrationUploadMissing().With("reason", "not_prepared")
 	}
 	return fault.TransactionExpired("job")
+}
+
+// quotaOf is the quota that a caller's registrations count for.
+func quotaOf(c access.Caller) quota.Of {
+	return quota.Of{Organization: c.Organization, Test: c.Test, Limit: c.Quota}
 }

@@ -9,6 +9,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/operation"
+	"timbre.example/internal/quota"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -64,7 +65,7 @@ func (s *Service) InitUpdate(ctx context.Context, e access.Editor, in UpdateRequ
 		if err := tx.Together(
 			func(tx *store.Tx) error { return c.Spend(ctx, tx, job.ID) },
 			// The next two only save work, as in Init: confirm decides.
-			func(tx *store.Tx) error { return s.checkQuota(ctx, tx, c) },
+			func(tx *store.Tx) error { return quota.Check(ctx, tx, quotaOf(c)) },
 			func(tx *store.Tx) error {
 				if _, err := tx.TransactionInFlight(ctx, e.WorkID()); err == nil {
 					return fault.VersionAlreadyInProgress("in_flight")

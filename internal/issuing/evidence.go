@@ -62,23 +62,32 @@ func (s *Service) provable(ctx context.Context, work string, version int64) (que
 	return w, v, err
 }
 
-// prove combines the rows with the proof of the network. It never returns evidence that does
-// not verify.
+// prove reads what the evidence of a version needs beside its rows.
 func (s *Service) prove(ctx context.Context, w query.Work, v query.Version) (evidence.Evidence, error) {
+	n, err := s.Networks.Get(network.Name(w.Network))
+	if err != nil {
+		return evidence.Evidence{}, err
+	}
+	proof, err := n.Prove(ctx, [32]byte(v.TxHash))
+	if err != nil {
+		return evidence.Evidence{}, err
+	}
+	token, err := s.DB.Read().Timestamp(ctx, query.TimestampParams{WorkID: v.WorkID, Version: v.Version})
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return evidence.Evidence{}, err
+	}
+	return assemble(w, v, proof, token)
+}
+
+// assemble combines the rows with the proof of the network and the token of the time stamp, which
+// may be nil. It never returns evidence that does not verify.
+func assemble(w query.Work, v query.Version, proof network.Proof, token []byte) (evidence.Evidence, error) {
 	creators, badCreators := record.VersionCreators(v)
 	file, badMedia := record.VersionMedia(v)
 	if err := errors.Join(badCreators, badMedia); err != nil {
 		return evidence.Evidence{}, fmt.Errorf("prove: %w", err)
 	}
 	sum, err := commitment.Compute(w.Title, creators, commitment.Hash(v.MediaHash))
-	if err != nil {
-		return evidence.Evidence{}, err
-	}
-	n, err := s.Networks.Get(network.Name(w.Network))
-	if err != nil {
-		return evidence.Evidence{}, err
-	}
-	proof, err := n.Prove(ctx, [32]byte(v.TxHash))
 	if err != nil {
 		return evidence.Evidence{}, err
 	}
@@ -103,11 +112,16 @@ func (s *Service) prove(ctx context.Context, w query.Work, v query.Version) (evi
 		c.Roles = slices.Compact(slices.Sorted(slices.Values(c.Roles)))
 		e.Creators = append(e.Creators, evidence.Creator{Creator: c, Proof: p})
 	}
+<<<<<<< HEAD
 	token, err := s.DB.Read().Timestamp(ctx, query.TimestampParams{WorkID: v.WorkID, Version: v.Version})
 	if err == nil {
 		e.Attestations = append(e.Attestations, evidence.Attestation{Kind: evidence.KindRFC3161, Of: evidence.OfCommitment, Token: token})
 	} else if !errors.Is(err, sql.ErrNoRows) {
 		return evidence.Evidence{}, err
+=======
+	if token != nil {
+		e.RFC3161 = &evidence.RFC3161{Token: token}
+>>>>>>> next
 	}
 	report, err := evidence.Verify(e, evidence.Options{})
 	if err == nil && !report.OK() {

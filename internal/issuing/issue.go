@@ -28,10 +28,6 @@ func (s *Service) Issue(ctx context.Context, work string, version int64) (_ Issu
 }
 
 func (s *Service) issue(ctx context.Context, e evidence.Evidence, w query.Work, v query.Version) (Issue, error) {
-	org, err := s.DB.Read().GetOrganization(ctx, w.OrganizationID)
-	if err != nil {
-		return Issue{}, err
-	}
 	if v.IssuedAt == 0 {
 		// Two instances may try to set it at once: the first wins, and both read its date.
 		if err := s.DB.Tx(ctx, func(tx *store.Tx) error {
@@ -46,13 +42,33 @@ func (s *Service) issue(ctx context.Context, e evidence.Evidence, w query.Work, 
 		}
 		s.Reached("certificate.dated")
 	}
-	var logo []byte
+	org, err := s.DB.Read().GetOrganization(ctx, w.OrganizationID)
+	if err != nil {
+		return Issue{}, err
+	}
+	of, err := s.issuer(ctx, org)
+	return of.issue(e, v), err
+}
+
+// issuer is an organization as its certificates show it.
+type issuer struct {
+	name, imprint string
+	logo          []byte
+}
+
+// issuer reads the logo of an organization that has one.
+func (s *Service) issuer(ctx context.Context, org query.Organization) (issuer, error) {
+	out := issuer{name: cmp.Or(org.IssuerName, org.Name), imprint: org.Imprint}
 	if org.LogoHash != nil {
 		row, err := s.DB.Read().GetLogo(ctx, org.ID)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) { // removed meanwhile
-			return Issue{}, err
+			return issuer{}, err
 		}
-		logo = row.Image
+		out.logo = row.Image
 	}
-	return Issue{Evidence: e, Language: cmp.Or(v.Language, defaultLanguage), Issuer: cmp.Or(org.IssuerName, org.Name), Logo: logo, Imprint: org.Imprint, Issued: store.Time(v.IssuedAt)}, nil
+	return out, nil
+}
+
+func (o issuer) issue(e evidence.Evidence, v query.Version) Issue {
+	return Issue{Evidence: e, Language: cmp.Or(v.Language, defaultLanguage), Issuer: o.name, Logo: o.logo, Imprint: o.imprint, Issued: store.Time(v.IssuedAt)}
 }

@@ -67,10 +67,8 @@ func (s *Service) stampTurn(ctx context.Context, row query.NextUnstampedRow) err
 	begun := time.Now()
 	token, err := s.Stamp(ctx, [32]byte(row.Commitment))
 	if err != nil {
-		if ctx.Err() != nil { // the server stops: another one asks at once
-			return errors.Join(err, s.DB.Tx(context.WithoutCancel(ctx), func(tx *store.Tx) error {
-				return tx.RetryTimestamp(ctx, query.RetryTimestampParams{WorkID: row.WorkID, Version: row.Version, AgainAt: row.TimestampAt, Tries: row.TimestampTries})
-			}))
+		if ctx.Err() != nil {
+			return errors.Join(err, s.returnTimestamp(ctx, row))
 		}
 		now := s.DB.Now()
 		s.authority.wait = min(max(2*s.authority.wait, turns.FirstPause), LastTimestampPause)
@@ -86,7 +84,9 @@ func (s *Service) stampTurn(ctx context.Context, row query.NextUnstampedRow) err
 	s.authority = retry{}
 	s.Reached("timestamp.answered")
 	kept, err := s.keepToken(ctx, row.WorkID, row.Version, token)
-	if err != nil {
+	if ctx.Err() != nil && err != nil {
+		return errors.Join(err, s.returnTimestamp(ctx, row))
+	} else if err != nil {
 		return err
 	}
 	if kept {
@@ -95,6 +95,15 @@ func (s *Service) stampTurn(ctx context.Context, row query.NextUnstampedRow) err
 	s.Reached("timestamp.committed")
 	s.final.Ring()
 	return nil
+}
+
+// returnTimestamp gives back a version when the server stops: another one asks at once. A decided
+// version stays decided.
+func (s *Service) returnTimestamp(ctx context.Context, row query.NextUnstampedRow) error {
+	ctx = context.WithoutCancel(ctx)
+	return s.DB.Tx(ctx, func(tx *store.Tx) error {
+		return tx.RetryTimestamp(ctx, query.RetryTimestampParams{WorkID: row.WorkID, Version: row.Version, AgainAt: row.TimestampAt, Tries: row.TimestampTries})
+	})
 }
 
 // overdueAtOnce is how many versions past their timeout share one commit.

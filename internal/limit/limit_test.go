@@ -349,7 +349,9 @@ func TestSweep(t *testing.T) {
 	b.Take(t.Context(), "old")
 	c.forward(2 * time.Second)
 	b.Take(t.Context(), "new")
-	if err := db.One(t.Context(), func(tx *store.Tx) error { return tx.SweepBudgets(t.Context(), store.Micros(tx.Now)) }); err != nil {
+	if err := db.One(t.Context(), func(tx *store.Tx) error {
+		return tx.SweepBudgets(t.Context(), query.SweepBudgetsParams{Last: "z", Now: store.Micros(tx.Now)})
+	}); err != nil {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]bool{"session old": false, "session new": true} {

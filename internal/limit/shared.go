@@ -128,9 +128,22 @@ func (s *shared) away(now time.Time, err error) {
 }
 
 func (s *shared) sweep(ctx context.Context) error {
-	err := s.db.One(ctx, func(tx *store.Tx) error { return tx.SweepBudgets(ctx, store.Micros(tx.Now)) })
-	if err != nil && ctx.Err() == nil {
-		s.away(s.db.Now(), err)
+	for after := ""; ; {
+		last, err := s.db.Read().NextBudgets(ctx, query.NextBudgetsParams{After: after, Lim: sweepBatch})
+		if err == nil && last != "" {
+			err = s.db.One(ctx, func(tx *store.Tx) error {
+				return tx.SweepBudgets(ctx, query.SweepBudgetsParams{After: after, Last: last, Now: store.Micros(tx.Now)})
+			})
+		}
+		if err != nil && ctx.Err() == nil {
+			s.away(s.db.Now(), err)
+		}
+		if err != nil || last == "" {
+			return err
+		}
+		after = last
 	}
-	return err
 }
+
+// sweepBatch is how many budgets one statement of sweep reads.
+const sweepBatch = 1000

@@ -52,6 +52,9 @@ func (c *Courier) DeliverDue(ctx context.Context) (err error) {
 			return err
 		}
 		if cause := c.deliver(ctx, d.Subject); cause != nil {
+			if ctx.Err() != nil { // the server stops: another one sends it at once
+				return errors.Join(cause, c.queue.Return(context.WithoutCancel(ctx), d))
+			}
 			if !errors.Is(cause, ErrRefused) {
 				if _, err := c.queue.Retry(context.WithoutCancel(ctx), d, cause); err != nil {
 					return err

@@ -41,6 +41,7 @@ type server struct {
 	mu      sync.Mutex
 	refuse  string // the answer to RCPT; "" accepts
 	drop    bool   // ends the connection after the mail, without an answer
+	asked   func() // is called at RCPT, if it is set
 	mails   []string
 	clear   []string // commands after EHLO that came without TLS
 	signIns []string
@@ -96,7 +97,7 @@ func (s *server) talk(conn net.Conn, config *tls.Config) {
 		}
 		line = strings.TrimSpace(line)
 		s.mu.Lock()
-		refuse, drop, plain := s.refuse, s.drop, s.plain
+		refuse, drop, plain, asked := s.refuse, s.drop, s.plain, s.asked
 		if !secure && !strings.HasPrefix(line, "EHLO") && line != "STARTTLS" && line != "QUIT" {
 			s.clear = append(s.clear, line)
 		}
@@ -123,6 +124,9 @@ func (s *server) talk(conn net.Conn, config *tls.Config) {
 			s.mu.Unlock()
 			say("235 welcome")
 		case "RCPT":
+			if asked != nil {
+				asked()
+			}
 			if refuse != "" {
 				say(refuse)
 				continue
@@ -299,6 +303,36 @@ func TestFailures(t *testing.T) {
 		deliver()
 		if w := waiting(t, db); w.Waiting != 0 || len(s.received()) != 2 {
 			t.Errorf("an old mail: %+v", w)
+		}
+	})
+}
+
+// A server that stops while it sends a mail gives the mail back: another server sends it at once,
+// and it does not count as failed.
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		now := time.Now()
+		db.Now = func() time.Time { return now }
+		s := serve(t)
+		enqueue(t, db, mail.Message{Kind: mail.Reset, Ref: "1", Recipient: "anna@label.example"})
+		ctx, stop := context.WithCancel(t.Context())
+		s.asked = func() {
+			stop()
+			<-t.Context().Done() // it does not answer any more
+		}
+		if err := courier(db, s).DeliverDue(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("it was not stopped: %v", err)
+		}
+		if w := waiting(t, db); w.Due != 1 || w.Failing != 0 {
+			t.Errorf("%+v", w)
+		}
+		answers := serve(t)
+		if err := courier(db, answers).DeliverDue(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if w := waiting(t, db); w.Waiting != 0 || len(answers.received()) != 1 {
+			t.Errorf("%+v, %d sent", w, len(answers.received()))
 		}
 	})
 }

@@ -125,11 +125,22 @@ func (s SMTP) send(ctx context.Context, id string, m Message, link string) error
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")
 	msg.SetBodyString(gomail.TypeTextPlain, body)
 	c, close, err := s.client()
-	defer close()
 	if err != nil {
+		close()
 		return err
 	}
-	err = c.DialAndSendWithContext(ctx, msg)
+	// The library notices the end of ctx only while it connects. A connection that is left ends
+	// with its process, or after the timeout.
+	sent := make(chan error, 1)
+	go func() {
+		defer close()
+		sent <- c.DialAndSendWithContext(ctx, msg)
+	}()
+	select {
+	case err = <-sent:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	var refused *gomail.SendError
 	if errors.As(err, &refused) && !refused.IsTemp() && refused.ErrorCode() >= 500 {
 		return fmt.Errorf("%w: code %d", ErrRefused, refused.ErrorCode())

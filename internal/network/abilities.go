@@ -63,6 +63,13 @@ type Published interface {
 	Files(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler
 }
 
+// Batched is a network that proves several transactions together for less than one by one.
+type Batched interface {
+	// ProveAll is Prove for several transactions. It omits those for which Prove would wrap
+	// ErrNotFinal.
+	ProveAll(ctx context.Context, hashes [][32]byte) (map[[32]byte]Proof, error)
+}
+
 // Explorable is a network whose content can be read in its order: its entries, its
 // blocks, and the versions of a work. Prove proves each of its entries.
 type Explorable interface {

@@ -15,9 +15,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/turns"
@@ -82,57 +84,124 @@ type Queue struct {
 	Kind Kind
 
 	served string // the organization that was served last
-	oldest bool   // the next turn takes the oldest delivery
+	oldest bool   // the next turn begins with the oldest delivery
 }
 
-// Take leases the next delivery that is due, in turns of the organizations. Within one
-// organization the newest and the oldest alternate. So a new delivery is made soon, and also
-// one that waits behind many newer ones. Deliveries that failed come last. Take returns
-// [sql.ErrNoRows] when nothing is due.
+// Take is TakeSome for one delivery. It returns [sql.ErrNoRows] when nothing is due.
 func (q *Queue) Take(ctx context.Context) (Delivery, error) {
-	for {
-		row, err := q.next(ctx)
-		if err != nil {
-			return Delivery{}, err
-		}
-		q.served = row.OrganizationID
-		d := Delivery{Kind: q.Kind, Subject: row.Subject, Work: row.WorkID, Organization: row.OrganizationID, Attempts: row.Attempts, seen: row.DueAt}
-		var mine int64
-		if err := q.DB.Tx(ctx, func(tx *store.Tx) (err error) {
-			d.lease = store.Micros(tx.Now.Add(turns.Lease))
-			mine, err = tx.LeaseDelivery(ctx, query.LeaseDeliveryParams{Kind: string(q.Kind), Subject: d.Subject, Seen: d.seen, Until: d.lease})
-			return err
-		}); err != nil {
-			return Delivery{}, err
-		}
-		if mine > 0 { // 0: another worker was first
-			return d, nil
-		}
+	all, err := q.TakeSome(ctx, 1)
+	if err == nil && len(all) == 0 {
+		err = sql.ErrNoRows
 	}
+	if err != nil {
+		return Delivery{}, err
+	}
+	return all[0], nil
 }
 
-func (q *Queue) next(ctx context.Context) (query.Delivery, error) {
-	row, err := turns.Next(q.served, func(after string) (query.Delivery, error) {
-		return q.DB.Read().NextDelivery(ctx, query.NextDeliveryParams{Kind: string(q.Kind), After: after, Now: store.Micros(q.DB.Now())})
+// TakeSome leases at most most deliveries that are due, in turns of the organizations, which share
+// them equally. Within one organization half of them are the newest and half the oldest. So a new
+// delivery is made soon, and also one that waits behind many newer ones. Deliveries that failed
+// come last. TakeSome returns none when nothing is due.
+func (q *Queue) TakeSome(ctx context.Context, most int) (all []Delivery, err error) {
+	defer operation.Wrap(&err, "take deliveries of the kind %s", q.Kind)
+	organizations, err := q.due(ctx, most)
+	if err != nil || len(organizations) == 0 {
+		return nil, err
+	}
+	leases := make([]query.LeaseTurnParams, len(organizations))
+	for i, organization := range organizations {
+		share := (most + i) / len(organizations)
+		older := share / 2
+		if q.oldest && share%2 == 1 {
+			older++
+		}
+		q.oldest = !q.oldest
+		leases[i] = query.LeaseTurnParams{OrganizationID: organization, Newest: int32(share - older), Oldest: int32(older)}
+	}
+	taken, err := q.lease(ctx, leases)
+	if err == nil && len(slices.Concat(taken...)) == 0 { // only deliveries that were tried, or another worker was first
+		for i, l := range leases {
+			leases[i].Newest, leases[i].Oldest = l.Newest+l.Oldest, 0
+		}
+		taken, err = q.lease(ctx, leases)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i, some := range taken {
+		if len(some) > 0 {
+			q.served = organizations[i]
+		}
+	}
+	for k := range most { // the first of each, then the second of each
+		for _, some := range taken {
+			if k < len(some) {
+				all = append(all, some[k])
+			}
+		}
+	}
+	return all, nil
+}
+
+// due returns the next organizations with a delivery that is due, at most most. After the last
+// organization it continues with the first.
+func (q *Queue) due(ctx context.Context, most int) ([]string, error) {
+	from := slices.Compact([]string{q.served, ""})
+	found := make([][]string, len(from))
+	err := q.DB.Each(ctx, len(from), func(r *query.Queries, i int) (err error) {
+		found[i], err = r.DueOrganizations(ctx, query.DueOrganizationsParams{Kind: string(q.Kind), After: from[i], Now: store.Micros(q.DB.Now()), Lim: int32(most)})
+		return err
 	})
-	if err != nil || row.DueAt != 0 {
-		return row, err
+	var all []string
+	for _, organization := range slices.Concat(found...) {
+		if len(all) < most && !slices.Contains(all, organization) {
+			all = append(all, organization)
+		}
 	}
-	if q.oldest = !q.oldest; q.oldest {
-		return row, nil
-	}
-	old, err := q.DB.Read().OldestDelivery(ctx, query.OldestDeliveryParams{Kind: string(q.Kind), OrganizationID: row.OrganizationID})
-	if errors.Is(err, sql.ErrNoRows) { // another worker was first
-		return row, nil
-	}
-	return old, err
+	return all, err
 }
 
-// Return gives back a delivery that was not tried, such as when the store is unavailable. It
-// keeps its place.
-func (q *Queue) Return(ctx context.Context, d Delivery) error {
+// lease takes deliveries of some organizations, the newest first.
+func (q *Queue) lease(ctx context.Context, leases []query.LeaseTurnParams) (taken [][]Delivery, err error) {
+	taken = make([][]Delivery, len(leases))
+	err = q.DB.One(ctx, func(tx *store.Tx) error {
+		now, until := store.Micros(tx.Now), store.Micros(tx.Now.Add(turns.Lease))
+		return tx.Each(len(leases), func(tx *store.Tx, i int) error {
+			lease := leases[i]
+			lease.Kind, lease.Now, lease.Until = string(q.Kind), now, until
+			rows, err := tx.LeaseTurn(ctx, lease)
+			taken[i] = nil // the database may ask to run it again
+			for _, row := range rows {
+				d := Delivery{Kind: q.Kind, Subject: row.Subject, Work: row.WorkID, Organization: row.OrganizationID, Attempts: row.Attempts, lease: until}
+				if d.Attempts > 0 {
+					d.seen = now
+				}
+				taken[i] = append(taken[i], d)
+			}
+			slices.SortFunc(taken[i], func(a, b Delivery) int { return strings.Compare(b.Subject, a.Subject) })
+			return err
+		})
+	})
+	if err != nil && ctx.Err() != nil { // the server stops, and the leases may be committed
+		err = errors.Join(err, q.Return(context.WithoutCancel(ctx), slices.Concat(taken...)...))
+	}
+	return taken, err
+}
+
+// Return gives back deliveries that were not tried, such as when the store is unavailable. They
+// keep their places.
+func (q *Queue) Return(ctx context.Context, all ...Delivery) error {
+	if len(all) == 0 {
+		return nil
+	}
 	return q.DB.Tx(ctx, func(tx *store.Tx) error {
-		return tx.ReturnDelivery(ctx, query.ReturnDeliveryParams{Kind: string(d.Kind), Subject: d.Subject, Lease: d.lease, DueAt: d.seen})
+		for _, d := range all {
+			if err := tx.ReturnDelivery(ctx, query.ReturnDeliveryParams{Kind: string(d.Kind), Subject: d.Subject, Lease: d.lease, DueAt: d.seen}); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -1,7 +1,6 @@
 package outbox_test
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -184,9 +183,14 @@ func TestRetry(t *testing.T) {
 			take(t, q, "")
 			pass(time.Microsecond)
 		}
-		row, err := db.Read().NextDelivery(context.WithoutCancel(t.Context()), query.NextDeliveryParams{Kind: string(outbox.Certificate), Now: store.Micros(db.Now())})
-		if err != nil || !strings.HasPrefix(row.LastError, "cause é") || !utf8.ValidString(row.LastError) || len(row.LastError) > 500 {
-			t.Errorf("%q, %v", row.LastError, err)
+		var rows []query.Delivery
+		err := db.Tx(t.Context(), func(tx *store.Tx) (err error) {
+			now := store.Micros(tx.Now)
+			rows, err = tx.LeaseTurn(t.Context(), query.LeaseTurnParams{Kind: string(outbox.Certificate), OrganizationID: "a", Now: now, Until: now, Newest: 1})
+			return err
+		})
+		if err != nil || len(rows) != 1 || !strings.HasPrefix(rows[0].LastError, "cause é") || !utf8.ValidString(rows[0].LastError) || len(rows[0].LastError) > 500 {
+			t.Errorf("%+v, %v", rows, err)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
 	"timbre.example/internal/work"
 )
 
@@ -20,16 +21,26 @@ func (s *Service) Worker() *work.Worker {
 // Sweep removes expired sessions, links, known browsers, visits and invitations.
 func (s *Service) Sweep(ctx context.Context) (err error) {
 	defer operation.Wrap(&err, "remove expired sessions and links")
-	return s.DB.Tx(ctx, func(tx *store.Tx) error {
-		now := store.Micros(tx.Now)
-		for _, sweep := range []func(context.Context, int64) (int64, error){
-			tx.SweepPersonSessions, tx.SweepPersonLinks, tx.SweepKnownDevices, tx.SweepOperatorVisits,
-		} {
-			if _, err := sweep(ctx, now); err != nil {
-				return err
-			}
+	for _, sweep := range []func(tx *store.Tx, now int64, most int32) (int64, error){
+		func(tx *store.Tx, now int64, most int32) (int64, error) {
+			return tx.SweepPersonSessions(ctx, query.SweepPersonSessionsParams{Now: now, Lim: most})
+		},
+		func(tx *store.Tx, now int64, most int32) (int64, error) {
+			return tx.SweepPersonLinks(ctx, query.SweepPersonLinksParams{Now: now, Lim: most})
+		},
+		func(tx *store.Tx, now int64, most int32) (int64, error) {
+			return tx.SweepKnownDevices(ctx, query.SweepKnownDevicesParams{Now: now, Lim: most})
+		},
+		func(tx *store.Tx, now int64, most int32) (int64, error) {
+			return tx.SweepOperatorVisits(ctx, query.SweepOperatorVisitsParams{Now: now, Lim: most})
+		},
+		func(tx *store.Tx, now int64, most int32) (int64, error) {
+			return tx.SweepInvitations(ctx, query.SweepInvitationsParams{Before: now - keepInvitations.Microseconds(), Lim: most})
+		},
+	} {
+		if _, err := s.DB.Sweep(ctx, func(tx *store.Tx, most int32) (int64, error) { return sweep(tx, store.Micros(tx.Now), most) }); err != nil {
+			return err
 		}
-		_, err := tx.SweepInvitations(ctx, store.Micros(tx.Now.Add(-keepInvitations)))
-		return err
-	})
+	}
+	return nil
 }

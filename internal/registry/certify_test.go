@@ -16,6 +16,7 @@ import (
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
+	"timbre.example/internal/outbox"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/turns"
@@ -112,7 +113,7 @@ func TestCertificateTrouble(t *testing.T) {
 }
 
 // A certificate that cannot be made never delays others, and is retried with growing pauses.
-// Within one organization the newest and the oldest alternate.
+// Those that wait are made together; a newer one follows.
 func TestCertificatesOfAnEarlierRelease(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		var songs []*song
@@ -148,7 +149,7 @@ func TestCertificatesOfAnEarlierRelease(t *testing.T) {
 				t.Error(d)
 			}
 		}
-		round("Song D", "Song A", "Song E", "Song B", "Song C")
+		round("Song D", "Song C", "Song B", "Song A", "Song E")
 		for i, title := range append(titles[:3:3], "", "Song E") {
 			if title != "" {
 				songs[i].wantCertificate(title)
@@ -221,6 +222,45 @@ func TestRunMakesCertificates(t *testing.T) {
 		s.wantFinal()
 		s.wantCertificate("Last Ferry")
 	})
+}
+
+// A worker that is stopped at any point of a lease gives back what it had leased: another worker
+// continues at once, without the time of a lease.
+func TestStoppedWorkerGivesBack(t *testing.T) {
+	for _, at := range []string{"timestamp.begun", "timestamp.answered", "timestamp.committed", "certificate.begun", "certificate.stored"} {
+		t.Run(at, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, w *world) {
+				a := w.stamps(t)
+				s := w.finality(t)
+				ctx, stop := context.WithCancel(t.Context())
+				defer stop()
+				w.reg.reached = func(point string) {
+					if point == at {
+						stop()
+					}
+				}
+				err := w.reg.Issuing.StampDue(ctx)
+				if err == nil {
+					err = w.reg.Issuing.CertifyDue(ctx)
+				}
+				if !errors.Is(err, context.Canceled) {
+					t.Fatalf("it was not stopped: %v", err)
+				}
+				w.reg = w.another(w.db) // no time passes
+				w.mustStamp(t)
+				if err := w.reg.Issuing.CertifyDue(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if key, _ := s.certificateOf(1); key == "" {
+					t.Error("the certificate waits for a lease")
+				}
+				s.wantStamped(t, a, true)
+				if left, err := outbox.Count(t.Context(), w.db, outbox.Certificate); err != nil || left.Waiting != 0 {
+					t.Errorf("%+v, %v", left, err)
+				}
+			})
+		})
+	}
 }
 
 // No certificate waits for a failed transaction.

@@ -60,7 +60,7 @@ func TestCorruptColumns(t *testing.T) {
 		}
 		view := func() error { _, err := w.reg.Works.Transaction(ctx, id); return err }
 		corrupt("transactions", "steps", "id = '"+id+"'", "view", "transaction "+id, view)
-		corrupt("transactions", "steps", "id = '"+id+"'", "stage: transaction "+id, "transaction "+id, func() error { return w.reg.Anchoring.Advance(ctx, w.net) })
+		corrupt("transactions", "steps", "id = '"+id+"'", "stage: statements: transaction "+id, "transaction "+id, func() error { return w.reg.Anchoring.Advance(ctx, w.net) })
 		w.advance()
 		work := job.view().Done.WorkID
 		version := "version 1 of work " + work

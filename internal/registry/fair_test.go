@@ -48,10 +48,10 @@ func (w *world) orderOf(t *testing.T, keys account.KeyPair, title string, seed i
 	return s
 }
 
-// An organization with many waiting certificates delays another's by one.
+// An organization with many waiting certificates delays another's by those that are made together.
 func TestCertificatesTakeTurns(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		_, keys := w.hostile(t, 8)
+		_, keys := w.hostile(t, 24)
 		w.advance()
 		var made []string
 		certify := w.reg.Issuing.Certify
@@ -62,7 +62,7 @@ func TestCertificatesTakeTurns(t *testing.T) {
 				w.confirmed("Normal", 1)
 				w.orderOf(t, keys, "Hostile, later", 99)
 				w.advance()
-			case 20:
+			case 40:
 				t.Error("it does not end")
 			}
 			return certify(ctx, c)
@@ -70,10 +70,10 @@ func TestCertificatesTakeTurns(t *testing.T) {
 		if err := w.reg.Issuing.CertifyDue(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if at := position(made, "Normal"); at < 0 || at > 3 { // the one that is being made, and one more
+		if at := position(made, "Normal"); at < 0 || at > 9 { // those that are being made, and one more
 			t.Errorf("the normal one came at place %d of %q", at, made)
 		}
-		if len(made) != 10 {
+		if len(made) != 26 {
 			t.Errorf("made %q", made)
 		}
 	})

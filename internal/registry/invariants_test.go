@@ -32,10 +32,11 @@ func TestInvariantsAreChecked(t *testing.T) {
 		"UPDATE title_claims SET work_id = 'other'":                                                     "neither registered nor in flight",
 		"UPDATE jobs SET state = 'expired'":                                                             "it has a transaction: true",
 		"UPDATE jobs SET asset_key = 'assets/other'; UPDATE versions SET asset_key = 'assets/other'":    "object not found",
-		"UPDATE versions SET certificate_key = 'certificates/' || work_id || '/1'":                      "object not found",
+		"UPDATE versions SET certificate_key = 'certificates/' || work_id || '-1'":                      "object not found",
 		"UPDATE versions SET certificate_key = 'certificates/other'":                                    "names the certificate",
-		"UPDATE versions SET timestamp_until = 1, certificate_key = 'certificates/' || work_id || '/1'": "waits for a token",
+		"UPDATE versions SET timestamp_until = 1, certificate_key = 'certificates/' || work_id || '-1'": "waits for a token",
 		"INSERT INTO timestamps (work_id, version, token) SELECT work_id, version, x'30' FROM versions": "has another commitment",
+		"INSERT INTO quota_counters SELECT organization_id, 0, FALSE, 5 FROM works":                     "counts 5 registrations",
 		"UPDATE jobs SET session_jti = 'other'":                                                         "was spent on job",
 	} {
 		t.Run(damage, func(t *testing.T) {

@@ -44,17 +44,15 @@ func TestTurnsAreFoundByIndex(t *testing.T) {
 			file, name string
 			args       []string // $1, $2, …
 		}{
-			{"outbox", "nextDelivery", []string{"'certificate'", "5", "'a'"}},
-			{"outbox", "nextDelivery", []string{"'certificate'", "5", "''"}},
-			{"outbox", "oldestDelivery", []string{"'certificate'", "'b'"}},
-			{"outbox", "leaseDelivery", []string{"9", "'certificate'", "'certificate-3'", "0"}},
+			{"outbox", "dueOrganizations", []string{"'certificate'", "5", "8", "'a'"}},
+			{"outbox", "dueOrganizations", []string{"'certificate'", "5", "8", "''"}},
 			{"outbox", "finishDelivery", []string{"'certificate'", "'certificate-3'"}},
-			{"issuing", "versionOfTransaction", []string{"'certificate-3'"}},
 			{"erasing", "dropDeliveries", []string{"'another'"}},
 			{"issuing", "nextUnstamped", []string{"5", "''"}},
 			{"issuing", "overdueTimestamps", []string{"5", "256"}},
 			{"anchoring", "organizationsInFlight", []string{"'testnet'", "'confirmed'"}},
 			{"anchoring", "inFlight", []string{"'testnet'", "'confirmed'", "'b'", "''", "16"}},
+			{"anchoring", "fewInFlight", []string{"'testnet'", "'confirmed'", "129"}},
 			{"sessions", "revokeSession", []string{"1", "'plan-7'", "'b'", "'k'", "''"}},
 			{"sessions", "revokeEndUser", []string{"1", "'k'", "'u8'", "'b'"}},
 			{"erasing", "nextErasing", []string{"5", "5", "''"}},

@@ -54,6 +54,7 @@ var columns = map[string]string{
 	"audit_heads":           "organization_id:other entries:other hash:other",
 	"deliveries":            "kind:erased subject:erased work_id:erased organization_id:erased created_at:erased due_at:erased attempts:erased last_error:erased lane:erased", // of the work; an error may quote it
 	"work_words":            "key:erased work_id:erased",
+	"quota_counters":        "organization_id:other month:other test:other count:other",
 	"daily_counts":          "organization_id:other day:other network:other test:other kind:other code:other reason:other count:other credits:other",
 	"webhook_endpoints":     "id:other organization_id:other api_key_id:other url:other description:other events:other network:other secret:other previous_secret:other previous_until:other disabled_at:other disabled_reason:other failing_since:other warned_at:other revision:other deleted_at:other created_at:other updated_at:other",
 	"webhook_deliveries":    "id:erased organization_id:erased endpoint_id:erased event:erased transaction_id:erased work_id:erased payload:erased access_code:erased state:erased attempts:erased last_status:erased created_at:erased ended_at:erased", // the payload has the end-user

@@ -119,7 +119,7 @@ func New(c Config) *Registry {
 	hooks.DB, hooks.Codes, hooks.Reached, hooks.Events, hooks.Log = c.DB, codes, reached, c.Events, c.Log
 	r.Webhooks = webhook.New(hooks)
 	r.Anchoring = anchoring.New(anchoring.Config{
-		DB: c.DB, Networks: c.Networks, Codes: codes, StampWithin: stampWithin, Changed: r.Works.Progress.Wake, ExplorerURL: c.ExplorerURL, Finished: func() { r.Issuing.Wake(); r.Webhooks.Wake() }, Reached: reached, Events: c.Events, Log: c.Log,
+		DB: c.DB, Networks: c.Networks, Codes: codes, StampWithin: stampWithin, Changed: r.Works.Progress.Changed, ExplorerURL: c.ExplorerURL, Finished: func() { r.Issuing.Wake(); r.Webhooks.Wake() }, Reached: reached, Events: c.Events, Log: c.Log,
 	})
 	r.Intake = intake.New(intake.Config{
 		DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, Prices: c.Prices, Codes: codes, Times: c.Times.Times, Prepares: c.Prepares, PartBytes: c.PartBytes, Space: c.Space,

@@ -368,9 +368,12 @@ func TestQuota(t *testing.T) {
 			t.Fatal(err)
 		}
 		errs := make([]error, len(songs))
+		instances := []*Registry{w.reg, w.another(w.db)}
 		var wg sync.WaitGroup
 		for i, s := range songs {
-			wg.Go(func() { _, errs[i] = s.confirm() })
+			wg.Go(func() {
+				_, errs[i] = instances[i%2].Intake.Confirm(t.Context(), s.by(), s.slot.JobID, "req_"+s.slot.JobID)
+			})
 		}
 		wg.Wait()
 		var refused []error

@@ -33,10 +33,10 @@ func Backfill(ctx context.Context, db *store.DB) (err error) {
 				if err != nil {
 					return err
 				}
+				if err := tx.MarkVersionWords(ctx, query.MarkVersionWordsParams{Rule: Rule, WorkID: r.Work.ID, Version: r.Version.Version}); err != nil {
+					return err
+				}
 				if held == 0 {
-					if err := tx.MarkVersionWords(ctx, query.MarkVersionWordsParams{Rule: Rule, WorkID: r.Work.ID, Version: r.Version.Version}); err != nil {
-						return err
-					}
 					continue
 				}
 				e := Entry{

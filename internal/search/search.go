@@ -51,7 +51,8 @@ type Entry struct {
 // hashDigits is how many hex digits of a hash have a key.
 const hashDigits = 10
 
-// Add writes the words of a version, in the transaction that makes the version.
+// Add writes the words of a version, in the transaction that makes the version. The version is
+// inserted with the number of the Rule.
 func Add(ctx context.Context, tx *store.Tx, e Entry) (err error) {
 	defer operation.Wrap(&err, "add the words of work %s, version %d", e.Work, e.Version)
 	seen := map[int64]bool{}
@@ -74,7 +75,7 @@ func Add(ctx context.Context, tx *store.Tx, e Entry) (err error) {
 			return err
 		}
 	}
-	return tx.MarkVersionWords(ctx, query.MarkVersionWordsParams{Rule: Rule, WorkID: e.Work, Version: e.Version})
+	return nil
 }
 
 // Remove removes all words of a work, in the transaction that erases its personal data.

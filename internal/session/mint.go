@@ -218,9 +218,7 @@ func (s *Service) Worker(log *slog.Logger) *work.Worker {
 // like every token without a row.
 func (s *Service) Sweep(ctx context.Context) (n int64, err error) {
 	defer operation.Wrap(&err, "delete old sessions")
-	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
-		n, err = tx.SweepSessions(ctx, store.Micros(tx.Now.Add(-24*time.Hour)))
-		return err
+	return s.DB.Sweep(ctx, func(tx *store.Tx, most int32) (int64, error) {
+		return tx.SweepSessions(ctx, query.SweepSessionsParams{Before: store.Micros(tx.Now.Add(-24 * time.Hour)), Lim: most})
 	})
-	return n, err
 }

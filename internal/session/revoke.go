@@ -49,17 +49,40 @@ func Revoke(ctx context.Context, db *store.DB, w Which) (n int64, err error) {
 	ref := endUser(w.Organization, w.ExternalUserRef)
 	err = db.Tx(ctx, func(tx *store.Tx) error {
 		now := store.Micros(tx.Now)
-		switch {
-		case w.ID != "":
+		if w.ID != "" {
 			n, err = tx.RevokeSession(ctx, query.RevokeSessionParams{Now: now, Jti: w.ID, OrganizationID: w.Organization, SiteKey: w.SiteKey, EndUser: ref})
-		case w.SiteKey != "" && ref != "":
-			n, err = tx.RevokeEndUser(ctx, query.RevokeEndUserParams{Now: now, SiteKey: w.SiteKey, EndUser: ref, OrganizationID: w.Organization})
-		default:
-			n, err = tx.RevokeSessions(ctx, query.RevokeSessionsParams{Now: now, OrganizationID: w.Organization, SiteKey: w.SiteKey, EndUser: ref})
+			return err
 		}
-		return err
+		sites := []string{w.SiteKey}
+		if w.SiteKey == "" {
+			if sites, err = siteKeys(ctx, tx, w.Organization); err != nil {
+				return err
+			}
+		}
+		n = 0
+		for _, site := range sites {
+			var some int64
+			if ref != "" {
+				some, err = tx.RevokeEndUser(ctx, query.RevokeEndUserParams{Now: now, SiteKey: site, EndUser: ref, OrganizationID: w.Organization})
+			} else {
+				some, err = tx.RevokeSessions(ctx, query.RevokeSessionsParams{Now: now, SiteKey: site, OrganizationID: w.Organization})
+			}
+			if n += some; err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return n, err
+}
+
+// siteKeys returns the site keys of an organization, also the deleted ones.
+func siteKeys(ctx context.Context, tx *store.Tx, organization string) (all []string, err error) {
+	rows, err := tx.ListSiteKeys(ctx, organization)
+	for _, row := range rows {
+		all = append(all, row.SiteKey)
+	}
+	return all, err
 }
 
 // Revoker is a host's backend that may end the sessions of its key pair: its secret key was

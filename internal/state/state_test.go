@@ -25,14 +25,13 @@ var (
 	txStates  = []state.Transaction{state.TransactionConfirmed, state.TransactionStaged, state.TransactionBroadcast, state.TransactionFinal, state.TransactionFailed}
 )
 
-const now = 1_000_000
+const (
+	now         = 1_000_000
+	confirmedAt = -1 // before the end of the quote
+)
 
 func newJob(id string) query.InsertJobParams {
 	return query.InsertJobParams{ID: id, OrganizationID: "o", SessionJti: id, Kind: "register", Network: "testnet", WorkID: id, Title: "t", TitleKey: "t", Creators: "[]", Filename: "f", Media: "{}", Deadline: now - 1, Now: now}
-}
-
-func newTransaction(id string) query.InsertTransactionParams {
-	return query.InsertTransactionParams{ID: id, OrganizationID: "o", Network: "testnet", Kind: "register", WorkID: id, Commitment: []byte{0}, Steps: "[]", RequestID: "r", Now: now}
 }
 
 // jobQueries run each query that changes the state of a job. They return how many rows changed.
@@ -44,10 +43,10 @@ var jobQueries = map[string]func(context.Context, *store.Tx, string) (int64, err
 		return tx.DeclareMedia(ctx, query.DeclareMediaParams{ID: id, Media: "{}", Now: now})
 	},
 	"PrepareJob": func(ctx context.Context, tx *store.Tx, id string) (int64, error) {
-		return tx.PrepareJob(ctx, query.PrepareJobParams{ID: id, Seen: now, Media: "{}", Quote: "{}", Now: now})
+		return tx.PrepareJob(ctx, query.PrepareJobParams{ID: id, Seen: now, Media: "{}", Commitment: []byte{0}, Quote: "{}", Now: now})
 	},
 	"ConfirmJob": func(ctx context.Context, tx *store.Tx, id string) (int64, error) {
-		return tx.ConfirmJob(ctx, query.ConfirmJobParams{ID: id, Now: -1})
+		return tx.ConfirmJob(ctx, query.ConfirmJobParams{ID: id, Now: confirmedAt})
 	},
 	"ExpireJob": func(ctx context.Context, tx *store.Tx, id string) (int64, error) {
 		return tx.ExpireJob(ctx, query.ExpireJobParams{ID: id, Before: now, Now: now})
@@ -142,7 +141,13 @@ func TestQueriesMakeTheListedChanges(t *testing.T) {
 				id := name + " " + string(from)
 				to, changed := try(id,
 					func(tx *store.Tx, id string) error {
-						_, err := tx.InsertTransaction(ctx, newTransaction(id))
+						if err := tx.InsertJob(ctx, newJob(id)); err != nil {
+							return err
+						}
+						if err := bring(ctx, tx, id, state.JobConfirmed); err != nil {
+							return err
+						}
+						_, err := tx.InsertTransaction(ctx, query.InsertTransactionParams{JobID: id, Steps: "[]", RequestID: "r", Now: confirmedAt})
 						return err
 					},
 					func(tx *store.Tx, id string) error { return bringTransaction(ctx, tx, id, from) },

@@ -60,3 +60,9 @@ func (db *DB) Versions() (all []int64, err error) {
 	}
 	return all, nil
 }
+
+// MaxConns is the number of connections without a parameter in the URL.
+const MaxConns = maxConns
+
+// Conns returns how many connections to Postgres this process may have.
+func (db *DB) Conns() int32 { return db.engine.(*postgres).all.Config().MaxConns }

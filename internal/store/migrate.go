@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
@@ -38,6 +40,8 @@ func serves(newest, current, releases int64) bool {
 
 // Migrate updates the schema to this release. Several instances can call it at the same
 // time: on Postgres a session lock makes the others wait, on SQLite the writer lock does.
+// While servers of the release before run, no migration blocks their statements for longer than
+// lockTimeout.
 func (db *DB) Migrate(ctx context.Context) (err error) {
 	defer operation.Wrap(&err, "migrate the database")
 	p, err := db.provider()
@@ -50,32 +54,66 @@ func (db *DB) Migrate(ctx context.Context) (err error) {
 		}
 		return errors.New("store: migrations need a connection to Postgres itself, because their lock is of a session: run `timbre migrate` with the URL of the server, not of the pooler")
 	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("store: migrate: %w", err)
-	}
-	if err := db.fill(ctx); err != nil {
-		return fmt.Errorf("store: migrate: %w", err)
-	}
+	steps := []func(context.Context) error{func(ctx context.Context) error { _, err := p.Up(ctx); return err }, db.fill, db.recount}
 	if db.dialect == "postgres" {
-		if err := db.unlog(ctx); err != nil {
+		steps = append(steps, db.unlog)
+	}
+	for _, step := range append(steps, db.guard) {
+		if err := patiently(ctx, step); err != nil {
 			return fmt.Errorf("store: migrate: %w", err)
 		}
-	}
-	if err := db.guard(ctx); err != nil {
-		return fmt.Errorf("store: migrate: %w", err)
 	}
 	return nil
 }
 
-// fill sets the commitments of log entries that are older than the column for them.
-// SQLite and Postgres need different SQL for it, so a migration file cannot do it. An
+// tableTries is how often a migration waits for the lock of a table.
+const tableTries = 60
+
+// patiently runs a step, and again after a pause while another transaction has the lock of a
+// table. A step keeps what it has done.
+func patiently(ctx context.Context, step func(context.Context) error) error {
+	for try := 1; ; try++ {
+		err := step(ctx)
+		var pg *pgconn.PgError
+		if try == tableTries || !errors.As(err, &pg) || pg.Code != "55P03" { // lock_not_available
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-time.After(lockTimeout):
+		}
+	}
+}
+
+// fillAtOnce is how many rows one statement of fill changes.
+const fillAtOnce = 5000
+
+// fill sets the commitments of log entries that are older than the column for them, some rows at a
+// time. SQLite and Postgres need different SQL for it, so a migration file cannot do it. An
 // entry's third line is "commitment " and 64 hex digits.
 func (db *DB) fill(ctx context.Context) error {
-	text := "UPDATE log_entries SET commitment = unhex(substr(CAST(body AS TEXT), instr(CAST(body AS TEXT), 'commitment ') + 11, 64)) WHERE commitment IS NULL"
+	value := "unhex(substr(CAST(body AS TEXT), instr(CAST(body AS TEXT), 'commitment ') + 11, 64))"
 	if db.dialect == "postgres" {
-		text = "UPDATE log_entries SET commitment = decode(substring(convert_from(body, 'UTF8') FROM 'commitment ([0-9a-f]{64})'), 'hex') WHERE commitment IS NULL"
+		value = "decode(substring(convert_from(body, 'UTF8') FROM 'commitment ([0-9a-f]{64})'), 'hex')"
 	}
-	_, err := db.engine.pool().ExecContext(ctx, text)
+	text := fmt.Sprintf("UPDATE log_entries SET commitment = %s WHERE (network, tx_hash) IN (SELECT e.network, e.tx_hash FROM log_entries e WHERE e.commitment IS NULL LIMIT %d)", value, fillAtOnce)
+	for {
+		result, err := db.engine.pool().ExecContext(ctx, text)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+	}
+}
+
+// recount drops the counters of quotas, so that they are counted again: processes of the release
+// before confirm registrations without moving them. The last process of an upgrade starts when no
+// old one is left.
+func (db *DB) recount(ctx context.Context) error {
+	_, err := db.engine.pool().ExecContext(ctx, "DELETE FROM quota_counters")
 	return err
 }
 
@@ -165,7 +203,7 @@ func (db *DB) provider() (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	dialect, opts := database.DialectSQLite3, []goose.ProviderOption{goose.WithGoMigrations(titleKeys())}
+	dialect, opts := database.DialectSQLite3, []goose.ProviderOption{goose.WithGoMigrations(titleKeys(), growing(db.dialect))}
 	if db.dialect == "postgres" {
 		dialect = database.DialectPostgres
 		locker, err := lock.NewPostgresSessionLocker()

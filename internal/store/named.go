@@ -19,6 +19,19 @@ func (n named) Exec(ctx context.Context, text string, args ...any) (pgconn.Comma
 	return r, name(statementName(text), err)
 }
 
+// QueryRow implements query.DBTX.
+func (n named) QueryRow(ctx context.Context, text string, args ...any) pgx.Row {
+	return namedRow{n.DBTX.QueryRow(ctx, text, args...), text}
+}
+
+type namedRow struct {
+	pgx.Row
+	text string
+}
+
+// Scan implements pgx.Row.
+func (r namedRow) Scan(to ...any) error { return name(statementName(r.text), r.Row.Scan(to...)) }
+
 // Query implements query.DBTX.
 func (n named) Query(ctx context.Context, text string, args ...any) (pgx.Rows, error) {
 	r, err := n.DBTX.Query(ctx, text, args...)

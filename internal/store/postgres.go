@@ -25,8 +25,12 @@ const StatementTimeout = 5 * time.Second
 
 // maxConns is how many connections a process opens. A step holds a connection only during
 // its round trips, so a few serve many callers. Several instances fit in the hundred
-// connections of a default server. The parameter allmax_conns of the URL changes it.
+// connections of a default server. The parameter pool_max_conns of the URL changes it.
 const maxConns = 24
+
+// lockTimeout is how long a migration waits for the lock of a table. All statements on the
+// table queue behind a waiting migration, so it gives up and tries again.
+const lockTimeout = 2 * time.Second
 
 type postgres struct {
 	all       *pgxpool.Pool
@@ -48,7 +52,7 @@ func openPostgres(ctx context.Context, url string, c *counts) (engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !given(url, "allmax_conns") {
+	if !given(url, "pool_max_conns") {
 		config.MaxConns = maxConns
 	}
 	config.PingTimeout = time.Second // an idle connection that a router forgot
@@ -58,7 +62,10 @@ func openPostgres(ctx context.Context, url string, c *counts) (engine, error) {
 	if behindPooler {
 		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
-	migrates := stdlib.OpenDB(*config.ConnConfig.Copy())
+	migrates := stdlib.OpenDB(*config.ConnConfig.Copy(), stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, "SET lock_timeout = "+strconv.FormatInt(lockTimeout.Milliseconds(), 10))
+		return err
+	}))
 	migrates.SetMaxIdleConns(0)
 	if !behindPooler {
 		// The server ends what this process cannot: the statement of a process that
@@ -236,7 +243,7 @@ func (t *pgTx) lost() bool { return t.conn != nil && t.conn.Conn().IsClosed() }
 // up to StatementTimeout: a statement that is interrupted costs the connection.
 func (t *pgTx) trip(ctx context.Context, all []*statement) error {
 	if err := t.connect(ctx); err != nil {
-		return fail(all, t.heard(ctx, err))
+		return fail(all, name(statementName(all[len(all)-1].text), t.heard(ctx, err)))
 	}
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), StatementTimeout)
 	defer cancel()

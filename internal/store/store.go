@@ -116,10 +116,10 @@ func (db *DB) Ping(ctx context.Context) (err error) {
 // fails on SQLite.
 func (db *DB) Read() *query.Queries { return query.New(db.engine.reader()) }
 
-// Tx runs f in one transaction, and commits it if f returns nil. After a deadlock, a
-// serialization failure, a violated unique index, or a connection that is lost before the commit,
-// Tx runs f again from the start; after the unique index, f reads the row that another
-// transaction has committed meanwhile. So f must change nothing outside of the database.
+// Tx runs f in one transaction, and commits it if f returns nil. Tx runs f again after a
+// deadlock, a serialization failure, a violated unique index, or a connection that is lost
+// before the commit. After the unique index, f reads the row that another transaction has
+// committed meanwhile. So f must change nothing outside of the database.
 //
 // A connection that is lost during the commit leaves its outcome unknown: see [Unknown].
 func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
@@ -183,6 +183,28 @@ func (db *DB) transact(ctx context.Context, run func(context.Context, func(query
 
 // maxTries is how often a transaction runs that the database does not commit.
 const maxTries = 5
+
+// sweepAtOnce is how many rows one transaction of Sweep deletes.
+const sweepAtOnce = 1000
+
+// Sweep deletes old rows in small steps: it runs f in one transaction after the other, until f
+// deletes fewer rows than most. So no step keeps a lock for long, whatever has gathered. It returns
+// how many rows went.
+func (db *DB) Sweep(ctx context.Context, f func(tx *Tx, most int32) (int64, error)) (deleted int64, err error) {
+	defer operation.Wrap(&err, "delete old rows")
+	for {
+		var n int64
+		if err := db.Tx(ctx, func(tx *Tx) (err error) {
+			n, err = f(tx, sweepAtOnce)
+			return err
+		}); err != nil {
+			return deleted, err
+		}
+		if deleted += n; n < sweepAtOnce {
+			return deleted, nil
+		}
+	}
+}
 
 func (db *DB) now() time.Time { return db.Now().UTC().Truncate(time.Microsecond) }
 

@@ -194,6 +194,24 @@ func TestReadersCannotWrite(t *testing.T) {
 	}
 }
 
+// The URL of a Postgres sets the number of connections; without a number it is that of this package.
+func TestConnectionsOfTheURL(t *testing.T) {
+	t.Parallel()
+	url := storetest.PostgresURL(t)
+	for parameter, want := range map[string]int32{"": store.MaxConns, "&pool_max_conns=3": 3} {
+		db, err := store.Open(t.Context(), url+parameter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := db.Conns(); got != want {
+			t.Errorf("%q: %d connections, want %d", parameter, got, want)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A server that disappears silently counts as not answering. Every statement then returns
 // an error within StatementTimeout, and later statements work when the server is back.
 func TestASilentDatabase(t *testing.T) {
@@ -214,7 +232,7 @@ func TestASilentDatabase(t *testing.T) {
 	tx := func() error { return db.Tx(ctx, insertSession("a")) }
 	calls := map[string]func() error{
 		"read":  func() error { _, err := db.Read().AllOrigins(ctx); return err },
-		"count": func() error { _, err := db.Read().CountWorks(ctx, "testnet"); return err },
+		"count": func() error { _, err := db.Read().LastNumber(ctx, "testnet"); return err },
 		"one":   func() error { return db.One(ctx, insertSession("b")) },
 		"tx":    tx,
 		"half": func() error { // the connection breaks during the transaction
@@ -378,15 +396,20 @@ func TestMigrateGivesVersionsTurns(t *testing.T) {
 			t.Fatal(err)
 		}
 		var turns []string
-		for after := ""; ; {
-			row, err := db.Read().NextDelivery(ctx, query.NextDeliveryParams{Kind: "certificate", After: after})
-			if errors.Is(err, sql.ErrNoRows) {
-				break
-			} else if err != nil {
+		due, err := db.Read().DueOrganizations(ctx, query.DueOrganizationsParams{Kind: "certificate", Lim: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, organization := range due {
+			if err := db.Tx(ctx, func(tx *store.Tx) error {
+				rows, err := tx.LeaseTurn(ctx, query.LeaseTurnParams{Kind: "certificate", OrganizationID: organization, Until: 1, Newest: 10})
+				for _, row := range rows {
+					turns = append(turns, organization+" "+row.WorkID)
+				}
+				return err
+			}); err != nil {
 				t.Fatal(err)
 			}
-			after = row.OrganizationID
-			turns = append(turns, after+" "+row.WorkID)
 		}
 		if got := strings.Join(turns, ", "); got != "- beside, o before" {
 			t.Errorf("turns of %s", got)

@@ -74,7 +74,7 @@ func (w *world) add(organization string, n network.Name, s story.Status, ref str
 				},
 				func() (int64, error) { return tx.ConfirmJob(ctx, query.ConfirmJobParams{ID: id, Now: now}) },
 				func() (int64, error) {
-					return tx.InsertTransaction(ctx, query.InsertTransactionParams{ID: id, OrganizationID: organization, Network: string(n), Kind: record.KindRegister, WorkID: "w-" + id, Commitment: []byte(id), TotalCredits: 7, Steps: "[]", RequestID: "req_" + id, Now: now})
+					return tx.InsertTransaction(ctx, query.InsertTransactionParams{JobID: id, Steps: "[]", RequestID: "req_" + id, Now: now})
 				},
 			} {
 				if n, err := step(); err != nil || n != 1 {

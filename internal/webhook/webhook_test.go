@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -464,6 +465,32 @@ func TestEndpointsOfEndedKeys(t *testing.T) {
 		w.drain()
 		if n := len(r.got()); n < 3*webhook.MaxKeyEndpoints { // each also goes to the organization's own
 			t.Errorf("%d deliveries", n)
+		}
+	})
+}
+
+// However many are made at once, by two processes, an organization has at most MaxEndpoints.
+func TestEndpointsAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		two := w.another()
+		results := make(chan error, webhook.MaxEndpoints+6)
+		for i := range cap(results) {
+			s := []*webhook.Service{w.Service, two}[i%2]
+			go func() {
+				_, _, err := s.CreateEndpoint(t.Context(), w.org, webhook.EndpointInput{URL: "https://hooks.example/" + strconv.Itoa(i)}, by)
+				results <- err
+			}()
+		}
+		refused := 0
+		for range cap(results) {
+			if err := <-results; errors.Is(err, fault.CodeCommonValidationFailed) {
+				refused++
+			} else if err != nil {
+				t.Error(err)
+			}
+		}
+		if refused != 6 {
+			t.Errorf("%d were refused, want 6", refused)
 		}
 	})
 }

@@ -33,6 +33,9 @@ type Worker struct {
 	Step func(context.Context) error
 	// Every is the longest pause between two steps.
 	Every time.Duration
+	// Apart is the shortest pause without News. A worker that is woken more often does the work
+	// of several wake-ups in one step; the first one after a rest is not delayed. 0: none.
+	Apart time.Duration
 	// Retry is the pause after a failed step; 0 means Every. Failures in a row double it up
 	// to MaxRetry; with MaxRetry 0 it stays the same.
 	Retry, MaxRetry time.Duration
@@ -82,6 +85,13 @@ func (w *Worker) Run(ctx context.Context) {
 			return
 		}
 		w.record(ctx, err)
+		if w.Apart > 0 {
+			select {
+			case <-ctx.Done():
+			case <-news:
+			case <-time.After(w.Apart):
+			}
+		}
 		if w.pause(ctx, news); ctx.Err() != nil {
 			return
 		}

@@ -123,3 +123,16 @@ func TestStopped(t *testing.T) {
 		t.Errorf("%+v, %s", s, out.String())
 	}
 }
+
+// Wake-ups soon after a step share the next one, and a wake-up after a rest is not delayed.
+func TestStepsAreApart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		wake := work.NewSignal()
+		for _, at := range []time.Duration{5, 10, 15, 100} {
+			time.AfterFunc(at*time.Millisecond, wake.Ring)
+		}
+		steps, _ := run(t, &work.Worker{Every: time.Minute, Apart: 20 * time.Millisecond, Wake: wake}, time.Second)
+		want(t, steps, 0, 20*time.Millisecond, 100*time.Millisecond)
+	})
+}

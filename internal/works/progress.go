@@ -18,6 +18,7 @@ import (
 type Progress struct {
 	db   *store.DB
 	read func(ctx context.Context, q *query.Queries, id string) (View, error)
+	view func(query.TransactionForViewRow) (View, error)
 	log  *slog.Logger
 
 	// missed is set when a read failed since all followers were last woken.
@@ -28,8 +29,8 @@ type Progress struct {
 }
 
 // following is the set of followers of one transaction. Between two changes they share one
-// read of it: thousands may wake at once. A change that this process made is read before they
-// wake, together with those of the same moment.
+// read of it: thousands may wake at once. A change that this process made is not read, and other
+// changes of the same moment are read together.
 type following struct {
 	id      string
 	wakes   map[*func()]struct{}
@@ -42,8 +43,8 @@ type following struct {
 	at   int64 // the value of changes before view was read; -1 before the first read
 }
 
-func newProgress(db *store.DB, read func(context.Context, *query.Queries, string) (View, error), log *slog.Logger) *Progress {
-	return &Progress{db: db, read: read, log: log, followers: map[string]*following{}}
+func newProgress(db *store.DB, read func(context.Context, *query.Queries, string) (View, error), view func(query.TransactionForViewRow) (View, error), log *slog.Logger) *Progress {
+	return &Progress{db: db, read: read, view: view, log: log, followers: map[string]*following{}}
 }
 
 // Follow calls wake after each change of the transaction's row, until stop is called. wake
@@ -75,6 +76,22 @@ func (p *Progress) Followers() (n int) {
 		n += len(f.wakes)
 	}
 	return n
+}
+
+// Changed wakes the followers of a transaction that this process has changed. row is what a
+// read would return now, so that no follower reads it.
+func (p *Progress) Changed(row query.TransactionForViewRow) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f := p.followers[row.Transaction.ID]
+	if f == nil {
+		return
+	}
+	changes := f.changes.Add(1)
+	if v, err := p.view(row); err == nil && !f.newer(v.UpdatedAt) {
+		f.saw(v, changes)
+	}
+	f.ring()
 }
 
 // Wake wakes the followers of transactions whose rows have changed, after one round trip for
@@ -135,6 +152,13 @@ func (f *following) saw(v View, changes int64) {
 	if f.at < changes {
 		f.view, f.at = v, changes
 	}
+}
+
+// newer reports whether the followers have a view of a later change.
+func (f *following) newer(than time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.view.UpdatedAt.After(than)
 }
 
 // last returns the view after so many changes, if it was read already.

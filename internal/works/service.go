@@ -53,9 +53,10 @@ type Stats struct {
 	TotalWorks int64
 }
 
-// Stats counts the final works of a network.
+// Stats returns how many works a network has, up to the newest one that is known here. A network
+// numbers its works from 1, so nothing is counted.
 func (s *Service) Stats(ctx context.Context, n network.Name) (_ Stats, err error) {
 	defer operation.Wrap(&err, "count the works on %s", n)
-	total, err := s.DB.Read().CountWorks(ctx, string(n))
+	total, err := s.DB.Read().LastNumber(ctx, string(n))
 	return Stats{TotalWorks: total}, err
 }

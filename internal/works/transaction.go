@@ -29,6 +29,10 @@ func (s *Service) view(ctx context.Context, q *query.Queries, id string) (_ View
 	} else if err != nil {
 		return View{}, fault.TransactionStoreUnavailable(store.RetryAfter).Because(err)
 	}
+	return s.viewOf(row)
+}
+
+func (s *Service) viewOf(row query.TransactionForViewRow) (_ View, err error) {
 	t := row.Transaction
 	v := View{ID: t.ID, Organization: t.OrganizationID, Kind: t.Kind, Rehearse: fault.Code(t.Rehearse), CreatedAt: store.Time(t.CreatedAt), UpdatedAt: store.Time(t.UpdatedAt)}
 	if v.Steps, err = record.TransactionSteps(t); err != nil {

@@ -214,8 +214,8 @@ func TestChart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			all := render(t, "songs", values)
 			found := pods(all)
-			if len(found) != 4 {
-				t.Fatalf("%d kinds of pods, want a deployment for each role and a job", len(found))
+			if len(found) != 5 {
+				t.Fatalf("%d kinds of pods, want a deployment for each role, one for the console, and a job", len(found))
 			}
 			for _, p := range found {
 				checkPod(t, p)
@@ -398,8 +398,8 @@ func others(t *testing.T, all []runtime.Object, found []pod) {
 		}
 	}
 	for kind, n := range covered {
-		if n != 3 {
-			t.Errorf("%d of 3 roles have a %s", n, kind)
+		if n != 4 {
+			t.Errorf("%d of 4 deployments have a %s", n, kind)
 		}
 	}
 	for _, p := range found {
@@ -422,21 +422,35 @@ func others(t *testing.T, all []runtime.Object, found []pod) {
 			if services[path.Backend.Service.Name] == nil {
 				t.Errorf("the ingress names the service %s", path.Backend.Service.Name)
 			}
+			if *path.PathType != networkingv1.PathTypePrefix {
+				t.Errorf("%s has the type %s", path.Path, *path.PathType)
+			}
 			routed[path.Path] = path.Backend.Service.Name
 		}
-		// The table of roles in docs/operating.md.
+		// The table of paths in docs/operating.md. `go test ./cmd/timbre -run Paths` compares it
+		// with the routes of each process.
 		document, err := os.ReadFile("../../docs/operating.md")
 		if err != nil {
 			t.Fatal(err)
 		}
-		row := regexp.MustCompile("(?m)^\\| `organizations` \\|.*$").Find(document)
-		for _, m := range regexp.MustCompile("`(?:POST )?(/[^`]+)`").FindAllSubmatch(row, -1) {
-			if !strings.HasSuffix(routed[string(m[1])], "-organizations") {
-				t.Errorf("%s goes to %q", m[1], routed[string(m[1])])
-			}
-			delete(routed, string(m[1]))
+		_, table, ok := strings.Cut(string(document), "| roles of the process | paths |\n|---|---|\n")
+		if table, _, _ = strings.Cut(table, "\n\n"); !ok {
+			t.Fatal("docs/operating.md has no table of paths")
 		}
-		if len(routed) != 1 || !strings.HasSuffix(routed["/"], "-ats") {
+		for row := range strings.Lines(table) {
+			named := regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row, -1)
+			for _, path := range named[1:] {
+				to := named[0][1]
+				if to == "organizations,ats" {
+					to = "console"
+				}
+				if routed[path[1]] != "songs-timbre-"+to {
+					t.Errorf("%s goes to %q, and docs/operating.md names %s", path[1], routed[path[1]], to)
+				}
+				delete(routed, path[1])
+			}
+		}
+		if len(routed) != 0 {
 			t.Errorf("further paths %v", routed)
 		}
 	}

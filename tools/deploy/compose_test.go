@@ -88,7 +88,7 @@ func TestCompose(t *testing.T) {
 			}
 		}
 	}
-	if want := map[string]int{"migrate": 1, "worker": 2, "organizations": 1, "ats": 2}; len(processes) != len(want) || processes["ats"] != 2 || processes["worker"] != 2 {
+	if want := map[string]int{"migrate": 1, "worker": 2, "organizations": 1, "console": 1, "ats": 2}; len(processes) != len(want) || processes["ats"] != 2 || processes["worker"] != 2 {
 		t.Errorf("processes %v, want %v", processes, want)
 	}
 	balancer := project.Services["balancer"]

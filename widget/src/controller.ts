@@ -20,7 +20,7 @@ import { restStyles } from './styles/rest.styles.js';
 import { card } from './screens/card.js';
 import { fetchingText } from './screens/certificate.js';
 import { complete, failed, recordOf, savedText } from './screens/end.js';
-import { form } from './screens/form.js';
+import { began, form } from './screens/form.js';
 import { confirming, stepKey, tracking, uploading } from './screens/progress.js';
 import { noticeText } from './screens/controls.js';
 import { date, percent } from '../../web/i18n/formats.js';
@@ -343,6 +343,7 @@ export class Controller implements Started {
       ...this.#look,
       filled: !!draftOf(flow.state),
       legible,
+      began,
       works: flow.works && (() => flow.works?.form(view, flow.library)),
       act: {
         // When the dialog was cancelled, the chosen file stays.

@@ -36,6 +36,7 @@ export interface Pending {
 /** A large upload that a page may continue after a reload. The file has to be chosen again; never a token. */
 export interface Begun {
   readonly jobId: string;
+  readonly name: string;
   readonly size: number;
   /** The time of the file's last change. */
   readonly modified: number;
@@ -88,6 +89,8 @@ export class Flow {
   #slot: Slot | undefined;
   /** The operation that replaces an upload. */
   #said: { media_sha256: string; size_bytes: number } | undefined;
+  /** The hash of a file that was sent in parts: the server registers no other one. */
+  #sent: { media_sha256: string } | undefined;
   /** The token of the job: the one that started it, even if the page gives another, until it is refused. */
   #token = '';
   /** The token that started the last job: it cannot start another. */
@@ -169,10 +172,18 @@ export class Flow {
   /** After a reload: is this the file whose upload had begun? */
   async #recognise(file: File): Promise<void> {
     const begun = this.#hooks.begun();
-    if (begun?.size !== file.size || begun.modified !== file.lastModified) return;
+    if (!begun) return;
+    const other = () => this.dispatch({ type: 'another', file, name: begun.name });
+    if (begun.size !== file.size || begun.modified !== file.lastModified) {
+      other();
+      return;
+    }
     try {
       const large = await this.#hooks.fetchPart('large', this.#hooks.target().atsUrl);
-      if ((await large.print(file)) === begun.file && this.state.screen === 'FORM') this.dispatch({ type: 'partly', file });
+      const same = (await large.print(file)) === begun.file;
+      if (this.state.screen !== 'FORM') return;
+      if (same) this.dispatch({ type: 'partly', file });
+      else other();
     } catch {
       // The upload begins again.
     }
@@ -366,9 +377,10 @@ export class Flow {
         await this.#price(signal);
         return;
       } catch (e) {
-        if (!isGone(e)) throw e;
         // The job has expired, and its upload with it. Nothing was ordered: start a new job.
-        from = 'init';
+        if (isGone(e)) from = 'init';
+        else if (await this.#otherKept(e, signal)) from = 'upload';
+        else throw e;
       }
     }
     if (from === 'init') this.#api = this.#newApi();
@@ -376,11 +388,28 @@ export class Flow {
       const { file } = this.state;
       this.dispatch({ type: file ? 'sending' : 'preparing' });
       if (from === 'init' || !this.#slot) this.#slot = await this.#init(signal);
-      if (file) await (this.#slot ? this.#upload(file, this.#slot, signal) : this.#read(file, signal));
-      return this.#price(signal);
+      for (let again = false; ; again = true) {
+        if (file) await (this.#slot ? this.#upload(file, this.#slot, signal) : this.#read(file, signal));
+        try {
+          await this.#price(signal);
+          return;
+        } catch (e) {
+          if (again || !(await this.#otherKept(e, signal))) throw e;
+          this.dispatch({ type: 'sending' });
+        }
+      }
     }
     if (from === 'confirm') await this.#confirm(signal);
     await this.#track(signal);
+  }
+
+  /**
+   * The store has other bytes than were sent, and they are removed. Some stores keep a part whose connection broke, as if it were complete.
+   */
+  async #otherKept(e: unknown, signal: AbortSignal): Promise<boolean> {
+    if (!this.#sent || !(e instanceof ProblemError) || e.problem.details?.['reason'] !== 'other_file') return false;
+    await this.#call('parts/abort', { job_id: 'string' }, signal);
+    return true;
   }
 
   /** Asks for the price, and shows it until it expires. */
@@ -437,7 +466,7 @@ export class Flow {
   async #init(signal: AbortSignal): Promise<Slot | undefined> {
     this.#stage = 'init';
     this.#token = '';
-    this.#said = undefined;
+    this.#said = this.#sent = undefined;
     if (this.tokens.value === this.#spent) this.tokens.clear();
     const { mode, file, title } = this.state;
     const { network, externalUserId } = this.#api.target;
@@ -509,12 +538,13 @@ export class Flow {
     const { mode, work } = this.state;
     const [print, form] = await Promise.all([large.print(file), large.textPrint(JSON.stringify([mode, work?.atsId, body]))]);
     signal.throwIfAborted();
-    return { size: file.size, modified: file.lastModified, file: print, form };
+    return { name: file.name, size: file.size, modified: file.lastModified, file: print, form };
   }
 
   async #sendParts(file: File, slot: Slot, signal: AbortSignal): Promise<void> {
     const large = await this.#hooks.fetchPart('large', this.#api.target.atsUrl);
     signal.throwIfAborted();
+    const hash = this.#sent ?? this.#hashOf(file, signal);
     let last = 0;
     const send = () =>
       large.send({
@@ -545,6 +575,17 @@ export class Flow {
       this.#stage = 'upload';
       await send();
     }
+    this.#sent = await hash;
+  }
+
+  /** Reads the file while it is sent. Without the hash, the server registers what the store has. */
+  async #hashOf(file: File, signal: AbortSignal): Promise<{ media_sha256: string } | undefined> {
+    try {
+      const { hash } = await this.#hooks.fetchPart('hash', this.#api.target.atsUrl);
+      return { media_sha256: '0x' + (await hash(file, () => {}, signal)) };
+    } catch {
+      return undefined;
+    }
   }
 
   /** The file stays here: only its hash is sent. */
@@ -570,7 +611,7 @@ export class Flow {
     this.#stage = 'prepare';
     this.dispatch({ type: 'preparing' });
     const shape = { commitment: 'string', total_price_credits: 'number', is_valid: 'boolean', expires_at: 'string' } as const;
-    const q = await this.#call('prepare', shape, signal, { job_id: this.state.jobId, ...this.#said });
+    const q = await this.#call('prepare', shape, signal, { job_id: this.state.jobId, ...this.#said, ...this.#sent });
     if (!q.is_valid) throw new ProblemError('registration.dry_run_failed');
     const now = this.#hooks.env.now();
     const end = Date.parse(q.expires_at);

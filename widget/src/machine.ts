@@ -23,6 +23,7 @@ export type Action =
   | { type: 'opened'; jobId: string }
   | { type: 'progress'; loaded: number; stays?: boolean; pace?: Pace | undefined }
   | { type: 'partly'; file: File }
+  | { type: 'another'; file: File; name: string }
   | { type: 'preparing' }
   | { type: 'quoted'; quote: Quote }
   | { type: 'quoteOver' }
@@ -45,7 +46,7 @@ export function reduce(s: State, a: Action): State {
       const errors = Object.fromEntries(
         Object.entries(s.errors).filter(([p]) => p !== a.path && !(a.path === 'creators' && p.startsWith(a.path))),
       );
-      return { ...s, ...a.draft, errors, lost: a.draft.file ? '' : s.lost, partly: s.partly && !('file' in a.draft) };
+      return { ...s, ...a.draft, errors, lost: a.draft.file ? '' : s.lost, ...('file' in a.draft && { partly: false, another: '' }) };
     }
     case 'proposed':
       // The typed text stays as it is, spaces included.
@@ -68,13 +69,15 @@ export function reduce(s: State, a: Action): State {
     case 'looked':
       return { ...s, opening: false, step: a.step };
     case 'sending':
-      return { ...forget(s), screen: 'UPLOAD', errors: {}, loaded: 0, pace: undefined, partly: false, stays: false };
+      return { ...forget(s), screen: 'UPLOAD', errors: {}, loaded: 0, pace: undefined, partly: false, another: '', stays: false };
     case 'opened':
       return { ...s, jobId: a.jobId };
     case 'progress':
       return s.screen === 'UPLOAD' ? { ...s, loaded: a.loaded, stays: !!a.stays, pace: a.pace } : s;
     case 'partly':
       return s.file === a.file ? { ...s, partly: true } : s;
+    case 'another':
+      return s.file === a.file ? { ...s, another: a.name } : s;
     case 'preparing':
       return { ...forget(s), screen: 'CONFIRMING', phase: 'preparing', quoteOver: false };
     case 'quoted':

@@ -67,6 +67,8 @@ export interface State extends Draft {
   readonly pace?: Pace | undefined;
   /** The chosen file is partly uploaded: sending it continues. */
   readonly partly: boolean;
+  /** The name of the file whose upload began, when another one was chosen. */
+  readonly another: string;
   /** The file is read here and not sent. */
   readonly stays: boolean;
   readonly jobId?: string;
@@ -105,6 +107,7 @@ export const initial = (mode: Purpose = 'register', own = false, id = 0): State 
   wait: [0, 0],
   loaded: 0,
   partly: false,
+  another: '',
   stays: false,
   quoteOver: false,
   doubt: false,

@@ -34,11 +34,11 @@ func costs() Costs {
 // and every registration gets its certificate.
 func TestQuietDay(t *testing.T) {
 	load := Load{PerDay: 86400, Peak: 1, Skew: 1}
-	d := simulate(costs(), load, Plant{Partitions: 1, ATS: 1, Workers: 1, Database: 1, Commits: 1000, BlockSeconds: 6, ShareOfWorker: 0.5}, 7)
+	d := simulate(costs(), load, Plant{Partitions: 1, ATS: 1, Workers: 1, Database: 1, Commits: 1000, BlockSeconds: 6, Anchoring: 0.5}, 7)
 	if math.Abs(d.Final/load.PerDay-1) > 0.02 || d.P50 < 3 || d.P50 > 4 || d.Longest != 6 || d.Certificates > 20 || d.CertificateHours > 0.01 {
 		t.Errorf("%+v", d)
 	}
-	if again := simulate(costs(), load, Plant{Partitions: 1, ATS: 1, Workers: 1, Database: 1, Commits: 1000, BlockSeconds: 6, ShareOfWorker: 0.5}, 7); again.Final != d.Final || again.Backlog != d.Backlog {
+	if again := simulate(costs(), load, Plant{Partitions: 1, ATS: 1, Workers: 1, Database: 1, Commits: 1000, BlockSeconds: 6, Anchoring: 0.5}, 7); again.Final != d.Final || again.Backlog != d.Backlog {
 		t.Error("the same seed gives another day")
 	}
 }
@@ -47,7 +47,7 @@ func TestQuietDay(t *testing.T) {
 // rest on the day after.
 func TestFullChain(t *testing.T) {
 	load := Load{PerDay: 86400, Peak: 1, Skew: 1}
-	plant := Plant{Partitions: 1, ATS: 1, Workers: 1, Database: 1, Commits: 1000, BlockSeconds: 6, BlockEntries: 5, ShareOfWorker: 0.5}
+	plant := Plant{Partitions: 1, ATS: 1, Workers: 1, Database: 1, Commits: 1000, BlockSeconds: 6, BlockEntries: 5, Anchoring: 0.5}
 	d := simulate(costs(), load, plant, 7)
 	if d.Parts[0].Name != "blocks of the chain" || math.Abs(d.Parts[0].Capacity-5.0/6) > 1e-9 {
 		t.Errorf("%+v", d.Parts)
@@ -69,7 +69,7 @@ func TestFullChain(t *testing.T) {
 // Each limit is what its part can do, and more of it raises the limit and no other.
 func TestParts(t *testing.T) {
 	load := Load{PerDay: 8_640_000, Peak: 2, Skew: 1, Pages: 2, MiB: 1}
-	plant := Plant{Partitions: 1, ATS: 4, Workers: 2, Database: 2, Commits: 500, BlockSeconds: 1, BlockEntries: 1000, ShareOfWorker: 0.5}
+	plant := Plant{Partitions: 1, ATS: 4, Workers: 2, Database: 2, Commits: 500, BlockSeconds: 1, BlockEntries: 1000, Anchoring: 0.5}
 	of := func(p Plant) map[string]float64 {
 		out := map[string]float64{}
 		for _, part := range parts(costs(), load, p) {
@@ -82,14 +82,18 @@ func TestParts(t *testing.T) {
 	}
 	base := of(plant)
 	for name, want := range map[string]float64{
-		"ats and organizations": 4 * full * 1000 / (5*(1-anchoring) + 2), "workers: anchoring": 2 * 0.5 * full * 1000 / (5 * anchoring), "workers: certificates": 50,
+		"ats and organizations": 4 * full * 1000 / (5*(1-anchoring) + 2), "worker: anchoring": 0.5 * full * 1000 / (5 * anchoring), "workers: certificates": 50,
 		"Postgres: processors": 2 * full * 1000 / (5 + 2), "Postgres: commits": 100, "blocks of the chain": 1000,
 	} {
 		if math.Abs(base[name]-want) > 1e-9 {
 			t.Errorf("%s: %g, want %g", name, base[name], want)
 		}
 	}
-	plant.Replica, plant.CDN = true, 1
+	plant.Workers = 20
+	if more := of(plant); more["worker: anchoring"] != base["worker: anchoring"] || more["workers: certificates"] != 500 {
+		t.Errorf("with more workers: %v", more)
+	}
+	plant.Workers, plant.Replica, plant.CDN = 2, true, 1
 	better := of(plant)
 	for name := range base {
 		faster := name == "ats and organizations" || name == "Postgres: processors"

@@ -126,12 +126,12 @@ var day = Load{PerDay: 10_000_000, Peak: 2.5, Burst: 4, BurstHours: 0.5, MiB: 8,
 
 // plants are the scenarios.
 var plants = []Plant{
-	{Name: "one partition, two ats and two workers of 4 and 1 processors", Partitions: 1, ATS: 8, Workers: 2, Database: 4, Commits: 10_000, BlockSeconds: 6, ShareOfWorker: 0.5},
-	{Name: "one partition, sized for the burst", Partitions: 1, ATS: 20, Workers: 12, Database: 12, Commits: 10_000, BlockSeconds: 6, ShareOfWorker: 0.5},
-	{Name: "the same, pages from a replica and a CDN", Partitions: 1, ATS: 20, Workers: 12, Database: 12, Commits: 10_000, BlockSeconds: 6, Replica: true, CDN: 0.95, ShareOfWorker: 0.5},
-	{Name: "the same, a chain of 500 entries a block", Partitions: 1, ATS: 20, Workers: 12, Database: 12, Commits: 10_000, BlockSeconds: 6, BlockEntries: 500, ShareOfWorker: 0.5},
-	{Name: "the same, a chain of 1,000 entries a block", Partitions: 1, ATS: 20, Workers: 12, Database: 12, Commits: 10_000, BlockSeconds: 6, BlockEntries: 1000, ShareOfWorker: 0.5},
-	{Name: "four partitions, each with a chain of 1,000 entries a block", Partitions: 4, ATS: 6, Workers: 4, Database: 4, Commits: 10_000, BlockSeconds: 6, BlockEntries: 1000, ShareOfWorker: 0.5},
+	{Name: "one partition, small", Partitions: 1, ATS: 8, Workers: 2, Database: 4, Commits: 7000, BlockSeconds: 6, Anchoring: 0.5},
+	{Name: "one partition, sized for the burst", Partitions: 1, ATS: 20, Workers: 12, Database: 12, Commits: 7000, BlockSeconds: 6, Anchoring: 1},
+	{Name: "the same, pages from a replica and a CDN", Partitions: 1, ATS: 20, Workers: 12, Database: 12, Commits: 7000, BlockSeconds: 6, Replica: true, CDN: 0.95, Anchoring: 1},
+	{Name: "the same as the second, a chain of 500 entries a block", Partitions: 1, ATS: 20, Workers: 12, Database: 12, Commits: 7000, BlockSeconds: 6, BlockEntries: 500, Anchoring: 1},
+	{Name: "the same as the second, a chain of 1,000 entries a block", Partitions: 1, ATS: 20, Workers: 12, Database: 12, Commits: 7000, BlockSeconds: 6, BlockEntries: 1000, Anchoring: 1},
+	{Name: "four partitions, each with a chain of 1,000 entries a block", Partitions: 4, ATS: 6, Workers: 4, Database: 4, Commits: 7000, BlockSeconds: 6, BlockEntries: 1000, Anchoring: 0.5},
 }
 
 // seed is that of the arrivals.
@@ -186,6 +186,11 @@ func tables(m measurement) string {
 	for _, p := range plants {
 		d := simulate(m.Postgres, day, p, seed)
 		say("**%s%s**\n\n", strings.ToUpper(p.Name[:1]), p.Name[1:])
+		each := ""
+		if p.Partitions > 1 {
+			each = "Each partition: "
+		}
+		say("%s%d processors of `ats` and `organizations`, %d processes of `worker`, %g processors of Postgres; %g for anchoring in the worker that does it.\n\n", each, p.ATS, p.Workers, p.Database, p.Anchoring)
 		say("| limit | registrations a second | used on average | used at the highest |\n|---|---|---|---|\n")
 		for _, part := range d.Parts {
 			say("| %s | %s | %.0f %% | %.0f %% |\n", part.Name, thousands(part.Capacity), part.Mean*100, part.Peak*100)

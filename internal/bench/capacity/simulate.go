@@ -33,17 +33,19 @@ type Load struct {
 // A Plant is what serves a load. A partition is a registry of its own: a database, a log
 // and its processes. Organizations are shared out over the partitions.
 type Plant struct {
-	Name          string
-	Partitions    int
-	ATS           int     // processors of all ats and organizations of a partition
-	Workers       int     // worker processes of a partition, with a processor each
-	Database      float64 // processors of a partition's Postgres
-	Commits       float64 // commits a second that its disk can do, when they share syncs
-	BlockSeconds  float64
-	BlockEntries  int     // largest number of entries of a block; 0: no limit but the log's own
-	Replica       bool    // pages are read from a replica of the database
-	CDN           float64 // part of the page reads that a content delivery network answers
-	ShareOfWorker float64 // part of a worker's processor that anchoring may use
+	Name         string
+	Partitions   int
+	ATS          int     // processors of all ats and organizations of a partition
+	Workers      int     // worker processes of a partition
+	Database     float64 // processors of a partition's Postgres
+	Commits      float64 // commits a second that its disk can do, when they share syncs
+	BlockSeconds float64
+	BlockEntries int     // largest number of entries of a block; 0: no limit but the log's own
+	Replica      bool    // pages are read from a replica of the database
+	CDN          float64 // part of the page reads that a content delivery network answers
+	// Anchoring is how many processors the worker that anchors has for it. However many workers
+	// there are, they look at the same transactions, and one of them makes each change.
+	Anchoring float64
 }
 
 // full is the part of a processor that a plant may use before calls wait noticeably.
@@ -96,7 +98,7 @@ func parts(c Costs, l Load, p Plant) []Part {
 	}
 	all := []Part{
 		{Name: "ats and organizations", Capacity: n * float64(p.ATS) * full * 1000 / ats},
-		{Name: "workers: anchoring", Capacity: n * float64(p.Workers) * p.ShareOfWorker * full * 1000 / (c.ServerMS * anchoring)},
+		{Name: "worker: anchoring", Capacity: n * p.Anchoring * full * 1000 / (c.ServerMS * anchoring)},
 		{Name: "workers: certificates", Capacity: n * float64(p.Workers) * c.CertificatesPerWorker},
 		{Name: "Postgres: processors", Capacity: n * p.Database * full * 1000 / database},
 		{Name: "Postgres: commits", Capacity: n * p.Commits / c.Commits},
@@ -194,7 +196,7 @@ func simulate(c Costs, l Load, p Plant, seed uint64) Day {
 					d.Arrived += n
 				}
 			}
-			room := min(float64(p.ATS)*1000/atsMS, p.Database*1000/databaseMS, p.Commits/c.Commits, float64(p.Workers)*p.ShareOfWorker*1000/(c.ServerMS*anchoring))
+			room := min(float64(p.ATS)*1000/atsMS, p.Database*1000/databaseMS, p.Commits/c.Commits, p.Anchoring*1000/(c.ServerMS*anchoring))
 			taken := take(&q.waiting, room, func(from cohort, n float64) { q.block = append(q.block, cohort{from.second, n}) })
 			q.waits, q.inBlock = q.waits-taken, q.inBlock+taken
 			q.sinceBlock++

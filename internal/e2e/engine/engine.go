@@ -190,6 +190,17 @@ func (p *Page) Chord(key string) {
 	}}}), "Control and %s", key)
 }
 
+// Offline takes the page's network away, or gives it back. The page receives the event. Only
+// Firefox can do so.
+func (p *Page) Offline(offline bool) {
+	p.t.Helper()
+	f, ok := p.driver.(*firefox)
+	if !ok {
+		p.t.Fatal("this engine's driver cannot take the network away")
+	}
+	p.must(f.offline(offline), "take the network away")
+}
+
 // SetFile puts a file into a file field, as the dialog would.
 func (p *Page) SetFile(element, path string) {
 	p.t.Helper()

@@ -165,6 +165,14 @@ func (f *firefox) setFile(element, path string) error {
 	return f.call("input.setFiles", map[string]any{"context": f.tab, "element": map[string]string{"sharedId": r.Result.SharedID}, "files": []string{path}}, nil)
 }
 
+func (f *firefox) offline(offline bool) error {
+	var conditions any
+	if offline {
+		conditions = map[string]string{"type": "offline"}
+	}
+	return f.call("emulation.setNetworkConditions", map[string]any{"networkConditions": conditions, "contexts": []string{f.tab}}, nil)
+}
+
 // installed is the path of the first program that is there.
 func installed(t testing.TB, names ...string) string {
 	t.Helper()

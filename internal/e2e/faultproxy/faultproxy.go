@@ -2,7 +2,8 @@
 // fails as networks do: it refuses, says nothing, hangs up, or is slow, from one
 // moment to the next and back.
 //
-// It moves bytes and never looks at them. It is for tests only.
+// Proxy moves bytes and never looks at them. HTTP shows each request and answer to the test.
+// Both are for tests only.
 package faultproxy
 
 import (

@@ -166,6 +166,12 @@ func (l *Log) Tree(signed string) (tlog.Tree, error) {
 // only after its block was staged in the database. So a database that is read later and
 // lacks that block has lost it.
 func (l *Log) Guard(ctx context.Context) error {
+	_, _, err := l.guard(ctx)
+	return err
+}
+
+// guard is Guard. It returns what it read of the log, and the waiting entries.
+func (l *Log) guard(ctx context.Context) (row query.GetLogRow, waiting []query.ListWaitingLogEntriesRow, err error) {
 	jumped := l.clock.look()
 	if jumped != nil {
 		jumped.Network, jumped.Origin = l.config.Network, l.config.Origin
@@ -173,11 +179,14 @@ func (l *Log) Guard(ctx context.Context) error {
 	kept, _, err := l.Kept(ctx)
 	if err != nil {
 		l.guarded.Store(false)
-		return l.fail("the kept checkpoint", err)
+		return row, nil, l.fail("the kept checkpoint", err)
 	}
-	row, err := l.db.Read().GetLog(ctx, string(l.config.Network))
-	if err != nil {
-		return l.fail("guard", err)
+	name := string(l.config.Network)
+	if err := l.db.Together(ctx, func(q *query.Queries) (err error) { row, err = q.GetLog(ctx, name); return err }, func(q *query.Queries) (err error) {
+		waiting, err = q.ListWaitingLogEntries(ctx, query.ListWaitingLogEntriesParams{Network: name, Lim: int32(l.config.MaxBlock)})
+		return err
+	}); err != nil {
+		return row, nil, l.fail("guard", err)
 	}
 	err = l.compare(ctx, row, kept)
 	if err == nil {
@@ -189,15 +198,15 @@ func (l *Log) Guard(ctx context.Context) error {
 	if err != nil {
 		l.guarded.Store(false)
 		if stop := (*Stop)(nil); errors.As(err, &stop) {
-			return l.stop(ctx, row, stop)
+			err = l.stop(ctx, row, stop)
 		}
-		return err
+		return row, nil, err
 	}
 	if err := l.keep(ctx, row, kept); err != nil {
 		l.guarded.Store(false)
-		return err
+		return row, nil, err
 	}
-	return l.resume(ctx, row)
+	return row, waiting, l.resume(ctx, row)
 }
 
 // stop records why no block is made, and returns it.

@@ -59,7 +59,8 @@ type Config struct {
 	// PublicKey replaces Key in a process that only reads the log: such a process neither
 	// starts a log nor makes blocks.
 	PublicKey ed25519.PublicKey
-	// BlockTime is the shortest time between two blocks; 0 means a second.
+	// BlockTime is the shortest time between two blocks, except after a full one; 0 means a
+	// second.
 	BlockTime time.Duration
 	// Silence is how long all sequencers can be inactive before the log counts as not
 	// answering; 0 means 30 seconds more than BlockTime.
@@ -105,6 +106,7 @@ type Log struct {
 
 	clock   clock
 	running atomic.Pointer[believed] // what was read last; nil while stopped
+	newest  atomic.Pointer[frontier] // of the last block that this process published
 	guarded atomic.Bool              // the last Guard returned nil
 	stopped atomic.Pointer[Stop]     // the last Guard's Stop
 

@@ -756,6 +756,42 @@ func TestPaths(t *testing.T) {
 	}
 }
 
+// A full block is followed at once: more entries than a block may have do not wait for BlockTime.
+func TestFullBlocksAreNotPaced(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := config()
+		c.BlockTime, c.MaxBlock = time.Hour, 3
+		l, err := log.Open(t.Context(), db, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var calls []network.Call
+		for i := range 10 {
+			calls = append(calls, call(i))
+		}
+		staged := stage(t, l, calls...)
+		broadcast(t, l, staged...)
+		ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+		defer stop()
+		var running sync.WaitGroup
+		defer running.Wait()
+		defer stop()
+		running.Go(func() { l.Run(ctx) })
+		for {
+			head := l.Head()
+			found := find(t, l, staged...)
+			if len(found) == len(staged) {
+				break
+			}
+			select {
+			case <-head:
+			case <-ctx.Done():
+				t.Fatalf("%d of %d entries are in the log", len(found), len(staged))
+			}
+		}
+	})
+}
+
 // Two processes, each with its own connections, sequence one database while senders
 // broadcast, some of them twice. The log has no forks, no gaps and no duplicates.
 func TestTwoSequencers(t *testing.T) {
@@ -849,6 +885,25 @@ func twoSequencers(t *testing.T, logs ...*log.Log) {
 		}
 		last = next
 	}
+}
+
+// A sequencer keeps the last tiles of its newest block in memory. It uses them only if that
+// block is still the newest: here sequencers take turns, across the end of a tile.
+func TestSequencersTakeTurns(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		a, b := open(t, db), open(t, db)
+		entries := 0
+		for _, turn := range []struct {
+			l *log.Log
+			n int
+		}{{a, 3}, {a, 2}, {b, 4}, {a, 1}, {a, 244}, {b, 1}, {a, 1}, {a, 1}, {b, 7}, {a, 3}, {a, 1}} {
+			fill(t, turn.l, entries, turn.n)
+			entries += turn.n
+			if tree, _ := serve(t, b).audit(); tree.N != int64(entries) {
+				t.Fatalf("%d entries, want %d", tree.N, entries)
+			}
+		}
+	})
 }
 
 // If two transactions start at the same log, the second one to claim changes nothing.

@@ -208,9 +208,53 @@ func (l *Log) Prove(ctx context.Context, hash [32]byte) (network.Proof, error) {
 	if err != nil {
 		return network.Proof{}, err
 	}
+	return l.proof(e, b, p), nil
+}
+
+func (l *Log) proof(e network.Entry, b network.Block, p tlog.RecordProof) network.Proof {
 	return network.Proof{Log: &evidence.Log{
 		Origin: l.Origin(), Key: l.VerifierKey(), Leaf: string(e.Leaf), Index: e.Index, Proof: p, Checkpoint: b.Checkpoint,
-	}}, nil
+	}}
+}
+
+// ProveAll implements network.Batched. It reads each block and each tile once. A tile that is read
+// later than the entries has all of their blocks.
+func (l *Log) ProveAll(ctx context.Context, hashes [][32]byte) (map[[32]byte]network.Proof, error) {
+	joined := make([]byte, 0, 32*len(hashes))
+	for _, h := range hashes {
+		joined = append(joined, h[:]...)
+	}
+	rows, err := l.db.Read().FindLogEntries(ctx, query.FindLogEntriesParams{Network: string(l.config.Network), Joined: joined, Count: int64(len(hashes))})
+	if err != nil {
+		return nil, l.fail("prove", err)
+	}
+	var final []network.Entry
+	var numbers []int64
+	for _, row := range rows {
+		if e := l.entry(query.GetLogEntryRow(row)); e.Index >= 0 {
+			final, numbers = append(final, e), append(numbers, e.BlockNumber)
+		}
+	}
+	slices.Sort(numbers)
+	numbers = slices.Compact(numbers)
+	blocks, tiles := map[int64]network.Block{}, newTree(l.loader(ctx, l.db.Read()))
+	if err := l.db.Each(ctx, len(numbers), func(q *query.Queries, i int) error {
+		row, err := q.GetLogBlock(ctx, query.GetLogBlockParams{Network: string(l.config.Network), Number: numbers[i]})
+		blocks[numbers[i]] = block(row)
+		return err
+	}); err != nil {
+		return nil, l.fail("prove: blocks", err)
+	}
+	all := map[[32]byte]network.Proof{}
+	for _, e := range final {
+		b := blocks[e.BlockNumber]
+		p, err := tlog.ProveRecord(b.Size, e.Index, tiles)
+		if err != nil {
+			return nil, l.fail(fmt.Sprintf("prove entry %d in the first %d", e.Index, b.Size), err)
+		}
+		all[e.Hash] = l.proof(e, b, p)
+	}
+	return all, nil
 }
 
 // proveIn returns the block of an entry in the log, and its proof in that block.

@@ -311,7 +311,7 @@ func (r *Repair) Apply(ctx context.Context, p *Restored) error {
 		p.Lost = 0
 		last := p.Entries[len(p.Entries)-1]
 		claimed, err := tx.AdvanceLog(ctx, query.AdvanceLogParams{
-			Network: name, OldSize: r.row.Size, OldRefused: r.row.Refused,
+			Network: name, OldSize: r.row.Size, OldRefused: r.row.Refused, Staged: r.row.PendingCheckpoint,
 			Size: p.Target.N, Refused: r.row.Refused, Blocks: last.Block, NextAtsID: p.NextAtsID, Now: store.Micros(tx.Now),
 		})
 		if err != nil {

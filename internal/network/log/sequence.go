@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -27,7 +28,7 @@ var errOvertaken = errors.New("another sequencer was faster")
 const reminder = time.Minute
 
 // Run makes blocks until ctx ends: as soon as an entry waits, but at least BlockTime
-// after the block before. Any number of processes can run it on one database. The first
+// after the block before. A full block is followed at once. Any number of processes can run it on one database. The first
 // error in a row is logged, and Run tries again.
 func (l *Log) Run(ctx context.Context) {
 	tick := time.NewTicker(l.config.BlockTime)
@@ -45,7 +46,7 @@ func (l *Log) Run(ctx context.Context) {
 		case <-tick.C:
 		}
 		for {
-			made, err := l.Sequence(ctx)
+			made, full, err := l.sequence(ctx)
 			switch {
 			case errors.Is(err, network.ErrStopped): // a stop was logged when it began
 			case err == nil && failures > 0:
@@ -59,6 +60,9 @@ func (l *Log) Run(ctx context.Context) {
 			}
 			if !made {
 				break
+			}
+			if full { // more entries probably wait
+				continue
 			}
 			tick.Reset(l.config.BlockTime)
 			select {
@@ -77,6 +81,12 @@ func (l *Log) Run(ctx context.Context) {
 // A block shows other processes that a sequencer is active. Without waiting entries, the
 // first sequencer writes such a sign when the last one is a third of Silence old.
 func (l *Log) Sequence(ctx context.Context) (_ bool, err error) {
+	made, _, err := l.sequence(ctx)
+	return made, err
+}
+
+// sequence is Sequence. full says that it decided as many entries as a block may have.
+func (l *Log) sequence(ctx context.Context) (made, full bool, err error) {
 	defer func() {
 		if err == nil {
 			l.alive.Store(store.Micros(l.db.Now()))
@@ -84,40 +94,42 @@ func (l *Log) Sequence(ctx context.Context) (_ bool, err error) {
 	}()
 	at, err := l.db.Read().PollLog(ctx, string(l.config.Network))
 	if err != nil {
-		return false, fmt.Errorf("log %s: sequence: %w", l.config.Network, err)
+		return false, false, fmt.Errorf("log %s: sequence: %w", l.config.Network, err)
 	}
 	l.notice(position{at.Size, at.Refused})
 	if at.Waiting == 0 && l.guarded.Load() && l.clock.look() == nil {
 		if l.db.Now().Sub(store.Time(at.SequencerAt)).Abs() < l.config.Silence/3 {
-			return false, nil
+			return false, false, nil
 		}
-		return false, l.note(ctx)
+		return false, false, l.note(ctx)
 	}
-	if err := l.Guard(ctx); err != nil {
-		return false, err
+	row, waiting, err := l.guard(ctx)
+	if err != nil {
+		return false, false, err
 	}
 	if at.Waiting == 0 {
-		return false, l.note(ctx)
+		return false, false, l.note(ctx)
 	}
 	begun := time.Now()
-	reached, err := l.block(ctx)
-	if errors.Is(err, errOvertaken) {
-		return false, nil
+	reached, err := l.block(ctx, row, waiting)
+	if errors.Is(err, errOvertaken) || errors.Is(err, errTile) && l.moved(ctx, row) {
+		return false, false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("log %s: sequence: %w", l.config.Network, err)
+		return false, false, fmt.Errorf("log %s: sequence: %w", l.config.Network, err)
 	}
-	made := reached != position{at.Size, at.Refused}
+	decided := reached.size - at.Size + reached.refused - at.Refused
+	made = reached != position{at.Size, at.Refused}
 	if reached.size > at.Size {
 		l.config.Events.Block(ctx, string(l.config.Network), reached.size, reached.size-at.Size, time.Since(begun))
 	}
 	l.notice(reached)
-	return made, nil
+	return made, decided >= int64(l.config.MaxBlock), nil
 }
 
 // block makes one block of the waiting entries, in three steps:
 //
-//  1. In one transaction the block is staged: which entries, and the signed
+//  1. In one statement the block is staged: which entries, and the signed
 //     checkpoint. Nothing of it can be read yet.
 //  2. The checkpoint replaces that of the block before it, outside of the database.
 //  3. In one transaction the block is published.
@@ -125,31 +137,46 @@ func (l *Log) Sequence(ctx context.Context) (_ bool, err error) {
 // After a crash, the next block is the staged one, and the missing steps follow.
 // Repeating a step changes nothing. A block that another process staged is published by
 // the first process that can.
-func (l *Log) block(ctx context.Context) (position, error) {
-	var (
-		reached position
-		before  string // the checkpoint before this block
-		staged  string
-	)
-	err := l.db.Tx(ctx, func(tx *store.Tx) (err error) {
-		reached, before, staged, err = l.stage(ctx, tx)
-		return err
-	})
-	l.crash("log.staged")
-	if err != nil || staged == "" {
-		return reached, err
+//
+// row and waiting were read before. Each step claims the log by compare-and-set: a slower
+// sequencer finds that the log has moved, and has nothing to undo.
+func (l *Log) block(ctx context.Context, row query.GetLogRow, waiting []query.ListWaitingLogEntriesRow) (reached position, err error) {
+	staged := row.PendingCheckpoint
+	var p *plan // nil: the block was staged before
+	switch {
+	case staged != "":
+	case len(waiting) == 0:
+		return position{row.Size, row.Refused}, nil
+	default:
+		if p, err = l.stage(ctx, row, waiting); err != nil {
+			return position{}, err
+		}
+		if p.signed == "" { // all entries are refused
+			return p.next, l.db.Tx(ctx, func(tx *store.Tx) error { return l.write(ctx, tx, p) })
+		}
+		staged = p.signed
 	}
-	if err := l.swap(ctx, before, staged); err != nil {
+	l.crash("log.staged")
+	if err := l.swap(ctx, row.Checkpoint, staged); err != nil {
 		return position{}, err
 	}
 	l.crash("log.kept")
 	err = l.db.Tx(ctx, func(tx *store.Tx) (err error) {
-		reached, err = l.publish(ctx, tx, staged)
+		if p == nil {
+			if p, err = l.again(ctx, tx, staged); err != nil {
+				return err
+			}
+		}
+		err = l.write(ctx, tx, p)
 		l.crash("log.sequenced")
 		return err
 	})
 	l.crash("log.committed")
-	return reached, err
+	if err != nil {
+		return position{}, err
+	}
+	l.newest.Store(&frontier{p.signed, p.tree.last()})
+	return p.next, nil
 }
 
 // swap stores the checkpoint of a staged block. If it is stored already, that is not an
@@ -171,6 +198,12 @@ func (l *Log) swap(ctx context.Context, before, staged string) error {
 	return errOvertaken
 }
 
+// moved reports whether the log has grown since a row of it was read.
+func (l *Log) moved(ctx context.Context, since query.GetLogRow) bool {
+	now, err := l.db.Read().GetLog(ctx, string(l.config.Network))
+	return err == nil && now.Checkpoint != since.Checkpoint
+}
+
 // note records that a sequencer is active.
 func (l *Log) note(ctx context.Context) error {
 	return l.db.One(ctx, func(tx *store.Tx) error {
@@ -180,7 +213,7 @@ func (l *Log) note(ctx context.Context) error {
 
 // plan is a block before it is written.
 type plan struct {
-	number   int64
+	number   int64 // of the block; the newest block's if no entry was accepted
 	at       int64 // the block's time
 	old      position
 	next     position
@@ -194,9 +227,12 @@ type plan struct {
 
 // plan decides about entries. The same entries on the same log at the same time give
 // exactly the same block.
-func (l *Log) plan(ctx context.Context, tx *store.Tx, row query.GetLogRow, waiting []query.ListWaitingLogEntriesRow, at int64) (*plan, error) {
+func (l *Log) plan(ctx context.Context, q *query.Queries, row query.GetLogRow, waiting []query.ListWaitingLogEntriesRow, at int64) (*plan, error) {
 	name := string(l.config.Network)
-	p := &plan{number: row.Blocks + 1, at: at, old: position{row.Size, row.Refused}, next: position{row.Size, row.Refused}, nextID: row.NextAtsID, tree: newTree(l.loader(ctx, tx.Queries))}
+	p := &plan{number: row.Blocks + 1, at: at, old: position{row.Size, row.Refused}, next: position{row.Size, row.Refused}, nextID: row.NextAtsID, tree: newTree(l.loader(ctx, q))}
+	if kept := l.newest.Load(); kept != nil && kept.checkpoint == row.Checkpoint {
+		p.tree.tiles = maps.Clone(kept.tiles)
+	}
 	versions := map[int64]int64{} // newest version of each work in this block
 	for _, w := range waiting {
 		p.hashes = append(p.hashes, w.TxHash...)
@@ -218,7 +254,7 @@ func (l *Log) plan(ctx context.Context, tx *store.Tx, row query.GetLogRow, waiti
 		default:
 			last, ok := versions[t.Updates]
 			if !ok {
-				last, err = tx.LastLogVersion(ctx, query.LastLogVersionParams{Network: name, AtsID: t.Updates})
+				last, err = q.LastLogVersion(ctx, query.LastLogVersionParams{Network: name, AtsID: t.Updates})
 				if err != nil {
 					return nil, err
 				}
@@ -237,6 +273,7 @@ func (l *Log) plan(ctx context.Context, tx *store.Tx, row query.GetLogRow, waiti
 		p.next.size++
 	}
 	if len(p.accepted) == 0 {
+		p.number = row.Blocks
 		return p, nil
 	}
 	var err error
@@ -244,61 +281,38 @@ func (l *Log) plan(ctx context.Context, tx *store.Tx, row query.GetLogRow, waiti
 	return p, err
 }
 
-// stage decides about the waiting entries and records the block, unless a block is staged
-// already. If all entries are refused, they are decided at once and no block is made.
-// stage reads first and then claims by compare-and-set: a slower sequencer finds that the
-// log has moved, and has nothing to undo.
-func (l *Log) stage(ctx context.Context, tx *store.Tx) (reached position, before, staged string, err error) {
-	name := string(l.config.Network)
-	var row query.GetLogRow
-	var waiting []query.ListWaitingLogEntriesRow
-	if err := tx.Together(
-		func(tx *store.Tx) (err error) { row, err = tx.GetLog(ctx, name); return err },
-		func(tx *store.Tx) (err error) {
-			waiting, err = tx.ListWaitingLogEntries(ctx, query.ListWaitingLogEntriesParams{Network: name, Lim: int32(l.config.MaxBlock)})
-			return err
-		},
-	); err != nil {
-		return position{}, "", "", err
-	}
-	reached = position{row.Size, row.Refused}
-	if row.PendingCheckpoint != "" {
-		return reached, row.Checkpoint, row.PendingCheckpoint, nil
-	}
-	if len(waiting) == 0 {
-		return reached, "", "", nil
-	}
+// stage decides about the waiting entries and records the block. If all entries are refused,
+// there is no block to record.
+func (l *Log) stage(ctx context.Context, row query.GetLogRow, waiting []query.ListWaitingLogEntriesRow) (*plan, error) {
 	// Block times never decrease. Guard has checked that the difference is small.
-	p, err := l.plan(ctx, tx, row, waiting, max(store.Micros(tx.Now), row.BlockAt))
-	if err != nil {
-		return position{}, "", "", err
+	p, err := l.plan(ctx, l.db.Read(), row, waiting, max(store.Micros(l.db.Now()), row.BlockAt))
+	if err != nil || p.signed == "" {
+		return p, err
 	}
-	if p.signed == "" {
-		reached, err = l.write(ctx, tx, row, p)
-		return reached, "", "", err
-	}
-	claimed, err := tx.StageLogBlock(ctx, query.StageLogBlockParams{
-		Network: name, OldSize: p.old.size, OldRefused: p.old.refused, Pending: p.hashes, Checkpoint: p.signed, PendingAt: p.at,
+	return p, l.db.One(ctx, func(tx *store.Tx) error {
+		claimed, err := tx.StageLogBlock(ctx, query.StageLogBlockParams{
+			Network: string(l.config.Network), OldSize: p.old.size, OldRefused: p.old.refused, Pending: p.hashes, Checkpoint: p.signed, PendingAt: p.at,
+		})
+		if err == nil && claimed != 1 {
+			err = errOvertaken
+		}
+		return err
 	})
-	if err == nil && claimed != 1 {
-		err = errOvertaken
-	}
-	return reached, row.Checkpoint, p.signed, err
 }
 
-// publish writes the staged block with this checkpoint.
-func (l *Log) publish(ctx context.Context, tx *store.Tx, staged string) (position, error) {
+// again plans a block that was staged before, by this process or another one.
+func (l *Log) again(ctx context.Context, tx *store.Tx, staged string) (*plan, error) {
 	name := string(l.config.Network)
 	row, err := tx.GetLog(ctx, name)
 	if err != nil {
-		return position{}, err
+		return nil, err
 	}
 	if row.PendingCheckpoint != staged {
-		return position{}, errOvertaken
+		return nil, errOvertaken
 	}
 	found, err := tx.FindLogEntries(ctx, query.FindLogEntriesParams{Network: name, Joined: row.Pending, Count: int64(len(row.Pending) / sha256.Size)})
 	if err != nil {
-		return position{}, err
+		return nil, err
 	}
 	bodies := make(map[[sha256.Size]byte][]byte, len(found))
 	for _, f := range found {
@@ -308,27 +322,19 @@ func (l *Log) publish(ctx context.Context, tx *store.Tx, staged string) (positio
 	for hash := range slices.Chunk(row.Pending, sha256.Size) {
 		waiting = append(waiting, query.ListWaitingLogEntriesRow{TxHash: hash, Body: bodies[[sha256.Size]byte(hash)]})
 	}
-	p, err := l.plan(ctx, tx, row, waiting, row.PendingAt)
-	if err != nil {
-		return position{}, err
+	p, err := l.plan(ctx, tx.Queries, row, waiting, row.PendingAt)
+	if err == nil && p.signed != staged {
+		err = errors.New("the staged block differs from its entries: the database was changed by hand")
 	}
-	if p.signed != staged {
-		return position{}, errors.New("the staged block differs from its entries: the database was changed by hand")
-	}
-	return l.write(ctx, tx, row, p)
+	return p, err
 }
 
 // write claims the plan's position by compare-and-set, and then writes.
-func (l *Log) write(ctx context.Context, tx *store.Tx, row query.GetLogRow, p *plan) (position, error) {
-	name := string(l.config.Network)
-	blocks := row.Blocks
-	if len(p.accepted) > 0 {
-		blocks = p.number
-	}
+func (l *Log) write(ctx context.Context, tx *store.Tx, p *plan) error {
 	steps := []func(*store.Tx) error{func(tx *store.Tx) error {
 		claimed, err := tx.AdvanceLog(ctx, query.AdvanceLogParams{
-			Network: name, OldSize: p.old.size, OldRefused: p.old.refused,
-			Size: p.next.size, Refused: p.next.refused, Blocks: blocks, NextAtsID: p.nextID, Now: store.Micros(tx.Now),
+			Network: string(l.config.Network), OldSize: p.old.size, OldRefused: p.old.refused, Staged: p.signed,
+			Size: p.next.size, Refused: p.next.refused, Blocks: p.number, NextAtsID: p.nextID, Now: store.Micros(tx.Now),
 		})
 		if err == nil && claimed != 1 {
 			err = errOvertaken
@@ -341,16 +347,13 @@ func (l *Log) write(ctx context.Context, tx *store.Tx, row query.GetLogRow, p *p
 	for _, a := range p.accepted {
 		steps = append(steps, func(tx *store.Tx) error { return changed(tx.SequenceLogEntry(ctx, a)) })
 	}
-	if err := tx.Together(steps...); err != nil {
-		return position{}, err
-	}
-	if len(p.accepted) == 0 {
-		return p.next, nil
+	if err := tx.Together(steps...); err != nil || len(p.accepted) == 0 {
+		return err
 	}
 	if err := l.putTiles(ctx, tx, p.tree); err != nil {
-		return position{}, err
+		return err
 	}
-	return p.next, l.insertBlock(ctx, tx, p.number, p.old.size, p.next.size, store.Time(p.at), p.signed)
+	return l.insertBlock(ctx, tx, p.number, p.old.size, p.next.size, store.Time(p.at), p.signed)
 }
 
 // putTiles stores the new tiles of a tree.

@@ -2,6 +2,8 @@ package log
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -26,6 +28,10 @@ type tree struct {
 	tiles map[tileID][]byte
 	grown map[tileID]bool
 }
+
+// errTile is the error of a tile that is not of this tree. The log may have grown since its size
+// was read.
+var errTile = errors.New("not of this tree")
 
 func newTree(load func(level int, n int64) ([]byte, error)) *tree {
 	return &tree{load: load, tiles: map[tileID][]byte{}, grown: map[tileID]bool{}}
@@ -75,10 +81,35 @@ func (t *tree) add(n int64, h tlog.Hash) error {
 				return err
 			}
 		}
+		if want := int(at % fullTile); len(data) != want*tlog.HashSize {
+			return fmt.Errorf("tile %d/%d: %w: %d bytes, not %d hashes", id.level, id.n, errTile, len(data), want)
+		}
 		t.tiles[id] = append(data, hashes[level][:]...)
 		t.grown[id] = true
 	}
 	return nil
+}
+
+// frontier is the part of a tree that the next block needs: the last tile of each level. It is
+// of the tree in the checkpoint and of no other one.
+type frontier struct {
+	checkpoint string
+	tiles      map[tileID][]byte
+}
+
+// last returns the last tile of each level among those that were read or grown. Growing a tree
+// changes none of them.
+func (t *tree) last() map[tileID][]byte {
+	newest := map[int]int64{}
+	for id := range t.tiles {
+		newest[id.level] = max(newest[id.level], id.n)
+	}
+	tiles := make(map[tileID][]byte, len(newest))
+	for level, n := range newest {
+		id := tileID{level, n}
+		tiles[id] = slices.Clip(t.tiles[id])
+	}
+	return tiles
 }
 
 // changed returns the tiles that add wrote to, in order.

@@ -64,6 +64,7 @@ func Problems(ctx context.Context, w World) ([]string, error) {
 		return nil, c.err
 	}
 	c.ledger()
+	c.quotas()
 	c.jobsAndTransactions()
 	c.worksAndVersions()
 	c.claims()

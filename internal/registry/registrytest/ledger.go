@@ -2,6 +2,7 @@ package registrytest
 
 import (
 	"maps"
+	"time"
 )
 
 // ledger checks four rules. Every transfer is two entries that cancel out, in the accounts
@@ -108,4 +109,32 @@ func (c *checker) ledger() {
 			c.say("%s has %d held, its transactions in flight cost %d", a.org, balance, held[a.org])
 		}
 	}
+}
+
+// quotas: the counter of a month is the number of its transactions that did not fail.
+func (c *checker) quotas() {
+	type month struct {
+		org    string
+		number int64
+		test   bool
+	}
+	counts := map[month]int64{}
+	c.rows(`SELECT organization_id, test, created_at FROM transactions WHERE state <> 'failed'`, func(scan func(...any) error) error {
+		var m month
+		var at int64
+		err := scan(&m.org, &m.test, &at)
+		t := time.UnixMicro(at).UTC()
+		m.number = int64(t.Year()-1970)*12 + int64(t.Month()) - 1
+		counts[m]++
+		return err
+	})
+	c.rows(`SELECT organization_id, month, test, count FROM quota_counters`, func(scan func(...any) error) error {
+		var m month
+		var n int64
+		err := scan(&m.org, &m.number, &m.test, &n)
+		if n != counts[m] {
+			c.say("the quota of %s counts %d registrations in month %d, and there are %d", m.org, n, m.number, counts[m])
+		}
+		return err
+	})
 }

@@ -127,7 +127,8 @@ func (c *checker) files() {
 		if v.certificate == "" {
 			continue
 		}
-		if want := fmt.Sprintf("certificates/%s/%d", v.work, v.number); v.certificate != want {
+		name := fmt.Sprintf("certificates/%s-%d", v.work, v.number)
+		if old := fmt.Sprintf("certificates/%s/%d", v.work, v.number); v.certificate != name && v.certificate != old {
 			c.say("version %d of work %s names the certificate %s", v.number, v.work, v.certificate)
 		}
 		r, info, err := c.world.Blobs.Open(c.ctx, v.certificate)
@@ -146,7 +147,7 @@ func (c *checker) strays() {
 	known := map[string]bool{}
 	for _, text := range []string{
 		`SELECT upload_key FROM jobs`, `SELECT asset_key FROM jobs`, `SELECT asset_key FROM versions`, `SELECT object_key FROM erasures`,
-		`SELECT 'certificates/' || work_id || '/' || CAST(version AS TEXT) FROM versions`,
+		`SELECT 'certificates/' || work_id || '-' || CAST(version AS TEXT) FROM versions`, `SELECT certificate_key FROM versions`,
 	} {
 		c.rows(text, func(scan func(...any) error) error {
 			var key string

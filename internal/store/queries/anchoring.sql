@@ -14,6 +14,11 @@ WITH RECURSIVE o AS (
 )
 SELECT CAST(o.id AS TEXT) AS id FROM o WHERE o.id IS NOT NULL;
 
+-- name: FewInFlight :many
+SELECT * FROM transactions
+WHERE network = sqlc.arg(network) AND state = sqlc.arg(state) AND state IN ('confirmed', 'staged', 'broadcast')
+ORDER BY organization_id, id LIMIT sqlc.arg(lim);
+
 -- name: InFlight :many
 SELECT * FROM transactions
 WHERE network = sqlc.arg(network) AND state = sqlc.arg(state) AND state IN ('confirmed', 'staged', 'broadcast')
@@ -47,9 +52,9 @@ UPDATE works SET latest_version = sqlc.arg(version), updated_at = sqlc.arg(now) 
 
 -- name: InsertVersion :exec
 INSERT INTO versions (work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote,
-  tx_hash, block_number, block_hash, registered_at, language, timestamp_until, organization_id)
+  tx_hash, block_number, block_hash, registered_at, language, timestamp_until, organization_id, words)
 SELECT j.work_id, sqlc.arg(version), j.id, j.commitment, j.media_hash, j.media, j.merkle_root, j.creators, j.filename,
   CASE WHEN j.asset_key <> '' OR j.hash_only THEN j.asset_key ELSE (SELECT b.asset_key FROM versions b WHERE b.work_id = j.work_id AND b.version = j.base_version) END, j.quote,
   sqlc.arg(tx_hash), sqlc.arg(block_number), sqlc.arg(block_hash), sqlc.arg(now), j.language,
-  CAST(sqlc.arg(timestamp_until) AS BIGINT), j.organization_id
+  CAST(sqlc.arg(timestamp_until) AS BIGINT), j.organization_id, CAST(sqlc.arg(words) AS BIGINT)
 FROM jobs j WHERE j.id = sqlc.arg(transaction_id);

@@ -1,6 +1,8 @@
 -- name: ClaimTitle :execrows
+-- The title of a job that makes a new work. The network is that of package claims.
 INSERT INTO title_claims (organization_id, network, external_user_ref, title_key, work_id)
-VALUES (sqlc.arg(organization_id), sqlc.arg(network), sqlc.arg(external_user_ref), sqlc.arg(title_key), sqlc.arg(work_id))
+SELECT j.organization_id, CASE WHEN j.test THEN j.network || '/test' ELSE j.network END, j.external_user_ref, j.title_key, j.work_id
+FROM jobs j WHERE j.id = sqlc.arg(job_id) AND j.kind = 'register'
 ON CONFLICT (organization_id, network, external_user_ref, title_key) DO NOTHING;
 
 -- name: TitleClaim :one
@@ -8,8 +10,10 @@ SELECT work_id FROM title_claims WHERE organization_id = sqlc.arg(organization_i
   AND external_user_ref = sqlc.arg(external_user_ref) AND title_key = sqlc.arg(title_key);
 
 -- name: ClaimMedia :execrows
+-- The recording of a job. The network is that of package claims.
 INSERT INTO media_claims (organization_id, network, media_hash, work_id)
-VALUES (sqlc.arg(organization_id), sqlc.arg(network), sqlc.arg(media_hash), sqlc.arg(work_id))
+SELECT j.organization_id, CASE WHEN j.test THEN j.network || '/test' ELSE j.network END, j.media_hash, j.work_id
+FROM jobs j WHERE j.id = sqlc.arg(job_id)
 ON CONFLICT (organization_id, network, media_hash) DO NOTHING;
 
 -- name: MediaClaim :one

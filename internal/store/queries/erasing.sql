@@ -54,11 +54,15 @@ SELECT * FROM jobs WHERE work_id = sqlc.arg(work_id) ORDER BY id;
 -- name: NewestFiles :many
 SELECT asset_key, certificate_key FROM versions WHERE asset_key <> '' OR certificate_key <> '' ORDER BY transaction_id DESC LIMIT sqlc.arg(lim);
 
--- name: DropTitleClaims :exec
-DELETE FROM title_claims WHERE work_id = sqlc.arg(work_id);
+-- name: DropTitleClaim :exec
+-- By the primary key, all of which the work's row has.
+DELETE FROM title_claims WHERE work_id = sqlc.arg(work_id) AND organization_id = sqlc.arg(organization_id) AND network = sqlc.arg(network)
+  AND external_user_ref = sqlc.arg(external_user_ref) AND title_key = sqlc.arg(title_key);
 
 -- name: DropMediaClaims :exec
-DELETE FROM media_claims WHERE work_id = sqlc.arg(work_id);
+-- Like DropTitleClaim: the claims of a work's recordings.
+DELETE FROM media_claims WHERE media_claims.work_id = sqlc.arg(work_id) AND media_claims.organization_id = sqlc.arg(organization_id) AND media_claims.network = sqlc.arg(network)
+  AND media_claims.media_hash IN (SELECT v.media_hash FROM versions v WHERE v.work_id = sqlc.arg(work_id));
 
 -- name: DropDeliveries :exec
 -- The second condition lets SQLite use the partial index.

@@ -44,16 +44,16 @@ UPDATE jobs SET upload_bytes = CASE WHEN CAST(sqlc.arg(size) AS BIGINT) > max_by
 WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared') AND deadline > sqlc.arg(now) AND asset_key = '';
 
 -- name: StagedBytes :one
--- The bytes of all unpaid jobs, and those of the organization of one job.
+-- The bytes of all unpaid jobs, and those of the organization of one job. Other jobs have no
+-- bytes. The condition on the state says so to Postgres, which otherwise reads the whole table
+-- when it has no statistics yet.
 SELECT CAST(COALESCE(SUM(upload_bytes), 0) AS BIGINT) AS staged,
   CAST(COALESCE(SUM(CASE WHEN organization_id = (SELECT o.organization_id FROM jobs o WHERE o.id = sqlc.arg(id)) THEN upload_bytes ELSE 0 END), 0) AS BIGINT) AS own
-FROM jobs WHERE upload_bytes > 0;
+FROM jobs WHERE upload_bytes > 0 AND state IN ('open', 'prepared');
 
 -- name: InsertTransaction :execrows
+-- The transaction of a job that ConfirmJob has confirmed at this time.
 INSERT INTO transactions (id, organization_id, api_key_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, rehearse, test, created_at, updated_at)
-VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(api_key_id), sqlc.arg(network), sqlc.arg(kind), 'confirmed', sqlc.arg(work_id), sqlc.arg(ats_id),
-  sqlc.arg(commitment), sqlc.arg(total_credits), sqlc.arg(steps), sqlc.arg(request_id), sqlc.arg(rehearse), sqlc.arg(test), sqlc.arg(now), sqlc.arg(now))
+SELECT j.id, j.organization_id, j.api_key_id, j.network, j.kind, 'confirmed', j.work_id, j.ats_id, j.commitment, j.total_credits, sqlc.arg(steps), sqlc.arg(request_id), j.rehearse, j.test, j.updated_at, j.updated_at
+FROM jobs j WHERE j.id = sqlc.arg(job_id) AND j.state = 'confirmed' AND j.updated_at = sqlc.arg(now)
 ON CONFLICT (work_id) WHERE state IN ('confirmed', 'staged', 'broadcast') DO NOTHING;
-
--- name: CountTransactions :one
-SELECT COUNT(*) FROM transactions WHERE organization_id = sqlc.arg(organization_id) AND created_at >= sqlc.arg(since) AND test = sqlc.arg(test) AND state <> 'failed';

@@ -27,7 +27,7 @@ UPDATE invitations SET expires_at = sqlc.arg(expires_at) WHERE id = sqlc.arg(id)
 DELETE FROM invitations WHERE organization_id = sqlc.arg(organization_id) AND id = sqlc.arg(id);
 
 -- name: SweepInvitations :execrows
-DELETE FROM invitations WHERE expires_at < sqlc.arg(before);
+DELETE FROM invitations WHERE id IN (SELECT i.id FROM invitations i WHERE i.expires_at < sqlc.arg(before) ORDER BY i.expires_at LIMIT sqlc.arg(lim));
 
 -- name: CountInvitationsTo :one
 SELECT CAST(COUNT(*) AS BIGINT) FROM invitations WHERE email = sqlc.arg(email) AND expires_at > sqlc.arg(now);

@@ -30,17 +30,31 @@ SELECT EXISTS (SELECT 1 FROM deliveries d WHERE d.kind = 'certificate'
 DELETE FROM deliveries WHERE kind = 'certificate'
   AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.transaction_id = deliveries.subject AND v.certificate_key = '' AND v.creators <> '');
 
--- name: VersionOfTransaction :one
-SELECT * FROM versions WHERE transaction_id = sqlc.arg(transaction_id);
+-- name: IssuedTogether :many
+-- The versions of several transactions, whose ids of 36 characters are joined, with their works and tokens.
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST(sqlc.arg(count) AS BIGINT))
+SELECT sqlc.embed(v), sqlc.embed(w), s.token FROM versions v JOIN works w ON w.id = v.work_id LEFT JOIN timestamps s ON s.work_id = v.work_id AND s.version = v.version
+WHERE v.transaction_id IN (SELECT substr(CAST(sqlc.arg(joined) AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n);
 
--- name: SetCertificate :execrows
-UPDATE versions SET certificate_key = sqlc.arg(certificate_key) WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND certificate_key = '' AND creators <> '';
+-- name: SetAllIssued :execrows
+-- Like SetIssued, for the versions of several transactions.
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST(sqlc.arg(count) AS BIGINT))
+UPDATE versions SET issued_at = sqlc.arg(now)
+WHERE versions.transaction_id IN (SELECT substr(CAST(sqlc.arg(joined) AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n) AND issued_at = 0;
+
+-- name: SetCertificates :many
+-- The keys of the certificates of several transactions; see files.Certificate. It returns those that it set.
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST(sqlc.arg(count) AS BIGINT))
+UPDATE versions SET certificate_key = CAST(sqlc.arg(folder) AS TEXT) || work_id || '-' || CAST(version AS TEXT)
+WHERE versions.transaction_id IN (SELECT substr(CAST(sqlc.arg(joined) AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n) AND certificate_key = '' AND creators <> ''
+RETURNING versions.transaction_id;
 
 -- name: SetIssued :execrows
 UPDATE versions SET issued_at = sqlc.arg(now) WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND issued_at = 0;
 
 -- name: NextUnstamped :one
--- Like NextDelivery.
+-- The newest version of the next organization that has one due: new ones before those that were
+-- tried. A join with o would leave the order to the database, which could skip an organization.
 WITH RECURSIVE o AS (
   SELECT MIN(f.organization_id) AS id FROM versions f WHERE f.timestamp_until > 0 AND f.organization_id > sqlc.arg(after)
   UNION ALL
@@ -53,7 +67,7 @@ SELECT v.work_id, v.version, v.commitment, v.organization_id, v.timestamp_at, v.
   WHERE t.id IS NOT NULL LIMIT 1);
 
 -- name: TryTimestamp :execrows
--- Like LeaseDelivery.
+-- Only if the row is unchanged: two workers never take the same version.
 UPDATE versions SET timestamp_at = sqlc.arg(again_at)
 WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND timestamp_until > 0 AND timestamp_at = sqlc.arg(seen);
 

@@ -66,8 +66,8 @@ FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id
 WHERE t.transaction_id = sqlc.arg(transaction_id) AND t.transaction_id <> '' AND t.organization_id = sqlc.arg(organization_id);
 
 -- name: BalanceBefore :one
--- The balance of an account before a transfer.
-SELECT e.balance FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id AND e.account = sqlc.arg(account)
+-- The balance of an account before a transfer. Postgres does not conclude the condition on the entries.
+SELECT e.balance FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id AND e.account = sqlc.arg(account) AND e.transfer_id < sqlc.arg(before)
 WHERE t.organization_id = sqlc.arg(organization_id) AND t.id < sqlc.arg(before)
 ORDER BY t.id DESC LIMIT 1;
 

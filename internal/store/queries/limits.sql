@@ -11,5 +11,9 @@ RETURNING whole;
 -- name: GetBudget :one
 SELECT whole FROM budgets WHERE key = sqlc.arg(key);
 
+-- name: NextBudgets :one
+-- The last of the next keys after one, or ''. An index on the time would be written with each call.
+SELECT CAST(COALESCE(MAX(few.key), '') AS TEXT) FROM (SELECT b.key FROM budgets b WHERE b.key > sqlc.arg(after) ORDER BY b.key LIMIT sqlc.arg(lim)) few;
+
 -- name: SweepBudgets :exec
-DELETE FROM budgets WHERE whole < sqlc.arg(now);
+DELETE FROM budgets WHERE key > sqlc.arg(after) AND key <= sqlc.arg(last) AND whole < sqlc.arg(now);

@@ -18,7 +18,7 @@ FROM logs l WHERE l.network = sqlc.arg(network);
 -- name: AdvanceLog :execrows
 UPDATE logs SET size = sqlc.arg(size), refused = sqlc.arg(refused), blocks = sqlc.arg(blocks), next_ats_id = sqlc.arg(next_ats_id),
   sequencer_at = sqlc.arg(now), pending = NULL, pending_checkpoint = '', pending_at = 0
-WHERE network = sqlc.arg(network) AND size = sqlc.arg(old_size) AND refused = sqlc.arg(old_refused);
+WHERE network = sqlc.arg(network) AND size = sqlc.arg(old_size) AND refused = sqlc.arg(old_refused) AND pending_checkpoint = sqlc.arg(staged);
 
 -- name: StageLogBlock :execrows
 UPDATE logs SET pending = sqlc.arg(pending), pending_checkpoint = sqlc.arg(checkpoint), pending_at = sqlc.arg(pending_at)

@@ -14,7 +14,7 @@ ON CONFLICT (person_id, organization_id) DO UPDATE SET expires_at = excluded.exp
 DELETE FROM operator_visits WHERE person_id = sqlc.arg(person_id);
 
 -- name: SweepOperatorVisits :execrows
-DELETE FROM operator_visits WHERE expires_at < sqlc.arg(now);
+DELETE FROM operator_visits WHERE (person_id, organization_id) IN (SELECT x.person_id, x.organization_id FROM operator_visits x WHERE x.expires_at < sqlc.arg(now) ORDER BY x.expires_at LIMIT sqlc.arg(lim));
 
 -- name: LockOperators :many
 -- The row locks order changes of operators.

@@ -63,7 +63,7 @@ DELETE FROM person_sessions AS s WHERE s.person_id = sqlc.arg(person_id) AND s.i
   SELECT n.id FROM person_sessions n WHERE n.person_id = sqlc.arg(person_id) ORDER BY n.id DESC LIMIT sqlc.arg(keep));
 
 -- name: SweepPersonSessions :execrows
-DELETE FROM person_sessions WHERE expires_at < sqlc.arg(now);
+DELETE FROM person_sessions WHERE hash IN (SELECT x.hash FROM person_sessions x WHERE x.expires_at < sqlc.arg(now) ORDER BY x.expires_at LIMIT sqlc.arg(lim));
 
 -- name: InsertMembership :exec
 INSERT INTO memberships (organization_id, person_id, email, role, created_at)

@@ -20,7 +20,7 @@ UPDATE person_links SET tries = tries + 1 WHERE hash = sqlc.arg(hash) AND kind =
 DELETE FROM person_links WHERE kind = sqlc.arg(kind) AND ref = sqlc.arg(ref);
 
 -- name: SweepPersonLinks :execrows
-DELETE FROM person_links WHERE expires_at < sqlc.arg(now);
+DELETE FROM person_links WHERE hash IN (SELECT x.hash FROM person_links x WHERE x.expires_at < sqlc.arg(now) ORDER BY x.expires_at LIMIT sqlc.arg(lim));
 
 -- name: InsertRecoveryCode :exec
 INSERT INTO recovery_codes (person_id, hash) VALUES (sqlc.arg(person_id), sqlc.arg(hash));
@@ -51,7 +51,7 @@ DELETE FROM known_devices AS d WHERE d.person_id = sqlc.arg(person_id) AND d.has
   SELECT n.hash FROM known_devices n WHERE n.person_id = sqlc.arg(person_id) ORDER BY n.expires_at DESC, n.hash LIMIT sqlc.arg(keep));
 
 -- name: SweepKnownDevices :execrows
-DELETE FROM known_devices WHERE expires_at < sqlc.arg(now);
+DELETE FROM known_devices WHERE hash IN (SELECT x.hash FROM known_devices x WHERE x.expires_at < sqlc.arg(now) ORDER BY x.expires_at LIMIT sqlc.arg(lim));
 
 -- name: InsertPasskey :exec
 INSERT INTO passkeys (id, person_id, name, credential, created_at)

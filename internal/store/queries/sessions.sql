@@ -20,7 +20,7 @@ UPDATE sessions SET job_id = sqlc.arg(job_id)
 WHERE jti = sqlc.arg(jti) AND job_id IS NULL AND revoked_at IS NULL AND expires_at > sqlc.arg(now);
 
 -- name: RevokeSession :execrows
--- Like RevokeSessions, for one session: found by its primary key.
+-- One session. An argument that is '' matches everything.
 UPDATE sessions SET revoked_at = CAST(sqlc.arg(now) AS BIGINT)
 WHERE jti = sqlc.arg(jti) AND revoked_at IS NULL
   AND (CAST(sqlc.arg(organization_id) AS TEXT) = '' OR organization_id = CAST(sqlc.arg(organization_id) AS TEXT))
@@ -28,19 +28,16 @@ WHERE jti = sqlc.arg(jti) AND revoked_at IS NULL
   AND (CAST(sqlc.arg(end_user) AS TEXT) = '' OR end_user = CAST(sqlc.arg(end_user) AS TEXT));
 
 -- name: RevokeEndUser :execrows
--- Like RevokeSessions, for one end-user of a site: found by an index.
+-- Like RevokeSession, for one end-user of a site: found by an index.
 UPDATE sessions SET revoked_at = CAST(sqlc.arg(now) AS BIGINT)
 WHERE site_key = sqlc.arg(site_key) AND end_user = sqlc.arg(end_user) AND revoked_at IS NULL
   AND (CAST(sqlc.arg(organization_id) AS TEXT) = '' OR organization_id = CAST(sqlc.arg(organization_id) AS TEXT));
 
 -- name: RevokeSessions :execrows
--- An argument that is '' matches everything. At least one must not be '': see
--- session.Revoke.
+-- Like RevokeSession, for all sessions of a site: found by an index.
 UPDATE sessions SET revoked_at = CAST(sqlc.arg(now) AS BIGINT)
-WHERE revoked_at IS NULL
-  AND (CAST(sqlc.arg(organization_id) AS TEXT) = '' OR organization_id = CAST(sqlc.arg(organization_id) AS TEXT))
-  AND (CAST(sqlc.arg(site_key) AS TEXT) = '' OR site_key = CAST(sqlc.arg(site_key) AS TEXT))
-  AND (CAST(sqlc.arg(end_user) AS TEXT) = '' OR end_user = CAST(sqlc.arg(end_user) AS TEXT));
+WHERE site_key = sqlc.arg(site_key) AND revoked_at IS NULL
+  AND (CAST(sqlc.arg(organization_id) AS TEXT) = '' OR organization_id = CAST(sqlc.arg(organization_id) AS TEXT));
 
 -- name: ListSessions :many
 SELECT * FROM sessions
@@ -49,4 +46,4 @@ WHERE organization_id = sqlc.arg(organization_id) AND (CAST(sqlc.arg(site_key) A
 ORDER BY jti DESC LIMIT sqlc.arg(lim);
 
 -- name: SweepSessions :execrows
-DELETE FROM sessions WHERE expires_at < sqlc.arg(before);
+DELETE FROM sessions WHERE jti IN (SELECT s.jti FROM sessions s WHERE s.expires_at < sqlc.arg(before) ORDER BY s.expires_at LIMIT sqlc.arg(lim));

@@ -26,8 +26,9 @@ VALUES (sqlc.arg(hash), sqlc.arg(work_id), sqlc.arg(generation), sqlc.arg(replac
 -- name: GetWork :one
 SELECT * FROM works WHERE id = sqlc.arg(id);
 
--- name: CountWorks :one
-SELECT COUNT(*) FROM works WHERE network = sqlc.arg(network);
+-- name: LastNumber :one
+-- The largest registration number on a network; 0 without a work.
+SELECT CAST(COALESCE(MAX(ats_id), 0) AS BIGINT) FROM works WHERE network = sqlc.arg(network);
 
 -- name: WorkByAtsID :one
 SELECT * FROM works WHERE network = sqlc.arg(network) AND ats_id = sqlc.arg(ats_id);
@@ -37,15 +38,34 @@ SELECT sqlc.embed(w), sqlc.embed(v) FROM works w JOIN versions v ON v.work_id = 
 WHERE w.id IN (
   SELECT p.id FROM works p
   WHERE p.organization_id = sqlc.arg(organization_id) AND p.network = sqlc.arg(network) AND p.test = sqlc.arg(test) AND p.external_user_ref = sqlc.arg(external_user_ref)
-    AND p.title_key LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!' AND (CAST(sqlc.arg(one) AS BIGINT) = 0 OR p.ats_id = CAST(sqlc.arg(one) AS BIGINT))
     AND p.updated_at <= sqlc.arg(before) AND (p.updated_at < sqlc.arg(before) OR p.id < sqlc.arg(before_id))
   ORDER BY p.updated_at DESC, p.id DESC LIMIT sqlc.arg(lim))
 ORDER BY w.updated_at DESC, w.id DESC, v.version;
 
 -- name: CountOwnWorks :one
-SELECT COUNT(*) FROM works WHERE organization_id = sqlc.arg(organization_id) AND network = sqlc.arg(network) AND test = sqlc.arg(test)
-  AND external_user_ref = sqlc.arg(external_user_ref) AND title_key LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!'
-  AND (CAST(sqlc.arg(one) AS BIGINT) = 0 OR ats_id = CAST(sqlc.arg(one) AS BIGINT));
+-- At most a number of works.
+SELECT COUNT(*) FROM (SELECT 1 FROM works p WHERE p.organization_id = sqlc.arg(organization_id) AND p.network = sqlc.arg(network) AND p.test = sqlc.arg(test) AND p.external_user_ref = sqlc.arg(external_user_ref) LIMIT sqlc.arg(lim)) few;
+
+-- name: TitlesOfOwnWorks :many
+-- The titles of the next works of an end-user, for a search.
+SELECT p.id, p.title_key, p.updated_at FROM works p
+WHERE p.organization_id = sqlc.arg(organization_id) AND p.network = sqlc.arg(network) AND p.test = sqlc.arg(test) AND p.external_user_ref = sqlc.arg(external_user_ref)
+  AND p.updated_at <= sqlc.arg(before) AND (p.updated_at < sqlc.arg(before) OR p.id < sqlc.arg(before_id))
+ORDER BY p.updated_at DESC, p.id DESC LIMIT sqlc.arg(lim);
+
+-- name: TitlesOfWorks :many
+-- Like TitlesOfOwnWorks, for an organization. It has the erased works too, so that their number costs no other page.
+SELECT p.id, p.title_key, p.updated_at, p.redacted_at FROM works p
+WHERE p.organization_id = sqlc.arg(organization_id) AND p.network = sqlc.arg(network) AND p.test = sqlc.arg(test)
+  AND p.updated_at <= sqlc.arg(before) AND (p.updated_at < sqlc.arg(before) OR p.id < sqlc.arg(before_id))
+ORDER BY p.updated_at DESC, p.id DESC LIMIT sqlc.arg(lim);
+
+-- name: WorksByID :many
+-- The works of several ids of 36 characters, joined.
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST(sqlc.arg(count) AS BIGINT))
+SELECT sqlc.embed(w), sqlc.embed(v) FROM works w JOIN versions v ON v.work_id = w.id
+WHERE w.id IN (SELECT substr(CAST(sqlc.arg(joined) AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n)
+ORDER BY w.updated_at DESC, w.id DESC, v.version;
 
 -- name: Versions :many
 SELECT * FROM versions WHERE work_id = sqlc.arg(work_id) ORDER BY version;

@@ -57,6 +57,62 @@ func (q *Queries) FailTransaction(ctx context.Context, arg FailTransactionParams
 	return result.RowsAffected(), nil
 }
 
+const fewInFlight = `-- name: FewInFlight :many
+SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse, test, api_key_id, counted FROM transactions
+WHERE network = $1 AND state = $2 AND state IN ('confirmed', 'staged', 'broadcast')
+ORDER BY organization_id, id LIMIT $3
+`
+
+type FewInFlightParams struct {
+	Network string
+	State   state.Transaction
+	Lim     int32
+}
+
+func (q *Queries) FewInFlight(ctx context.Context, arg FewInFlightParams) ([]Transaction, error) {
+	rows, err := q.db.Query(ctx, fewInFlight, arg.Network, arg.State, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Transaction
+	for rows.Next() {
+		var i Transaction
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrganizationID,
+			&i.Network,
+			&i.Kind,
+			&i.State,
+			&i.WorkID,
+			&i.AtsID,
+			&i.Version,
+			&i.Commitment,
+			&i.TotalCredits,
+			&i.Staged,
+			&i.TxHash,
+			&i.BlockNumber,
+			&i.BlockHash,
+			&i.Steps,
+			&i.Failure,
+			&i.RequestID,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Rehearse,
+			&i.Test,
+			&i.ApiKeyID,
+			&i.Counted,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const finishTransaction = `-- name: FinishTransaction :execrows
 UPDATE transactions SET state = 'final', ats_id = $1, version = $2, block_number = $3,
   block_hash = $4, steps = $5, updated_at = $6
@@ -191,12 +247,12 @@ func (q *Queries) InFlight(ctx context.Context, arg InFlightParams) ([]Transacti
 
 const insertVersion = `-- name: InsertVersion :exec
 INSERT INTO versions (work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote,
-  tx_hash, block_number, block_hash, registered_at, language, timestamp_until, organization_id)
+  tx_hash, block_number, block_hash, registered_at, language, timestamp_until, organization_id, words)
 SELECT j.work_id, $1, j.id, j.commitment, j.media_hash, j.media, j.merkle_root, j.creators, j.filename,
   CASE WHEN j.asset_key <> '' OR j.hash_only THEN j.asset_key ELSE (SELECT b.asset_key FROM versions b WHERE b.work_id = j.work_id AND b.version = j.base_version) END, j.quote,
   $2, $3, $4, $5, j.language,
-  CAST($6 AS BIGINT), j.organization_id
-FROM jobs j WHERE j.id = $7
+  CAST($6 AS BIGINT), j.organization_id, CAST($7 AS BIGINT)
+FROM jobs j WHERE j.id = $8
 `
 
 type InsertVersionParams struct {
@@ -206,6 +262,7 @@ type InsertVersionParams struct {
 	BlockHash      []byte
 	Now            int64
 	TimestampUntil int64
+	Words          int64
 	TransactionID  string
 }
 
@@ -217,6 +274,7 @@ func (q *Queries) InsertVersion(ctx context.Context, arg InsertVersionParams) er
 		arg.BlockHash,
 		arg.Now,
 		arg.TimestampUntil,
+		arg.Words,
 		arg.TransactionID,
 	)
 	return err

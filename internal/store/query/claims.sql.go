@@ -11,24 +11,14 @@ import (
 
 const claimMedia = `-- name: ClaimMedia :execrows
 INSERT INTO media_claims (organization_id, network, media_hash, work_id)
-VALUES ($1, $2, $3, $4)
+SELECT j.organization_id, CASE WHEN j.test THEN j.network || '/test' ELSE j.network END, j.media_hash, j.work_id
+FROM jobs j WHERE j.id = $1
 ON CONFLICT (organization_id, network, media_hash) DO NOTHING
 `
 
-type ClaimMediaParams struct {
-	OrganizationID string
-	Network        string
-	MediaHash      []byte
-	WorkID         string
-}
-
-func (q *Queries) ClaimMedia(ctx context.Context, arg ClaimMediaParams) (int64, error) {
-	result, err := q.db.Exec(ctx, claimMedia,
-		arg.OrganizationID,
-		arg.Network,
-		arg.MediaHash,
-		arg.WorkID,
-	)
+// The recording of a job. The network is that of package claims.
+func (q *Queries) ClaimMedia(ctx context.Context, jobID string) (int64, error) {
+	result, err := q.db.Exec(ctx, claimMedia, jobID)
 	if err != nil {
 		return 0, err
 	}
@@ -37,26 +27,14 @@ func (q *Queries) ClaimMedia(ctx context.Context, arg ClaimMediaParams) (int64, 
 
 const claimTitle = `-- name: ClaimTitle :execrows
 INSERT INTO title_claims (organization_id, network, external_user_ref, title_key, work_id)
-VALUES ($1, $2, $3, $4, $5)
+SELECT j.organization_id, CASE WHEN j.test THEN j.network || '/test' ELSE j.network END, j.external_user_ref, j.title_key, j.work_id
+FROM jobs j WHERE j.id = $1 AND j.kind = 'register'
 ON CONFLICT (organization_id, network, external_user_ref, title_key) DO NOTHING
 `
 
-type ClaimTitleParams struct {
-	OrganizationID  string
-	Network         string
-	ExternalUserRef string
-	TitleKey        string
-	WorkID          string
-}
-
-func (q *Queries) ClaimTitle(ctx context.Context, arg ClaimTitleParams) (int64, error) {
-	result, err := q.db.Exec(ctx, claimTitle,
-		arg.OrganizationID,
-		arg.Network,
-		arg.ExternalUserRef,
-		arg.TitleKey,
-		arg.WorkID,
-	)
+// The title of a job that makes a new work. The network is that of package claims.
+func (q *Queries) ClaimTitle(ctx context.Context, jobID string) (int64, error) {
+	result, err := q.db.Exec(ctx, claimTitle, jobID)
 	if err != nil {
 		return 0, err
 	}

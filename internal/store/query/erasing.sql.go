@@ -44,11 +44,19 @@ func (q *Queries) DropDeliveries(ctx context.Context, workID string) error {
 }
 
 const dropMediaClaims = `-- name: DropMediaClaims :exec
-DELETE FROM media_claims WHERE work_id = $1
+DELETE FROM media_claims WHERE media_claims.work_id = $1 AND media_claims.organization_id = $2 AND media_claims.network = $3
+  AND media_claims.media_hash IN (SELECT v.media_hash FROM versions v WHERE v.work_id = $1)
 `
 
-func (q *Queries) DropMediaClaims(ctx context.Context, workID string) error {
-	_, err := q.db.Exec(ctx, dropMediaClaims, workID)
+type DropMediaClaimsParams struct {
+	WorkID         string
+	OrganizationID string
+	Network        string
+}
+
+// Like DropTitleClaim: the claims of a work's recordings.
+func (q *Queries) DropMediaClaims(ctx context.Context, arg DropMediaClaimsParams) error {
+	_, err := q.db.Exec(ctx, dropMediaClaims, arg.WorkID, arg.OrganizationID, arg.Network)
 	return err
 }
 
@@ -61,12 +69,28 @@ func (q *Queries) DropReplacedCodes(ctx context.Context, workID string) error {
 	return err
 }
 
-const dropTitleClaims = `-- name: DropTitleClaims :exec
-DELETE FROM title_claims WHERE work_id = $1
+const dropTitleClaim = `-- name: DropTitleClaim :exec
+DELETE FROM title_claims WHERE work_id = $1 AND organization_id = $2 AND network = $3
+  AND external_user_ref = $4 AND title_key = $5
 `
 
-func (q *Queries) DropTitleClaims(ctx context.Context, workID string) error {
-	_, err := q.db.Exec(ctx, dropTitleClaims, workID)
+type DropTitleClaimParams struct {
+	WorkID          string
+	OrganizationID  string
+	Network         string
+	ExternalUserRef string
+	TitleKey        string
+}
+
+// By the primary key, all of which the work's row has.
+func (q *Queries) DropTitleClaim(ctx context.Context, arg DropTitleClaimParams) error {
+	_, err := q.db.Exec(ctx, dropTitleClaim,
+		arg.WorkID,
+		arg.OrganizationID,
+		arg.Network,
+		arg.ExternalUserRef,
+		arg.TitleKey,
+	)
 	return err
 }
 

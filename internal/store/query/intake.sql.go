@@ -27,23 +27,6 @@ func (q *Queries) ConfirmJob(ctx context.Context, arg ConfirmJobParams) (int64, 
 	return result.RowsAffected(), nil
 }
 
-const countTransactions = `-- name: CountTransactions :one
-SELECT COUNT(*) FROM transactions WHERE organization_id = $1 AND created_at >= $2 AND test = $3 AND state <> 'failed'
-`
-
-type CountTransactionsParams struct {
-	OrganizationID string
-	Since          int64
-	Test           bool
-}
-
-func (q *Queries) CountTransactions(ctx context.Context, arg CountTransactionsParams) (int64, error) {
-	row := q.db.QueryRow(ctx, countTransactions, arg.OrganizationID, arg.Since, arg.Test)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const declareMedia = `-- name: DeclareMedia :execrows
 UPDATE jobs SET state = 'open', declared_hash = $1, media_hash = $2, media = $3, updated_at = $4
 WHERE id = $5 AND state IN ('open', 'prepared')
@@ -187,43 +170,24 @@ func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) error {
 
 const insertTransaction = `-- name: InsertTransaction :execrows
 INSERT INTO transactions (id, organization_id, api_key_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, rehearse, test, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, 'confirmed', $6, $7,
-  $8, $9, $10, $11, $12, $13, $14, $14)
+SELECT j.id, j.organization_id, j.api_key_id, j.network, j.kind, 'confirmed', j.work_id, j.ats_id, j.commitment, j.total_credits, $1, $2, j.rehearse, j.test, j.updated_at, j.updated_at
+FROM jobs j WHERE j.id = $3 AND j.state = 'confirmed' AND j.updated_at = $4
 ON CONFLICT (work_id) WHERE state IN ('confirmed', 'staged', 'broadcast') DO NOTHING
 `
 
 type InsertTransactionParams struct {
-	ID             string
-	OrganizationID string
-	ApiKeyID       string
-	Network        string
-	Kind           string
-	WorkID         string
-	AtsID          int64
-	Commitment     []byte
-	TotalCredits   int64
-	Steps          string
-	RequestID      string
-	Rehearse       string
-	Test           bool
-	Now            int64
+	Steps     string
+	RequestID string
+	JobID     string
+	Now       int64
 }
 
+// The transaction of a job that ConfirmJob has confirmed at this time.
 func (q *Queries) InsertTransaction(ctx context.Context, arg InsertTransactionParams) (int64, error) {
 	result, err := q.db.Exec(ctx, insertTransaction,
-		arg.ID,
-		arg.OrganizationID,
-		arg.ApiKeyID,
-		arg.Network,
-		arg.Kind,
-		arg.WorkID,
-		arg.AtsID,
-		arg.Commitment,
-		arg.TotalCredits,
 		arg.Steps,
 		arg.RequestID,
-		arg.Rehearse,
-		arg.Test,
+		arg.JobID,
 		arg.Now,
 	)
 	if err != nil {
@@ -418,7 +382,7 @@ func (q *Queries) SetJobUpload(ctx context.Context, arg SetJobUploadParams) (int
 const stagedBytes = `-- name: StagedBytes :one
 SELECT CAST(COALESCE(SUM(upload_bytes), 0) AS BIGINT) AS staged,
   CAST(COALESCE(SUM(CASE WHEN organization_id = (SELECT o.organization_id FROM jobs o WHERE o.id = $1) THEN upload_bytes ELSE 0 END), 0) AS BIGINT) AS own
-FROM jobs WHERE upload_bytes > 0
+FROM jobs WHERE upload_bytes > 0 AND state IN ('open', 'prepared')
 `
 
 type StagedBytesRow struct {
@@ -426,7 +390,9 @@ type StagedBytesRow struct {
 	Own    int64
 }
 
-// The bytes of all unpaid jobs, and those of the organization of one job.
+// The bytes of all unpaid jobs, and those of the organization of one job. Other jobs have no
+// bytes. The condition on the state says so to Postgres, which otherwise reads the whole table
+// when it has no statistics yet.
 func (q *Queries) StagedBytes(ctx context.Context, id string) (StagedBytesRow, error) {
 	row := q.db.QueryRow(ctx, stagedBytes, id)
 	var i StagedBytesRow

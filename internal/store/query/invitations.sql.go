@@ -273,11 +273,16 @@ func (q *Queries) RenewInvitation(ctx context.Context, arg RenewInvitationParams
 }
 
 const sweepInvitations = `-- name: SweepInvitations :execrows
-DELETE FROM invitations WHERE expires_at < $1
+DELETE FROM invitations WHERE id IN (SELECT i.id FROM invitations i WHERE i.expires_at < $1 ORDER BY i.expires_at LIMIT $2)
 `
 
-func (q *Queries) SweepInvitations(ctx context.Context, before int64) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepInvitations, before)
+type SweepInvitationsParams struct {
+	Before int64
+	Lim    int32
+}
+
+func (q *Queries) SweepInvitations(ctx context.Context, arg SweepInvitationsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, sweepInvitations, arg.Before, arg.Lim)
 	if err != nil {
 		return 0, err
 	}

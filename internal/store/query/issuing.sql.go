@@ -142,6 +142,87 @@ func (q *Queries) InsertTimestamp(ctx context.Context, arg InsertTimestampParams
 	return err
 }
 
+const issuedTogether = `-- name: IssuedTogether :many
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST($2 AS BIGINT))
+SELECT v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key, v.timestamp_until, v.language, v.issued_at, v.organization_id, v.certificate_at, v.certificate_tries, v.timestamp_at, v.timestamp_tries, v.words, w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, w.test, s.token FROM versions v JOIN works w ON w.id = v.work_id LEFT JOIN timestamps s ON s.work_id = v.work_id AND s.version = v.version
+WHERE v.transaction_id IN (SELECT substr(CAST($1 AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n)
+`
+
+type IssuedTogetherParams struct {
+	Joined string
+	Count  int64
+}
+
+type IssuedTogetherRow struct {
+	Version Version
+	Work    Work
+	Token   []byte
+}
+
+// The versions of several transactions, whose ids of 36 characters are joined, with their works and tokens.
+func (q *Queries) IssuedTogether(ctx context.Context, arg IssuedTogetherParams) ([]IssuedTogetherRow, error) {
+	rows, err := q.db.Query(ctx, issuedTogether, arg.Joined, arg.Count)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []IssuedTogetherRow
+	for rows.Next() {
+		var i IssuedTogetherRow
+		if err := rows.Scan(
+			&i.Version.WorkID,
+			&i.Version.Version,
+			&i.Version.TransactionID,
+			&i.Version.Commitment,
+			&i.Version.MediaHash,
+			&i.Version.Media,
+			&i.Version.MerkleRoot,
+			&i.Version.Creators,
+			&i.Version.Filename,
+			&i.Version.AssetKey,
+			&i.Version.Quote,
+			&i.Version.TxHash,
+			&i.Version.BlockNumber,
+			&i.Version.BlockHash,
+			&i.Version.RegisteredAt,
+			&i.Version.CertificateKey,
+			&i.Version.TimestampUntil,
+			&i.Version.Language,
+			&i.Version.IssuedAt,
+			&i.Version.OrganizationID,
+			&i.Version.CertificateAt,
+			&i.Version.CertificateTries,
+			&i.Version.TimestampAt,
+			&i.Version.TimestampTries,
+			&i.Version.Words,
+			&i.Work.ID,
+			&i.Work.OrganizationID,
+			&i.Work.Network,
+			&i.Work.AtsID,
+			&i.Work.Owner,
+			&i.Work.Title,
+			&i.Work.ExternalUserRef,
+			&i.Work.AccessCodeHash,
+			&i.Work.AccessCodeGeneration,
+			&i.Work.LatestVersion,
+			&i.Work.CreatedAt,
+			&i.Work.UpdatedAt,
+			&i.Work.AccessCodeIssuedAt,
+			&i.Work.TitleKey,
+			&i.Work.RedactedAt,
+			&i.Work.Test,
+			&i.Token,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const nextUnstamped = `-- name: NextUnstamped :one
 WITH RECURSIVE o AS (
   SELECT MIN(f.organization_id) AS id FROM versions f WHERE f.timestamp_until > 0 AND f.organization_id > $2
@@ -169,7 +250,8 @@ type NextUnstampedRow struct {
 	TimestampTries int64
 }
 
-// Like NextDelivery.
+// The newest version of the next organization that has one due: new ones before those that were
+// tried. A join with o would leave the order to the database, which could skip an organization.
 func (q *Queries) NextUnstamped(ctx context.Context, arg NextUnstampedParams) (NextUnstampedRow, error) {
 	row := q.db.QueryRow(ctx, nextUnstamped, arg.Now, arg.After)
 	var i NextUnstampedRow
@@ -241,22 +323,59 @@ func (q *Queries) RetryTimestamp(ctx context.Context, arg RetryTimestampParams) 
 	return err
 }
 
-const setCertificate = `-- name: SetCertificate :execrows
-UPDATE versions SET certificate_key = $1 WHERE work_id = $2 AND version = $3 AND certificate_key = '' AND creators <> ''
+const setAllIssued = `-- name: SetAllIssued :execrows
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST($3 AS BIGINT))
+UPDATE versions SET issued_at = $1
+WHERE versions.transaction_id IN (SELECT substr(CAST($2 AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n) AND issued_at = 0
 `
 
-type SetCertificateParams struct {
-	CertificateKey string
-	WorkID         string
-	Version        int64
+type SetAllIssuedParams struct {
+	Now    int64
+	Joined string
+	Count  int64
 }
 
-func (q *Queries) SetCertificate(ctx context.Context, arg SetCertificateParams) (int64, error) {
-	result, err := q.db.Exec(ctx, setCertificate, arg.CertificateKey, arg.WorkID, arg.Version)
+// Like SetIssued, for the versions of several transactions.
+func (q *Queries) SetAllIssued(ctx context.Context, arg SetAllIssuedParams) (int64, error) {
+	result, err := q.db.Exec(ctx, setAllIssued, arg.Now, arg.Joined, arg.Count)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const setCertificates = `-- name: SetCertificates :many
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST($3 AS BIGINT))
+UPDATE versions SET certificate_key = CAST($1 AS TEXT) || work_id || '-' || CAST(version AS TEXT)
+WHERE versions.transaction_id IN (SELECT substr(CAST($2 AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n) AND certificate_key = '' AND creators <> ''
+RETURNING versions.transaction_id
+`
+
+type SetCertificatesParams struct {
+	Folder string
+	Joined string
+	Count  int64
+}
+
+// The keys of the certificates of several transactions; see files.Certificate. It returns those that it set.
+func (q *Queries) SetCertificates(ctx context.Context, arg SetCertificatesParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, setCertificates, arg.Folder, arg.Joined, arg.Count)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var transaction_id string
+		if err := rows.Scan(&transaction_id); err != nil {
+			return nil, err
+		}
+		items = append(items, transaction_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const setIssued = `-- name: SetIssued :execrows
@@ -305,7 +424,7 @@ type TryTimestampParams struct {
 	Seen    int64
 }
 
-// Like LeaseDelivery.
+// Only if the row is unchanged: two workers never take the same version.
 func (q *Queries) TryTimestamp(ctx context.Context, arg TryTimestampParams) (int64, error) {
 	result, err := q.db.Exec(ctx, tryTimestamp,
 		arg.AgainAt,
@@ -317,41 +436,4 @@ func (q *Queries) TryTimestamp(ctx context.Context, arg TryTimestampParams) (int
 		return 0, err
 	}
 	return result.RowsAffected(), nil
-}
-
-const versionOfTransaction = `-- name: VersionOfTransaction :one
-SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key, timestamp_until, language, issued_at, organization_id, certificate_at, certificate_tries, timestamp_at, timestamp_tries, words FROM versions WHERE transaction_id = $1
-`
-
-func (q *Queries) VersionOfTransaction(ctx context.Context, transactionID string) (Version, error) {
-	row := q.db.QueryRow(ctx, versionOfTransaction, transactionID)
-	var i Version
-	err := row.Scan(
-		&i.WorkID,
-		&i.Version,
-		&i.TransactionID,
-		&i.Commitment,
-		&i.MediaHash,
-		&i.Media,
-		&i.MerkleRoot,
-		&i.Creators,
-		&i.Filename,
-		&i.AssetKey,
-		&i.Quote,
-		&i.TxHash,
-		&i.BlockNumber,
-		&i.BlockHash,
-		&i.RegisteredAt,
-		&i.CertificateKey,
-		&i.TimestampUntil,
-		&i.Language,
-		&i.IssuedAt,
-		&i.OrganizationID,
-		&i.CertificateAt,
-		&i.CertificateTries,
-		&i.TimestampAt,
-		&i.TimestampTries,
-		&i.Words,
-	)
-	return i, err
 }

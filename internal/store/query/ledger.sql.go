@@ -11,20 +11,20 @@ import (
 )
 
 const balanceBefore = `-- name: BalanceBefore :one
-SELECT e.balance FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id AND e.account = $1
-WHERE t.organization_id = $2 AND t.id < $3
+SELECT e.balance FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id AND e.account = $1 AND e.transfer_id < $2
+WHERE t.organization_id = $3 AND t.id < $2
 ORDER BY t.id DESC LIMIT 1
 `
 
 type BalanceBeforeParams struct {
 	Account        string
-	OrganizationID string
 	Before         string
+	OrganizationID string
 }
 
-// The balance of an account before a transfer.
+// The balance of an account before a transfer. Postgres does not conclude the condition on the entries.
 func (q *Queries) BalanceBefore(ctx context.Context, arg BalanceBeforeParams) (sql.NullInt64, error) {
-	row := q.db.QueryRow(ctx, balanceBefore, arg.Account, arg.OrganizationID, arg.Before)
+	row := q.db.QueryRow(ctx, balanceBefore, arg.Account, arg.Before, arg.OrganizationID)
 	var balance sql.NullInt64
 	err := row.Scan(&balance)
 	return balance, err

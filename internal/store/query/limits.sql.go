@@ -20,6 +20,23 @@ func (q *Queries) GetBudget(ctx context.Context, key string) (int64, error) {
 	return whole, err
 }
 
+const nextBudgets = `-- name: NextBudgets :one
+SELECT CAST(COALESCE(MAX(few.key), '') AS TEXT) FROM (SELECT b.key FROM budgets b WHERE b.key > $1 ORDER BY b.key LIMIT $2) few
+`
+
+type NextBudgetsParams struct {
+	After string
+	Lim   int32
+}
+
+// The last of the next keys after one, or ”. An index on the time would be written with each call.
+func (q *Queries) NextBudgets(ctx context.Context, arg NextBudgetsParams) (string, error) {
+	row := q.db.QueryRow(ctx, nextBudgets, arg.After, arg.Lim)
+	var column_1 string
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const spendBudget = `-- name: SpendBudget :one
 INSERT INTO budgets (key, whole) VALUES ($1, CAST($2 AS BIGINT) + CAST($3 AS BIGINT))
 ON CONFLICT (key) DO UPDATE
@@ -53,10 +70,16 @@ func (q *Queries) SpendBudget(ctx context.Context, arg SpendBudgetParams) (int64
 }
 
 const sweepBudgets = `-- name: SweepBudgets :exec
-DELETE FROM budgets WHERE whole < $1
+DELETE FROM budgets WHERE key > $1 AND key <= $2 AND whole < $3
 `
 
-func (q *Queries) SweepBudgets(ctx context.Context, now int64) error {
-	_, err := q.db.Exec(ctx, sweepBudgets, now)
+type SweepBudgetsParams struct {
+	After string
+	Last  string
+	Now   int64
+}
+
+func (q *Queries) SweepBudgets(ctx context.Context, arg SweepBudgetsParams) error {
+	_, err := q.db.Exec(ctx, sweepBudgets, arg.After, arg.Last, arg.Now)
 	return err
 }

@@ -13,7 +13,7 @@ import (
 const advanceLog = `-- name: AdvanceLog :execrows
 UPDATE logs SET size = $1, refused = $2, blocks = $3, next_ats_id = $4,
   sequencer_at = $5, pending = NULL, pending_checkpoint = '', pending_at = 0
-WHERE network = $6 AND size = $7 AND refused = $8
+WHERE network = $6 AND size = $7 AND refused = $8 AND pending_checkpoint = $9
 `
 
 type AdvanceLogParams struct {
@@ -25,6 +25,7 @@ type AdvanceLogParams struct {
 	Network    string
 	OldSize    int64
 	OldRefused int64
+	Staged     string
 }
 
 func (q *Queries) AdvanceLog(ctx context.Context, arg AdvanceLogParams) (int64, error) {
@@ -37,6 +38,7 @@ func (q *Queries) AdvanceLog(ctx context.Context, arg AdvanceLogParams) (int64, 
 		arg.Network,
 		arg.OldSize,
 		arg.OldRefused,
+		arg.Staged,
 	)
 	if err != nil {
 		return 0, err

@@ -375,6 +375,13 @@ type PersonSession struct {
 	Agent     string
 }
 
+type QuotaCounter struct {
+	OrganizationID string
+	Month          int64
+	Test           bool
+	Count          int64
+}
+
 type RecoveryCode struct {
 	PersonID string
 	Hash     []byte

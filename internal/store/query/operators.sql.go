@@ -206,11 +206,16 @@ func (q *Queries) SetSuspended(ctx context.Context, arg SetSuspendedParams) (int
 }
 
 const sweepOperatorVisits = `-- name: SweepOperatorVisits :execrows
-DELETE FROM operator_visits WHERE expires_at < $1
+DELETE FROM operator_visits WHERE (person_id, organization_id) IN (SELECT x.person_id, x.organization_id FROM operator_visits x WHERE x.expires_at < $1 ORDER BY x.expires_at LIMIT $2)
 `
 
-func (q *Queries) SweepOperatorVisits(ctx context.Context, now int64) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepOperatorVisits, now)
+type SweepOperatorVisitsParams struct {
+	Now int64
+	Lim int32
+}
+
+func (q *Queries) SweepOperatorVisits(ctx context.Context, arg SweepOperatorVisitsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, sweepOperatorVisits, arg.Now, arg.Lim)
 	if err != nil {
 		return 0, err
 	}

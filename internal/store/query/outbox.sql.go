@@ -41,6 +41,50 @@ func (q *Queries) CountDeliveries(ctx context.Context, arg CountDeliveriesParams
 	return i, err
 }
 
+const dueOrganizations = `-- name: DueOrganizations :many
+WITH RECURSIVE o AS (
+  SELECT MIN(f.organization_id) AS id FROM deliveries f WHERE f.kind = $1 AND f.lane = '' AND f.organization_id > $4
+  UNION ALL
+  SELECT (SELECT MIN(n.organization_id) FROM deliveries n WHERE n.kind = $1 AND n.lane = '' AND n.organization_id > o.id) FROM o WHERE o.id IS NOT NULL
+)
+SELECT CAST(o.id AS TEXT) AS organization_id FROM o
+WHERE o.id IS NOT NULL AND EXISTS (SELECT 1 FROM deliveries d WHERE d.kind = $1 AND d.lane = '' AND d.organization_id = o.id AND d.due_at <= $2)
+LIMIT $3
+`
+
+type DueOrganizationsParams struct {
+	Kind  string
+	Now   int64
+	Lim   int32
+	After string
+}
+
+// The next organizations after one, in their order, that have a delivery that is due.
+func (q *Queries) DueOrganizations(ctx context.Context, arg DueOrganizationsParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, dueOrganizations,
+		arg.Kind,
+		arg.Now,
+		arg.Lim,
+		arg.After,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var organization_id string
+		if err := rows.Scan(&organization_id); err != nil {
+			return nil, err
+		}
+		items = append(items, organization_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const enqueueDelivery = `-- name: EnqueueDelivery :exec
 INSERT INTO deliveries (kind, subject, work_id, organization_id, created_at)
 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (kind, subject) DO NOTHING
@@ -79,96 +123,64 @@ func (q *Queries) FinishDelivery(ctx context.Context, arg FinishDeliveryParams) 
 	return err
 }
 
-const leaseDelivery = `-- name: LeaseDelivery :execrows
-UPDATE deliveries SET due_at = $1 WHERE kind = $2 AND subject = $3 AND due_at = $4
+const leaseTurn = `-- name: LeaseTurn :many
+UPDATE deliveries SET due_at = $1
+WHERE deliveries.kind = $2 AND deliveries.due_at <= $3 AND deliveries.attempts >= 0 AND deliveries.subject IN (
+  SELECT a.subject FROM (SELECT d.subject FROM deliveries d WHERE d.kind = $2 AND d.lane = '' AND d.organization_id = $4 AND d.due_at <= $3
+    ORDER BY d.due_at, d.subject DESC LIMIT $5) a
+  UNION ALL SELECT b.subject FROM (SELECT e.subject FROM deliveries e WHERE e.kind = $2 AND e.lane = '' AND e.organization_id = $4 AND e.due_at = 0
+    ORDER BY e.due_at DESC, e.subject LIMIT $6) b)
+RETURNING kind, subject, work_id, organization_id, created_at, due_at, attempts, last_error, lane
 `
 
-type LeaseDeliveryParams struct {
-	Until   int64
-	Kind    string
-	Subject string
-	Seen    int64
+type LeaseTurnParams struct {
+	Until          int64
+	Kind           string
+	Now            int64
+	OrganizationID string
+	Newest         int32
+	Oldest         int32
 }
 
-// Only if the row is unchanged: two workers never take the same delivery.
-func (q *Queries) LeaseDelivery(ctx context.Context, arg LeaseDeliveryParams) (int64, error) {
-	result, err := q.db.Exec(ctx, leaseDelivery,
+// Some deliveries of an organization that are due: the newest, with those that were tried after
+// those that were not, and the oldest that were never tried. The outer condition on due_at is
+// checked again when another worker was first: two workers never take the same delivery. The
+// condition on attempts keeps SQLite from reading the whole kind in an index without it.
+func (q *Queries) LeaseTurn(ctx context.Context, arg LeaseTurnParams) ([]Delivery, error) {
+	rows, err := q.db.Query(ctx, leaseTurn,
 		arg.Until,
 		arg.Kind,
-		arg.Subject,
-		arg.Seen,
+		arg.Now,
+		arg.OrganizationID,
+		arg.Newest,
+		arg.Oldest,
 	)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
-}
-
-const nextDelivery = `-- name: NextDelivery :one
-WITH RECURSIVE o AS (
-  SELECT MIN(f.organization_id) AS id FROM deliveries f WHERE f.kind = $1 AND f.lane = '' AND f.organization_id > $3
-  UNION ALL
-  SELECT (SELECT MIN(n.organization_id) FROM deliveries n WHERE n.kind = $1 AND n.lane = '' AND n.organization_id > o.id) FROM o WHERE o.id IS NOT NULL
-)
-SELECT v.kind, v.subject, v.work_id, v.organization_id, v.created_at, v.due_at, v.attempts, v.last_error, v.lane FROM deliveries v WHERE v.kind = $1 AND v.subject = (
-  SELECT t.id FROM (SELECT (
-    SELECT d.subject FROM deliveries d WHERE d.kind = $1 AND d.lane = '' AND d.organization_id = o.id AND d.due_at <= $2
-    ORDER BY d.due_at, d.subject DESC LIMIT 1) AS id FROM o WHERE o.id IS NOT NULL) t
-  WHERE t.id IS NOT NULL LIMIT 1)
-`
-
-type NextDeliveryParams struct {
-	Kind  string
-	Now   int64
-	After string
-}
-
-// The newest delivery of the next organization that has one due: new ones before those
-// that were tried. A join with o would leave the order to the database, which could skip
-// an organization.
-func (q *Queries) NextDelivery(ctx context.Context, arg NextDeliveryParams) (Delivery, error) {
-	row := q.db.QueryRow(ctx, nextDelivery, arg.Kind, arg.Now, arg.After)
-	var i Delivery
-	err := row.Scan(
-		&i.Kind,
-		&i.Subject,
-		&i.WorkID,
-		&i.OrganizationID,
-		&i.CreatedAt,
-		&i.DueAt,
-		&i.Attempts,
-		&i.LastError,
-		&i.Lane,
-	)
-	return i, err
-}
-
-const oldestDelivery = `-- name: OldestDelivery :one
-SELECT kind, subject, work_id, organization_id, created_at, due_at, attempts, last_error, lane FROM deliveries WHERE kind = $1 AND lane = '' AND organization_id = $2 AND due_at = 0
-ORDER BY due_at DESC, subject LIMIT 1
-`
-
-type OldestDeliveryParams struct {
-	Kind           string
-	OrganizationID string
-}
-
-// The oldest delivery of an organization that was never tried.
-func (q *Queries) OldestDelivery(ctx context.Context, arg OldestDeliveryParams) (Delivery, error) {
-	row := q.db.QueryRow(ctx, oldestDelivery, arg.Kind, arg.OrganizationID)
-	var i Delivery
-	err := row.Scan(
-		&i.Kind,
-		&i.Subject,
-		&i.WorkID,
-		&i.OrganizationID,
-		&i.CreatedAt,
-		&i.DueAt,
-		&i.Attempts,
-		&i.LastError,
-		&i.Lane,
-	)
-	return i, err
+	defer rows.Close()
+	var items []Delivery
+	for rows.Next() {
+		var i Delivery
+		if err := rows.Scan(
+			&i.Kind,
+			&i.Subject,
+			&i.WorkID,
+			&i.OrganizationID,
+			&i.CreatedAt,
+			&i.DueAt,
+			&i.Attempts,
+			&i.LastError,
+			&i.Lane,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const retryDelivery = `-- name: RetryDelivery :exec

@@ -910,11 +910,16 @@ func (q *Queries) SpendTOTPStep(ctx context.Context, arg SpendTOTPStepParams) (i
 }
 
 const sweepPersonSessions = `-- name: SweepPersonSessions :execrows
-DELETE FROM person_sessions WHERE expires_at < $1
+DELETE FROM person_sessions WHERE hash IN (SELECT x.hash FROM person_sessions x WHERE x.expires_at < $1 ORDER BY x.expires_at LIMIT $2)
 `
 
-func (q *Queries) SweepPersonSessions(ctx context.Context, now int64) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepPersonSessions, now)
+type SweepPersonSessionsParams struct {
+	Now int64
+	Lim int32
+}
+
+func (q *Queries) SweepPersonSessions(ctx context.Context, arg SweepPersonSessionsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, sweepPersonSessions, arg.Now, arg.Lim)
 	if err != nil {
 		return 0, err
 	}

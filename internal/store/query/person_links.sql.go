@@ -393,11 +393,16 @@ func (q *Queries) PersonByIdentity(ctx context.Context, arg PersonByIdentityPara
 }
 
 const sweepKnownDevices = `-- name: SweepKnownDevices :execrows
-DELETE FROM known_devices WHERE expires_at < $1
+DELETE FROM known_devices WHERE hash IN (SELECT x.hash FROM known_devices x WHERE x.expires_at < $1 ORDER BY x.expires_at LIMIT $2)
 `
 
-func (q *Queries) SweepKnownDevices(ctx context.Context, now int64) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepKnownDevices, now)
+type SweepKnownDevicesParams struct {
+	Now int64
+	Lim int32
+}
+
+func (q *Queries) SweepKnownDevices(ctx context.Context, arg SweepKnownDevicesParams) (int64, error) {
+	result, err := q.db.Exec(ctx, sweepKnownDevices, arg.Now, arg.Lim)
 	if err != nil {
 		return 0, err
 	}
@@ -405,11 +410,16 @@ func (q *Queries) SweepKnownDevices(ctx context.Context, now int64) (int64, erro
 }
 
 const sweepPersonLinks = `-- name: SweepPersonLinks :execrows
-DELETE FROM person_links WHERE expires_at < $1
+DELETE FROM person_links WHERE hash IN (SELECT x.hash FROM person_links x WHERE x.expires_at < $1 ORDER BY x.expires_at LIMIT $2)
 `
 
-func (q *Queries) SweepPersonLinks(ctx context.Context, now int64) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepPersonLinks, now)
+type SweepPersonLinksParams struct {
+	Now int64
+	Lim int32
+}
+
+func (q *Queries) SweepPersonLinks(ctx context.Context, arg SweepPersonLinksParams) (int64, error) {
+	result, err := q.db.Exec(ctx, sweepPersonLinks, arg.Now, arg.Lim)
 	if err != nil {
 		return 0, err
 	}

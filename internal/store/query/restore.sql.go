@@ -32,7 +32,7 @@ func (q *Queries) EndSessions(ctx context.Context, arg EndSessionsParams) (int64
 
 const versionFiles = `-- name: VersionFiles :many
 SELECT v.work_id, v.version, w.network, w.ats_id, v.asset_key, v.media, v.certificate_key FROM versions v JOIN works w ON w.id = v.work_id
-WHERE v.work_id >= $1 AND (v.work_id > $1 OR v.version > $2)
+WHERE v.work_id >= $1 AND w.id >= $1 AND (v.work_id > $1 OR v.version > $2)
 ORDER BY v.work_id, v.version LIMIT $3
 `
 
@@ -52,7 +52,7 @@ type VersionFilesRow struct {
 	CertificateKey string
 }
 
-// The files that versions name, in pages: those after this version.
+// The files that versions name, in pages: those after this version. Postgres does not conclude the condition on the works.
 func (q *Queries) VersionFiles(ctx context.Context, arg VersionFilesParams) ([]VersionFilesRow, error) {
 	rows, err := q.db.Query(ctx, versionFiles, arg.WorkID, arg.Version, arg.Lim)
 	if err != nil {

@@ -194,7 +194,7 @@ type RevokeEndUserParams struct {
 	OrganizationID string
 }
 
-// Like RevokeSessions, for one end-user of a site: found by an index.
+// Like RevokeSession, for one end-user of a site: found by an index.
 func (q *Queries) RevokeEndUser(ctx context.Context, arg RevokeEndUserParams) (int64, error) {
 	result, err := q.db.Exec(ctx, revokeEndUser,
 		arg.Now,
@@ -224,7 +224,7 @@ type RevokeSessionParams struct {
 	EndUser        string
 }
 
-// Like RevokeSessions, for one session: found by its primary key.
+// One session. An argument that is ” matches everything.
 func (q *Queries) RevokeSession(ctx context.Context, arg RevokeSessionParams) (int64, error) {
 	result, err := q.db.Exec(ctx, revokeSession,
 		arg.Now,
@@ -241,28 +241,19 @@ func (q *Queries) RevokeSession(ctx context.Context, arg RevokeSessionParams) (i
 
 const revokeSessions = `-- name: RevokeSessions :execrows
 UPDATE sessions SET revoked_at = CAST($1 AS BIGINT)
-WHERE revoked_at IS NULL
-  AND (CAST($2 AS TEXT) = '' OR organization_id = CAST($2 AS TEXT))
-  AND (CAST($3 AS TEXT) = '' OR site_key = CAST($3 AS TEXT))
-  AND (CAST($4 AS TEXT) = '' OR end_user = CAST($4 AS TEXT))
+WHERE site_key = $2 AND revoked_at IS NULL
+  AND (CAST($3 AS TEXT) = '' OR organization_id = CAST($3 AS TEXT))
 `
 
 type RevokeSessionsParams struct {
 	Now            int64
-	OrganizationID string
 	SiteKey        string
-	EndUser        string
+	OrganizationID string
 }
 
-// An argument that is ” matches everything. At least one must not be ”: see
-// session.Revoke.
+// Like RevokeSession, for all sessions of a site: found by an index.
 func (q *Queries) RevokeSessions(ctx context.Context, arg RevokeSessionsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, revokeSessions,
-		arg.Now,
-		arg.OrganizationID,
-		arg.SiteKey,
-		arg.EndUser,
-	)
+	result, err := q.db.Exec(ctx, revokeSessions, arg.Now, arg.SiteKey, arg.OrganizationID)
 	if err != nil {
 		return 0, err
 	}
@@ -289,11 +280,16 @@ func (q *Queries) SpendSession(ctx context.Context, arg SpendSessionParams) (int
 }
 
 const sweepSessions = `-- name: SweepSessions :execrows
-DELETE FROM sessions WHERE expires_at < $1
+DELETE FROM sessions WHERE jti IN (SELECT s.jti FROM sessions s WHERE s.expires_at < $1 ORDER BY s.expires_at LIMIT $2)
 `
 
-func (q *Queries) SweepSessions(ctx context.Context, before int64) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepSessions, before)
+type SweepSessionsParams struct {
+	Before int64
+	Lim    int32
+}
+
+func (q *Queries) SweepSessions(ctx context.Context, arg SweepSessionsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, sweepSessions, arg.Before, arg.Lim)
 	if err != nil {
 		return 0, err
 	}

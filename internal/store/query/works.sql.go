@@ -45,9 +45,7 @@ func (q *Queries) ChangedTransactions(ctx context.Context, arg ChangedTransactio
 }
 
 const countOwnWorks = `-- name: CountOwnWorks :one
-SELECT COUNT(*) FROM works WHERE organization_id = $1 AND network = $2 AND test = $3
-  AND external_user_ref = $4 AND title_key LIKE CAST($5 AS TEXT) ESCAPE '!'
-  AND (CAST($6 AS BIGINT) = 0 OR ats_id = CAST($6 AS BIGINT))
+SELECT COUNT(*) FROM (SELECT 1 FROM works p WHERE p.organization_id = $1 AND p.network = $2 AND p.test = $3 AND p.external_user_ref = $4 LIMIT $5) few
 `
 
 type CountOwnWorksParams struct {
@@ -55,30 +53,18 @@ type CountOwnWorksParams struct {
 	Network         string
 	Test            bool
 	ExternalUserRef string
-	Pattern         string
-	One             int64
+	Lim             int32
 }
 
+// At most a number of works.
 func (q *Queries) CountOwnWorks(ctx context.Context, arg CountOwnWorksParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countOwnWorks,
 		arg.OrganizationID,
 		arg.Network,
 		arg.Test,
 		arg.ExternalUserRef,
-		arg.Pattern,
-		arg.One,
+		arg.Lim,
 	)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
-const countWorks = `-- name: CountWorks :one
-SELECT COUNT(*) FROM works WHERE network = $1
-`
-
-func (q *Queries) CountWorks(ctx context.Context, network string) (int64, error) {
-	row := q.db.QueryRow(ctx, countWorks, network)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -154,14 +140,25 @@ func (q *Queries) GetWork(ctx context.Context, id string) (Work, error) {
 	return i, err
 }
 
+const lastNumber = `-- name: LastNumber :one
+SELECT CAST(COALESCE(MAX(ats_id), 0) AS BIGINT) FROM works WHERE network = $1
+`
+
+// The largest registration number on a network; 0 without a work.
+func (q *Queries) LastNumber(ctx context.Context, network string) (int64, error) {
+	row := q.db.QueryRow(ctx, lastNumber, network)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const ownWorks = `-- name: OwnWorks :many
 SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, w.test, v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key, v.timestamp_until, v.language, v.issued_at, v.organization_id, v.certificate_at, v.certificate_tries, v.timestamp_at, v.timestamp_tries, v.words FROM works w JOIN versions v ON v.work_id = w.id
 WHERE w.id IN (
   SELECT p.id FROM works p
   WHERE p.organization_id = $1 AND p.network = $2 AND p.test = $3 AND p.external_user_ref = $4
-    AND p.title_key LIKE CAST($5 AS TEXT) ESCAPE '!' AND (CAST($6 AS BIGINT) = 0 OR p.ats_id = CAST($6 AS BIGINT))
-    AND p.updated_at <= $7 AND (p.updated_at < $7 OR p.id < $8)
-  ORDER BY p.updated_at DESC, p.id DESC LIMIT $9)
+    AND p.updated_at <= $5 AND (p.updated_at < $5 OR p.id < $6)
+  ORDER BY p.updated_at DESC, p.id DESC LIMIT $7)
 ORDER BY w.updated_at DESC, w.id DESC, v.version
 `
 
@@ -170,8 +167,6 @@ type OwnWorksParams struct {
 	Network         string
 	Test            bool
 	ExternalUserRef string
-	Pattern         string
-	One             int64
 	Before          int64
 	BeforeID        string
 	Lim             int32
@@ -188,8 +183,6 @@ func (q *Queries) OwnWorks(ctx context.Context, arg OwnWorksParams) ([]OwnWorksR
 		arg.Network,
 		arg.Test,
 		arg.ExternalUserRef,
-		arg.Pattern,
-		arg.One,
 		arg.Before,
 		arg.BeforeID,
 		arg.Lim,
@@ -339,6 +332,114 @@ func (q *Queries) ReplacedAccessCode(ctx context.Context, hash []byte) (Replaced
 		&i.Work.Test,
 	)
 	return i, err
+}
+
+const titlesOfOwnWorks = `-- name: TitlesOfOwnWorks :many
+SELECT p.id, p.title_key, p.updated_at FROM works p
+WHERE p.organization_id = $1 AND p.network = $2 AND p.test = $3 AND p.external_user_ref = $4
+  AND p.updated_at <= $5 AND (p.updated_at < $5 OR p.id < $6)
+ORDER BY p.updated_at DESC, p.id DESC LIMIT $7
+`
+
+type TitlesOfOwnWorksParams struct {
+	OrganizationID  string
+	Network         string
+	Test            bool
+	ExternalUserRef string
+	Before          int64
+	BeforeID        string
+	Lim             int32
+}
+
+type TitlesOfOwnWorksRow struct {
+	ID        string
+	TitleKey  string
+	UpdatedAt int64
+}
+
+// The titles of the next works of an end-user, for a search.
+func (q *Queries) TitlesOfOwnWorks(ctx context.Context, arg TitlesOfOwnWorksParams) ([]TitlesOfOwnWorksRow, error) {
+	rows, err := q.db.Query(ctx, titlesOfOwnWorks,
+		arg.OrganizationID,
+		arg.Network,
+		arg.Test,
+		arg.ExternalUserRef,
+		arg.Before,
+		arg.BeforeID,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TitlesOfOwnWorksRow
+	for rows.Next() {
+		var i TitlesOfOwnWorksRow
+		if err := rows.Scan(&i.ID, &i.TitleKey, &i.UpdatedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const titlesOfWorks = `-- name: TitlesOfWorks :many
+SELECT p.id, p.title_key, p.updated_at, p.redacted_at FROM works p
+WHERE p.organization_id = $1 AND p.network = $2 AND p.test = $3
+  AND p.updated_at <= $4 AND (p.updated_at < $4 OR p.id < $5)
+ORDER BY p.updated_at DESC, p.id DESC LIMIT $6
+`
+
+type TitlesOfWorksParams struct {
+	OrganizationID string
+	Network        string
+	Test           bool
+	Before         int64
+	BeforeID       string
+	Lim            int32
+}
+
+type TitlesOfWorksRow struct {
+	ID         string
+	TitleKey   string
+	UpdatedAt  int64
+	RedactedAt sql.NullInt64
+}
+
+// Like TitlesOfOwnWorks, for an organization. It has the erased works too, so that their number costs no other page.
+func (q *Queries) TitlesOfWorks(ctx context.Context, arg TitlesOfWorksParams) ([]TitlesOfWorksRow, error) {
+	rows, err := q.db.Query(ctx, titlesOfWorks,
+		arg.OrganizationID,
+		arg.Network,
+		arg.Test,
+		arg.Before,
+		arg.BeforeID,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TitlesOfWorksRow
+	for rows.Next() {
+		var i TitlesOfWorksRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.TitleKey,
+			&i.UpdatedAt,
+			&i.RedactedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const transactionForView = `-- name: TransactionForView :one
@@ -505,4 +606,84 @@ func (q *Queries) WorkByAtsID(ctx context.Context, arg WorkByAtsIDParams) (Work,
 		&i.Test,
 	)
 	return i, err
+}
+
+const worksByID = `-- name: WorksByID :many
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST($2 AS BIGINT))
+SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, w.test, v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key, v.timestamp_until, v.language, v.issued_at, v.organization_id, v.certificate_at, v.certificate_tries, v.timestamp_at, v.timestamp_tries, v.words FROM works w JOIN versions v ON v.work_id = w.id
+WHERE w.id IN (SELECT substr(CAST($1 AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n)
+ORDER BY w.updated_at DESC, w.id DESC, v.version
+`
+
+type WorksByIDParams struct {
+	Joined string
+	Count  int64
+}
+
+type WorksByIDRow struct {
+	Work    Work
+	Version Version
+}
+
+// The works of several ids of 36 characters, joined.
+func (q *Queries) WorksByID(ctx context.Context, arg WorksByIDParams) ([]WorksByIDRow, error) {
+	rows, err := q.db.Query(ctx, worksByID, arg.Joined, arg.Count)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []WorksByIDRow
+	for rows.Next() {
+		var i WorksByIDRow
+		if err := rows.Scan(
+			&i.Work.ID,
+			&i.Work.OrganizationID,
+			&i.Work.Network,
+			&i.Work.AtsID,
+			&i.Work.Owner,
+			&i.Work.Title,
+			&i.Work.ExternalUserRef,
+			&i.Work.AccessCodeHash,
+			&i.Work.AccessCodeGeneration,
+			&i.Work.LatestVersion,
+			&i.Work.CreatedAt,
+			&i.Work.UpdatedAt,
+			&i.Work.AccessCodeIssuedAt,
+			&i.Work.TitleKey,
+			&i.Work.RedactedAt,
+			&i.Work.Test,
+			&i.Version.WorkID,
+			&i.Version.Version,
+			&i.Version.TransactionID,
+			&i.Version.Commitment,
+			&i.Version.MediaHash,
+			&i.Version.Media,
+			&i.Version.MerkleRoot,
+			&i.Version.Creators,
+			&i.Version.Filename,
+			&i.Version.AssetKey,
+			&i.Version.Quote,
+			&i.Version.TxHash,
+			&i.Version.BlockNumber,
+			&i.Version.BlockHash,
+			&i.Version.RegisteredAt,
+			&i.Version.CertificateKey,
+			&i.Version.TimestampUntil,
+			&i.Version.Language,
+			&i.Version.IssuedAt,
+			&i.Version.OrganizationID,
+			&i.Version.CertificateAt,
+			&i.Version.CertificateTries,
+			&i.Version.TimestampAt,
+			&i.Version.TimestampTries,
+			&i.Version.Words,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -72,8 +72,8 @@ export async function send(o: LargeUpload): Promise<void> {
       const answer = await o.parts({ numbers });
       // If this machine's clock puts a deadline in the past, the deadline is ignored: the store decides.
       const expiresAt = answer.expiresAt > env.now() ? answer.expiresAt : Infinity;
+      // The list of stored parts is not used here: a store may keep a part whose connection broke. It is sent again.
       tell({ type: 'signed', urls: answer.urls, expiresAt });
-      tell({ type: 'stored', numbers: answer.stored });
       tell({ type: 'answered' });
     } catch (e) {
       const ms = plan.failures < patience ? retryable(e, plan.failures) : undefined;
@@ -116,7 +116,8 @@ export async function send(o: LargeUpload): Promise<void> {
     const full = answer.status === 507 || refusal?.problem.details?.['reason'] === 'storage_full';
     if (full) throw refusal ?? new ProblemError('common.service_unavailable', { reason: 'storage_full' });
     const counts = answer.status > 0 || env.online();
-    tell({ type: 'failed', number: part.number, stale, counts });
+    // Many stores refuse an expired URL without the headers for other origins: then the page sees no answer.
+    tell({ type: 'failed', number: part.number, stale: stale || !answer.status, counts });
     report();
     if (plan.failures > patience)
       throw new ProblemError('widget.upload_error', {

@@ -50,7 +50,7 @@ export const recallDraft = (key: string, mode: Purpose): SavedDraft | undefined 
 const uploadKey = (key: string) => `upload ${key}`;
 export const rememberUpload = (key: string, u: Upload | undefined): boolean => put(uploadKey(key), u);
 export function recallUpload(key: string): Upload | undefined {
-  const { jobId, size, modified, file, form } = (get(uploadKey(key)) ?? {}) as Record<string, unknown>;
+  const { jobId, name, size, modified, file, form } = (get(uploadKey(key)) ?? {}) as Record<string, unknown>;
   if (typeof jobId !== 'string' || typeof file !== 'string' || typeof form !== 'string' || !file || !form) return undefined;
-  return { jobId, size: Number(size), modified: Number(modified), file, form };
+  return { jobId, name: String(name), size: Number(size), modified: Number(modified), file, form };
 }

@@ -1,6 +1,6 @@
 /** Chooses the recording: by dialog, by keyboard, or by drag and drop. */
 import { html, nothing } from 'lit/html.js';
-import { complaint, invalid, wave, type SongView } from './view.js';
+import { complaint, invalid, wave, type SongView, type View } from './view.js';
 
 // Only a hint for the file dialog: the server checks the bytes.
 const accept = 'audio/*,.wav,.w64,.aif,.aiff,.flac,.mp3,.m4a,.mp4,.mov,.3gp,.aac,.caf,.ogg,.oga,.opus,.webm,.mka,.dsf,.dff,.mp2,.wma,.amr';
@@ -46,7 +46,8 @@ export function recording(v: SongView) {
         ${s.file ? html`<b class="small">${t('another')}</b>` : nothing}
       </label>
       ${complaint(v, 'file')}
-      ${s.lost && !s.file ? html`<p class="note" id="lost-hint" data-ats="lost">${lostText(t('chooseAgain', { name: '{name}' }), named(s.lost))}</p>` : nothing}
+      ${s.lost && !s.file ? html`<p class="note" id="lost-hint" data-ats="lost">${withName(t('chooseAgain', { name: '{name}' }), named(s.lost))}</p>` : nothing}
+      ${v.began?.(v as View)}
       ${
         update && s.file
           ? html`<button type="button" class="plain" data-ats="keep-file" @click=${v.act.keepFile}>${t('keepFile')}</button>`
@@ -60,7 +61,7 @@ export function recording(v: SongView) {
 }
 
 /** The name may have another text direction than the sentence. */
-function lostText(text: string, name: string) {
+export function withName(text: string, name: string) {
   const [before, after] = text.split('{name}');
   return html`${before}<bdi>${name}</bdi>${after}`;
 }

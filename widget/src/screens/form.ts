@@ -2,6 +2,8 @@
 import { html, nothing } from 'lit/html.js';
 import { maxCreators, roles, type Creator } from '../form/draft.js';
 import { withCreator } from '../machine.js';
+import { legible } from '../../../web/i18n/legible.js';
+import { withName } from './file.js';
 import { song, value } from './song.js';
 import { noticeOf } from './controls.js';
 import { complaint, describedBy, heading, invalid, submits, type View } from './view.js';
@@ -9,9 +11,10 @@ import { complaint, describedBy, heading, invalid, submits, type View } from './
 export const form = (v: View) => {
   const { step, mode } = v.state;
   if (step === 'creators') return creators(v);
-  const page = mode === 'register' ? song(v) : (v.works?.() ?? fetching(v));
-  return v.state.partly ? [page, partly(v)] : page;
+  return mode === 'register' ? song(v) : (v.works?.() ?? fetching(v));
 };
+
+export const began = (v: View) => (v.state.another ? another(v) : v.state.partly ? partly(v) : nothing);
 
 /** After a reload, the same file was chosen again. */
 function partly(v: View) {
@@ -21,6 +24,10 @@ function partly(v: View) {
     <button type="button" class="main" part="button" data-ats="go-on" @click=${() => v.flow.submit()}>${t('goOnNow')}</button>
   </div>`;
 }
+
+/** After a reload, another file was chosen than the one whose upload began. */
+const another = ({ texts, state: s }: View) =>
+  html`<p class="note" role="status" data-ats="another">${withName(texts.t('otherFile', { name: '{name}' }), legible(s.another))}</p>`;
 
 function fetching(v: View) {
   const t = v.texts.t;

@@ -29,6 +29,8 @@ export interface View {
   readonly filled: boolean;
   /** A text in which invisible characters are shown by their numbers. The first screen has this function once rest.ts is loaded. */
   readonly legible: (text: string) => string;
+  /** The note below the file about an upload that began before a reload. */
+  readonly began: (v: View) => unknown;
   readonly act: {
     readonly file: (file: File | undefined) => void;
     readonly copy: (text: string, from: HTMLElement) => void;
@@ -47,6 +49,7 @@ export type SongView = Pick<View, 'state' | 'texts' | 'formats' | 'dragging' | '
   /** The rest could not be fetched from the server. */
   readonly failed?: boolean;
   readonly legible?: View['legible'];
+  readonly began?: View['began'];
   readonly flow: Pick<Steps, 'maxBytes' | 'next'> & { dispatch(a: { type: 'draft'; draft: Partial<Draft>; path: string }): void };
   readonly act: Pick<View['act'], 'file' | 'keepFile' | 'clear'>;
 };
