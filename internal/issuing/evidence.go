@@ -112,16 +112,8 @@ func assemble(w query.Work, v query.Version, proof network.Proof, token []byte) 
 		c.Roles = slices.Compact(slices.Sorted(slices.Values(c.Roles)))
 		e.Creators = append(e.Creators, evidence.Creator{Creator: c, Proof: p})
 	}
-<<<<<<< HEAD
-	token, err := s.DB.Read().Timestamp(ctx, query.TimestampParams{WorkID: v.WorkID, Version: v.Version})
-	if err == nil {
-		e.Attestations = append(e.Attestations, evidence.Attestation{Kind: evidence.KindRFC3161, Of: evidence.OfCommitment, Token: token})
-	} else if !errors.Is(err, sql.ErrNoRows) {
-		return evidence.Evidence{}, err
-=======
 	if token != nil {
-		e.RFC3161 = &evidence.RFC3161{Token: token}
->>>>>>> next
+		e.Attestations = append(e.Attestations, evidence.Attestation{Kind: evidence.KindRFC3161, Of: evidence.OfCommitment, Token: token})
 	}
 	report, err := evidence.Verify(e, evidence.Options{})
 	if err == nil && !report.OK() {
