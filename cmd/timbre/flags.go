@@ -248,9 +248,12 @@ type serverFlags struct {
 	LogFormat string `env:"TIMBRE_LOG_FORMAT" example:"json" default:"text" enum:"text,json" placeholder:"FORM" help:"Form of the server's log: text or json (default: ${default})."`
 }
 
-func (f serverFlags) logger(w io.Writer) *slog.Logger {
-	o := &slog.HandlerOptions{Level: f.LogLevel, ReplaceAttr: discreet}
-	if f.LogFormat == "json" {
+func (f serverFlags) logger(w io.Writer) *slog.Logger { return logger(w, f.LogFormat, f.LogLevel) }
+
+// logger writes lines of a format, text or json.
+func logger(w io.Writer, format string, level slog.Level) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level, ReplaceAttr: discreet}
+	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o))

@@ -27,6 +27,7 @@ const (
 	purposeCodes    = "access codes"
 	purposeConsole  = "console"
 	purposeWebhooks = "webhook secrets"
+	purposeWitness  = "witness"
 	public          = " public"
 )
 

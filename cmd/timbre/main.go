@@ -53,6 +53,7 @@ type cli struct {
 	Audit    auditCmd    `cmd:"" help:"List the changes to organizations, and verify that no one edited the list."`
 	Works    worksCmd    `cmd:"" help:"Write a registered work's certificate or evidence, or erase its personal data."`
 	Log      logCmd      `cmd:"" help:"Repair the built-in log after a restore."`
+	Witness  witnessCmd  `cmd:"" help:"Cosign the checkpoints of the logs of others."`
 	Verify   verifyCmd   `cmd:"" help:"Check the evidence of a work, offline: without a server, a database or a network."`
 	Errors   errorsCmd   `cmd:"" help:"List and explain error codes."`
 
