@@ -21,6 +21,9 @@ import (
 )
 
 type logCmd struct {
+	Check  logCheck  `cmd:"" help:"Read a log once over HTTP, and check everything that it signed."`
+	Follow logFollow `cmd:"" help:"Read a log again and again, and find out when it forks."`
+	Mirror logMirror `cmd:"" help:"Follow a log and keep a copy of it that can be served."`
 	Repair logRepair `cmd:"" help:"Restore log entries that are missing in a restored database, from certificates, evidence and copies of the log."`
 }
 

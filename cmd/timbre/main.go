@@ -91,6 +91,8 @@ const (
 	exitUsage   = 2
 	// The evidence is proved, but the page of its PDF was changed.
 	exitPageChanged = 3
+	exitForked      = 4 // a log has two histories
+	exitBroken      = 5 // a log signed an entry that breaks its rules
 )
 
 // exitError is an error with an exit code of its own.

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"timbre.example/internal/monitor"
+	"timbre.example/internal/network/log/checkpoint"
+	"timbre.example/proof/evidence"
+)
+
+// readerFlags name a log that is read over HTTP.
+type readerFlags struct {
+	URL       string      `arg:"" example:"https://songs.example/log/mainnet" placeholder:"URL" help:"Address of the log, as its checkpoints name it, with https://."`
+	LogKey    verifierKey `example:"log.pub" required:"" placeholder:"KEY" help:"The log's verifier key (NAME+HASH+BASE64) that you saved, or a file with it."`
+	Witnesses string      `example:"policy.txt" name:"witness-policy" type:"existingfile" placeholder:"FILE" help:"Require the cosignatures of this policy on each checkpoint (c2sp.org/tlog-policy, at most 64 KiB)."`
+	JSON      bool        `name:"json" help:"Print JSON, one line for each check."`
+}
+
+// open returns the monitor with a folder, which is created.
+func (f readerFlags) open(dir string, mirror bool) (*monitor.Monitor, error) {
+	if err := baseURL("url", f.URL); err != nil {
+		return nil, err
+	}
+	c := monitor.Config{URL: f.URL, Key: string(f.LogKey), Dir: dir, Mirror: mirror}
+	if f.Witnesses != "" {
+		text, err := readAtMost(f.Witnesses, maxPolicyFile)
+		if err != nil {
+			return nil, wrongf("witness-policy", "%s", plainly(err))
+		}
+		p, err := evidence.ParsePolicy(text)
+		if err != nil {
+			return nil, wrongf("witness-policy", "%s", plainly(err))
+		}
+		c.Policy = &p
+	}
+	if dir != "" {
+		if err := checkpoint.Dir(dir).Probe(); err != nil {
+			return nil, wrongf("dir", "cannot create %s or write to it: %s", dir, plainly(err))
+		}
+	}
+	return monitor.Open(c)
+}
+
+// logCheck reads a log once.
+type logCheck struct{ readerFlags }
+
+// Help says what is checked.
+func (logCheck) Help() string { return "Reads the log once, and keeps nothing.\n\n" + readerHelp }
+
+const readerHelp = `Checks that the log's key signed the newest checkpoint, that all entries are in the
+signed tree, and that numbers, versions, blocks and times follow the rules of
+docs/log.md. A kept checkpoint must be continued by the newest one.
+
+Exit codes:
+  0  no fault was found
+  1  the log could not be read, or a file of it is not what it signed
+  2  a flag or an argument is wrong
+  4  the log forked: both checkpoints are printed. Publish them
+  5  the log signed an entry that breaks the rules`
+
+func (c *logCheck) Run(o *output) error {
+	m, err := c.open("", false)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return look(ctx, m, o, c.JSON)
+}
+
+// logFollow reads a log again and again.
+type logFollow struct {
+	readerFlags
+	Dir   string        `example:"kept" required:"" type:"path" placeholder:"DIR" help:"Folder that keeps the newest checkpoint. It is created."`
+	Every time.Duration `example:"1m" default:"1m" placeholder:"TIME" help:"Time between two checks, at least 1s (default: ${default})."`
+	Once  bool          `help:"Check once and end: for a timer of the system."`
+}
+
+// Help says what is checked.
+func (logFollow) Help() string {
+	return "Reads the log again and again, and keeps the newest checkpoint. It ends when the log\nforks or breaks a rule.\n\n" + readerHelp
+}
+
+// Validate refuses a pause that would load the log.
+func (c *logFollow) Validate() error {
+	if c.Every < time.Second {
+		return wrongf("every", "must be at least 1s")
+	}
+	return nil
+}
+
+func (c *logFollow) Run(o *output) error {
+	return repeat(c.readerFlags, c.Dir, false, c.Every, c.Once, o)
+}
+
+// logMirror copies a log.
+type logMirror struct{ logFollow }
+
+// Help says how a mirror is served.
+func (logMirror) Help() string {
+	return "Follows the log, and keeps its full tiles, its checkpoint and its key in the folder, under\nthe log's own paths. A web server can serve the folder as a copy of the log.\n\n" + readerHelp
+}
+
+func (c *logMirror) Run(o *output) error {
+	return repeat(c.readerFlags, c.Dir, true, c.Every, c.Once, o)
+}
+
+// repeat checks a log until it forks, breaks a rule, or the process is stopped.
+func repeat(f readerFlags, dir string, mirror bool, every time.Duration, once bool, o *output) error {
+	dir = filepath.Clean(dir)
+	m, err := f.open(dir, mirror)
+	if err != nil {
+		return err
+	}
+	if mirror {
+		if err := m.WriteKey(); err != nil {
+			return wrongf("dir", "%s", plainly(err))
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	for {
+		err := look(ctx, m, o, f.JSON)
+		if final := (exitError{}); once || errors.As(err, &final) {
+			return err
+		}
+		if err != nil && ctx.Err() == nil {
+			fmt.Fprintf(o.err, "timbre: %s; trying again in %s\n", plainly(err), every)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(every):
+		}
+	}
+}
+
+// look checks the log once and prints what was found.
+func look(ctx context.Context, m *monitor.Monitor, o *output, asJSON bool) error {
+	r, err := m.Check(ctx)
+	fork, broken := (*monitor.Fork)(nil), (*monitor.Broken)(nil)
+	switch {
+	case errors.As(err, &fork):
+		fmt.Fprintf(o.err, "\nThe log signed these two checkpoints. Publish both.\n\n%s\n%s\n", fork.Older, fork.Newer)
+		return exitError{exitForked, err}
+	case errors.As(err, &broken):
+		return exitError{exitBroken, err}
+	case err != nil:
+		return err
+	}
+	return o.print(asJSON, r, func(w io.Writer) {
+		fmt.Fprintf(w, "%s  %d entries  root %s  %d new  %d works\n", r.Origin, r.Size, r.Root, r.New, r.Works)
+	})
+}
