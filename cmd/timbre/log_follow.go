@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -26,8 +27,8 @@ type readerFlags struct {
 
 // open returns the monitor with a folder, which is created.
 func (f readerFlags) open(dir string, mirror bool) (*monitor.Monitor, error) {
-	if err := baseURL("url", f.URL); err != nil {
-		return nil, err
+	if u, err := url.Parse(f.URL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return nil, wrongf("url", "must be the address of a log: https://HOST/log/NAME")
 	}
 	c := monitor.Config{URL: f.URL, Key: string(f.LogKey), Dir: dir, Mirror: mirror}
 	if f.Witnesses != "" {
