@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,8 +38,7 @@ func open(t *testing.T, dir string) *registry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	closed := sync.OnceValue(db.Close)
-	t.Cleanup(func() { _ = closed() })
+	t.Cleanup(func() { _ = db.Close() })
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +48,7 @@ func open(t *testing.T, dir string) *registry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &registry{t: t, dir: dir, close: closed, log: l}
+	return &registry{t: t, dir: dir, close: db.Close, log: l}
 }
 
 // add makes a block of n works, or of an update of the work that updates names.

@@ -28,6 +28,9 @@ type DB struct {
 	counts  *counts
 	// Now is the clock, with a resolution of microseconds. Tests replace it.
 	Now func() time.Time
+
+	closing sync.Once
+	closed  error
 }
 
 // Counts are what the connections of this process met since Open.
@@ -99,8 +102,11 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	return db, nil
 }
 
-// Close waits for running statements and closes the database.
-func (db *DB) Close() error { return db.engine.close() }
+// Close waits for running statements and closes the database. A second call does nothing.
+func (db *DB) Close() error {
+	db.closing.Do(func() { db.closed = db.engine.close() })
+	return db.closed
+}
 
 // Dialect is "sqlite3" or "postgres".
 func (db *DB) Dialect() string { return db.dialect }
