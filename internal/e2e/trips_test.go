@@ -114,6 +114,9 @@ func TestRoundTrips(t *testing.T) {
 			if step.what == "follow" && !slices.Contains(trip, "TransactionForView") {
 				continue // the worker's
 			}
+			if step.what != "prepare" && step.what != "confirm" && slices.Equal(trip, []string{"COMMIT"}) {
+				continue // a worker's: only these two calls end a transaction by a trip of its own
+			}
 			if !slices.ContainsFunc(trip, func(s string) bool {
 				return slices.Contains(background, s) && s != "COMMIT" || strings.HasPrefix(s, "--")
 			}) {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"timbre.example/internal/legible"
 )
@@ -43,14 +42,13 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// Texts from other people are shown, too, and may be of any size.
+// Texts from other people are shown, too, and may be of any size. Work that grows with the square of
+// the size would exceed the timeout of the tests.
 func TestLargeTexts(t *testing.T) {
 	t.Parallel()
 	for _, part := range []string{"\u0301", "\u200d", "\U000e0061", "\ufe0f", "\u3164", "क्\u200d", "\U0001f3f4\U000e0061"} {
-		start := time.Now()
-		legible.Shown(strings.Repeat(part, 1<<20/len(part)))
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("1 MB of %+q took %v", part, took)
+		if shown := legible.Shown(strings.Repeat(part, 1<<20/len(part))); shown == "" {
+			t.Errorf("1 MB of %+q is nothing", part)
 		}
 	}
 }

@@ -84,8 +84,8 @@ func Return(ctx context.Context, tx *store.Tx, organization string, test bool, a
 	if err != nil || n == 1 {
 		return err
 	}
-	// There is no row, unless another transaction begins it now. With this lock, its count either
-	// sees the failure, or is moved here.
+	// The row is missing, or another transaction begins it now. The lock waits for that
+	// transaction. A count that begins later sees the failure.
 	if err := tx.LockOrganization(ctx, organization); err != nil {
 		return err
 	}

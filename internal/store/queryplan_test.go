@@ -74,7 +74,7 @@ func TestEveryQueryIsReadByIndex(t *testing.T) {
 	texts := queryTexts(t)
 	for name := range largeReads {
 		if texts[name] == "" {
-			t.Errorf("largeReads has %s, which is no query", name)
+			t.Errorf("largeReads names %s, but no query has this name", name)
 		}
 	}
 	var mu sync.Mutex

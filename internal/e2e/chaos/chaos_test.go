@@ -334,6 +334,11 @@ func (w *world) keep(failed bool) {
 	w.Logf("the logs of the processes: %s", dir)
 }
 
+// room is the size of a disk in MB: a song with its certificate takes about 100 KB.
+func room(t *testing.T) int {
+	return 512 + int(number(t, "TIMBRE_CHAOS_SONGS", songs))/8
+}
+
 // small mounts a small file system on dir, and returns the fault that fills it. Without the
 // permission to mount, nothing is filled.
 func (w *world) small(dir string, megabytes int) {
@@ -380,7 +385,7 @@ func TestStormOnOneMachine(t *testing.T) {
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	w.small(data, 512)
+	w.small(data, room(t))
 	addr := harness.FreeAddress(t)
 	front := "http://" + w.link("clients", "tcp", addr)
 	s := harness.Start(t, harness.Options{
@@ -444,7 +449,7 @@ func TestStormOnManyMachines(t *testing.T) {
 	if err := os.Mkdir(objects, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	w.small(objects, 512)
+	w.small(objects, room(t))
 	store := s3test.StartIn(t, objects)
 	bucket := store.Bucket()
 	storeAddr := strings.TrimPrefix(store.URL, "http://")

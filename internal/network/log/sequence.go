@@ -281,8 +281,8 @@ func (l *Log) plan(ctx context.Context, q *query.Queries, row query.GetLogRow, w
 	return p, err
 }
 
-// stage decides about the waiting entries and records the block. If all entries are refused,
-// there is no block to record.
+// stage decides about the waiting entries and records the block. It records none if all
+// entries are refused.
 func (l *Log) stage(ctx context.Context, row query.GetLogRow, waiting []query.ListWaitingLogEntriesRow) (*plan, error) {
 	// Block times never decrease. Guard has checked that the difference is small.
 	p, err := l.plan(ctx, l.db.Read(), row, waiting, max(store.Micros(l.db.Now()), row.BlockAt))
