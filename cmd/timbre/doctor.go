@@ -146,6 +146,12 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 	if err != nil {
 		return
 	}
+	retired, err := db.Retired(ctx)
+	found := "none is only for the release before"
+	if len(retired) > 0 {
+		found = plural(len(retired), "index") + " only for the release before. When no process of it runs and none will, `timbre migrate --retire` makes registrations cheaper"
+	}
+	look("indexes", err, found, "Check that the user of the database may read its schema.")
 	patterns, err := db.Read().AllOrigins(ctx)
 	for _, text := range patterns {
 		if _, e := account.ParsePattern(text); e != nil {
