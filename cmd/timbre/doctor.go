@@ -160,8 +160,8 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 	}
 	look("allowed origins", err, fmt.Sprintf("%d, all valid", len(patterns)), "An invalid origin allows nothing: remove it (`timbre origins remove`), and add your own host.")
 	// The difference includes the time of one query, so only a large one counts.
-	skew, err := db.ClockSkew(ctx)
-	if err == nil && (skew > time.Second || skew < -time.Second) {
+	skew, within, err := db.ClockSkew(ctx)
+	if err == nil && skew.Abs() > time.Second+within {
 		err = fmt.Errorf("the database's clock differs by %s", skew.Round(time.Millisecond))
 	}
 	look("clock", err, "agrees with the database's clock", "Synchronize both machines with a time server (NTP).")
