@@ -224,9 +224,8 @@ func TestClocksDiffer(t *testing.T) {
 	}
 }
 
-// A database that stands still for a moment answers late. A comparison of the clocks with such an
-// answer would be wrong by up to half of that moment, and this instance's calls would use up
-// everybody's budget.
+// A database that stands still for a moment answers late. Such an answer compares the clocks
+// badly, by up to half of that moment. The calls of this instance would then use up everybody's budget.
 func TestALateAnswerComparesNoClocks(t *testing.T) {
 	t.Parallel()
 	url := storetest.PostgresURL(t)

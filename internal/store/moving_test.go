@@ -143,8 +143,8 @@ func TestAWorkHasOneTransactionInFlight(t *testing.T) {
 	})
 }
 
-// What the release before writes, before the migration and beside the new release, is in the tables of
-// the states.
+// The tables of the states have the transactions of the release before, from before the migration and
+// from beside the new release.
 func TestTheReleaseBeforeMovesStates(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {

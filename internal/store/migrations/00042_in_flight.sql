@@ -1,6 +1,6 @@
 -- +goose Up
--- What queries ask about the states of transactions, apart from the wide rows of transactions. A
--- change of state then changes no index of that table, and Postgres keeps the new row in the same
+-- The states of transactions for the queries, apart from the wide rows of transactions. A change of
+-- state then changes no index of that table, and Postgres keeps the new row in the same
 -- page (a HOT update). Triggers write both tables in the same transaction, so that the release
 -- before keeps them too: see internal/store/moving.go and ADR 98.
 CREATE TABLE in_flight (
