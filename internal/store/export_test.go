@@ -66,3 +66,9 @@ const MaxConns = maxConns
 
 // Conns returns how many connections to Postgres this process may have.
 func (db *DB) Conns() int32 { return db.engine.(*postgres).all.Config().MaxConns }
+
+// Number runs a query with one number outside of a transaction, as the queries of the product run.
+func (db *DB) Number(ctx context.Context, text string) (n int64, err error) {
+	err = db.engine.reader().QueryRow(ctx, text).Scan(&n)
+	return n, err
+}
