@@ -54,6 +54,8 @@ var columns = map[string]string{
 	"audit_heads":           "organization_id:other entries:other hash:other",
 	"deliveries":            "kind:erased subject:erased work_id:erased organization_id:erased created_at:erased due_at:erased attempts:erased last_error:erased lane:erased", // of the work; an error may quote it
 	"work_words":            "key:erased work_id:erased",
+	"in_flight":             "transaction_id:about organization_id:about network:public work_id:about state:about ats_id:public created_at:about updated_at:about",
+	"ended":                 "organization_id:about network:public state:about transaction_id:about ats_id:public counted:about ended_at:about",
 	"quota_counters":        "organization_id:other month:other test:other count:other",
 	"daily_counts":          "organization_id:other day:other network:other test:other kind:other code:other reason:other count:other credits:other",
 	"webhook_endpoints":     "id:other organization_id:other api_key_id:other url:other description:other events:other network:other secret:other previous_secret:other previous_until:other disabled_at:other disabled_reason:other failing_since:other warned_at:other revision:other deleted_at:other created_at:other updated_at:other",

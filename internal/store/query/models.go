@@ -94,6 +94,16 @@ type DeliveryLane struct {
 	LeasedUntil int64
 }
 
+type Ended struct {
+	OrganizationID string
+	Network        string
+	State          state.Transaction
+	TransactionID  string
+	AtsID          int64
+	Counted        bool
+	EndedAt        int64
+}
+
 type Erasure struct {
 	ObjectKey      string
 	Since          int64
@@ -118,6 +128,17 @@ type Identity struct {
 	Subject   string
 	PersonID  string
 	CreatedAt int64
+}
+
+type InFlight struct {
+	TransactionID  string
+	OrganizationID string
+	Network        string
+	WorkID         string
+	State          state.Transaction
+	AtsID          int64
+	CreatedAt      int64
+	UpdatedAt      int64
 }
 
 type Invitation struct {
