@@ -28,9 +28,10 @@ var rooms = map[string]struct {
 	why string
 }{
 	"proof/commitment":                    {nil, "a verifier takes this package alone: standard library only"},
-	"proof/evidence":                      {[]string{"proof/commitment", "proof/evidence/internal/cms", "proof/evidence/leaf"}, "a verifier takes this package: besides the module's packages only the standard library, golang.org/x/mod and golang.org/x/crypto"},
+	"proof/evidence":                      {[]string{"proof/commitment", "proof/evidence/internal/cms", "proof/evidence/internal/ots", "proof/evidence/leaf"}, "a verifier takes this package: besides the module's packages only the standard library, golang.org/x/mod and golang.org/x/crypto"},
 	"proof/evidence/internal/cms":         {nil, "signed messages alone: what they prove is evidence's; standard library only"},
 	"proof/evidence/internal/cms/cmstest": {nil, "writes messages for tests; it shares no code with the reader"},
+	"proof/evidence/internal/ots":         {nil, "the steps of OpenTimestamps files alone: which block counts is evidence's; standard library only"},
 	"proof/evidence/leaf":                 {nil, "the texts that are logged: verifiers read them"},
 
 	"internal/fault":                      {[]string{"internal/fault/internal/placeholder"}, "everybody's refusals: it may depend on nobody"},
@@ -64,6 +65,9 @@ var rooms = map[string]struct {
 	"internal/network/networktest":    {[]string{"proof/evidence", "internal/network", "proof/evidence/leaf"}, "a network that fails on request"},
 	"internal/network/log":            {[]string{"proof/evidence", "proof/evidence/leaf", "internal/crash", "internal/events", "internal/fault", "internal/network", "internal/network/log/checkpoint", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
 	"internal/network/log/checkpoint": {nil, "keeps one text outside of a database; it never reads it"},
+
+	"internal/witness": {[]string{"internal/network/log/checkpoint", "internal/operation"}, "cosigns checkpoints of any log; it knows no entry, no database and no work"},
+	"internal/monitor": {[]string{"internal/network/log/checkpoint", "internal/operation", "proof/evidence", "proof/evidence/leaf"}, "reads a log as a stranger does: over HTTP, without a database or a secret"},
 
 	"internal/paths":      {[]string{"internal/network"}, "addresses that paper carries; it knows no page"},
 	"internal/sheet":      {nil, "cells that no program runs; what they mean is its callers'"},

@@ -31,6 +31,15 @@ import (
 	"timbre.example/internal/timestamp"
 )
 
+// hostAndPort refuses an address that no one can listen on.
+func hostAndPort(flag, address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if n, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || strconv.FormatUint(n, 10) != port {
+		return wrongf(flag, "must be HOST:PORT or :PORT, with a port from 0 (a free one) to 65535")
+	}
+	return nil
+}
+
 // databaseFlag names the database, for every command that needs only that.
 type databaseFlag struct {
 	DatabaseURL     string `env:"TIMBRE_DATABASE_URL" default:"sqlite:data/timbre.db" placeholder:"URL" secret:"after-scheme" example:"sqlite:data/timbre.db" help:"sqlite:PATH or postgres://USER@HOST/NAME (default: ${default})."`
@@ -396,9 +405,8 @@ func (f serverFlags) validate() error {
 		if x.value == "" && x.flag == "metrics-listen" {
 			continue
 		}
-		_, port, err := net.SplitHostPort(x.value)
-		if n, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || strconv.FormatUint(n, 10) != port {
-			return wrongf(x.flag, "must be HOST:PORT or :PORT, with a port from 0 (a free one) to 65535")
+		if err := hostAndPort(x.flag, x.value); err != nil {
+			return err
 		}
 	}
 	for _, name := range f.MetricsHost {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -13,13 +12,11 @@ import (
 	"time"
 
 	"timbre.example/internal/monitor"
-	"timbre.example/internal/network/log/checkpoint"
-	"timbre.example/proof/evidence"
 )
 
 // readerFlags name a log that is read over HTTP.
 type readerFlags struct {
-	URL       string      `arg:"" example:"https://songs.example/log/mainnet" placeholder:"URL" help:"Address of the log, as its checkpoints name it, with https://."`
+	URL       logURL      `arg:"" example:"https://songs.example/log/mainnet" placeholder:"URL" help:"Address of the log: its files are below it, such as URL/checkpoint."`
 	LogKey    verifierKey `example:"log.pub" required:"" placeholder:"KEY" help:"The log's verifier key (NAME+HASH+BASE64) that you saved, or a file with it."`
 	Witnesses string      `example:"policy.txt" name:"witness-policy" type:"existingfile" placeholder:"FILE" help:"Require the cosignatures of this policy on each checkpoint (c2sp.org/tlog-policy, at most 64 KiB)."`
 	JSON      bool        `name:"json" help:"Print JSON, one line for each check."`
@@ -27,24 +24,14 @@ type readerFlags struct {
 
 // open returns the monitor with a folder, which is created.
 func (f readerFlags) open(dir string, mirror bool) (*monitor.Monitor, error) {
-	if u, err := url.Parse(f.URL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return nil, wrongf("url", "must be the address of a log: https://HOST/log/NAME")
-	}
-	c := monitor.Config{URL: f.URL, Key: string(f.LogKey), Dir: dir, Mirror: mirror}
-	if f.Witnesses != "" {
-		text, err := readAtMost(f.Witnesses, maxPolicyFile)
-		if err != nil {
-			return nil, wrongf("witness-policy", "%s", plainly(err))
-		}
-		p, err := evidence.ParsePolicy(text)
-		if err != nil {
-			return nil, wrongf("witness-policy", "%s", plainly(err))
-		}
-		c.Policy = &p
+	c := monitor.Config{URL: string(f.URL), Key: string(f.LogKey), Dir: dir, Mirror: mirror}
+	var err error
+	if c.Policy, err = readPolicy(f.Witnesses); err != nil {
+		return nil, err
 	}
 	if dir != "" {
-		if err := checkpoint.Dir(dir).Probe(); err != nil {
-			return nil, wrongf("dir", "cannot create %s or write to it: %s", dir, plainly(err))
+		if _, err := folder("dir", dir); err != nil {
+			return nil, err
 		}
 	}
 	return monitor.Open(c)
@@ -150,7 +137,7 @@ func look(ctx context.Context, m *monitor.Monitor, o *output, asJSON bool) error
 	fork, broken := (*monitor.Fork)(nil), (*monitor.Broken)(nil)
 	switch {
 	case errors.As(err, &fork):
-		fmt.Fprintf(o.err, "\nThe log signed these two checkpoints. Publish both.\n\n%s\n%s\n", fork.Older, fork.Newer)
+		tellFork(o, fork.Older, fork.Newer)
 		return exitError{exitForked, err}
 	case errors.As(err, &broken):
 		return exitError{exitBroken, err}

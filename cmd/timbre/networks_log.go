@@ -154,6 +154,15 @@ func (f serverFlags) checkpoints(ctx context.Context, log *slog.Logger, make boo
 	return p, p, nil
 }
 
+// folder returns the folder that a flag names, for checkpoints of the logs of others. It is
+// created.
+func folder(flag, dir string) (checkpoint.Store, error) {
+	if err := checkpoint.Dir(dir).Probe(); err != nil {
+		return nil, wrongf(flag, "cannot create %s or write to it: %s", dir, plainly(err))
+	}
+	return checkpoint.Dir(dir), nil
+}
+
 // endSessions ends all sessions in a restored database. Without it, tokens that were
 // used or revoked after the backup would work again.
 func endSessions(db *store.DB, log *slog.Logger) func(context.Context) error {

@@ -133,6 +133,11 @@ func Page(status Status, why string) Check {
 	return Check{Name: CheckPage, Proves: word("check_page"), Status: status, Why: why}
 }
 
+// Form returns the check of a document's form, for a caller that got err from [Decode].
+func Form(err error) Check {
+	return Check{Name: CheckForm, Proves: word("check_form"), Status: Failed, Why: err.Error()}
+}
+
 // PageWhy returns why a check of the page did not pass.
 func PageWhy(key string) string { return word("why_page_" + key) }
 
