@@ -18,7 +18,7 @@ import (
 )
 
 // Evidence returns the proof of a version of a work; version 0 is the latest. Every call
-// returns the same proof. For an unknown or non-final version, or one that waits for its
+// returns the same proof, with what witnesses have added until then. For an unknown or non-final version, or one that waits for its
 // time-stamp, it returns work.certificate_unavailable. It does no authorization.
 func (s *Service) Evidence(ctx context.Context, work string, version int64) (_ evidence.Evidence, err error) {
 	defer operation.Wrap(&err, "evidence of work %s, version %d", work, version)
@@ -114,6 +114,9 @@ func assemble(w query.Work, v query.Version, proof network.Proof, token []byte) 
 	}
 	if token != nil {
 		e.Attestations = append(e.Attestations, evidence.Attestation{Kind: evidence.KindRFC3161, Of: evidence.OfCommitment, Token: token})
+	}
+	if proof.Later != nil {
+		e.Attestations = append(e.Attestations, *proof.Later)
 	}
 	report, err := evidence.Verify(e, evidence.Options{})
 	if err == nil && !report.OK() {

@@ -39,8 +39,10 @@ type Kind struct {
 	Remember                           time.Duration
 	Checkpoints                        checkpoint.Store
 	WentBack                           func(context.Context) error
-	Events                             *events.Recorder
-	Logger                             *slog.Logger
+	// Witnesses are those of each log; a log that is not named has none.
+	Witnesses map[network.Name]*Witnesses
+	Events    *events.Recorder
+	Logger    *slog.Logger
 }
 
 var _ interface {
@@ -84,6 +86,9 @@ func (k *Kind) Open(ctx context.Context, at network.Address) (network.Network, e
 		err := l.Guard(ctx)
 		if _, stopped := errors.AsType[*Stop](err); err != nil && !stopped { // the place of the checkpoints does not answer
 			k.Logger.ErrorContext(ctx, "no block is made until this error is solved", "network", at.Name, "error", err)
+		}
+		if err := l.AskWitnesses(ctx, k.Witnesses[at.Name]); err != nil {
+			return nil, err
 		}
 	}
 	return l, nil
