@@ -69,6 +69,9 @@ type Witnessed interface {
 	Witnessing(ctx context.Context) (Witnessing, error)
 	// Witnesses reads the state of each witness, in the order of their names.
 	Witnesses(ctx context.Context) ([]Witness, error)
+	// Forked returns an error while a witness proves that this network is not the only one
+	// with its key.
+	Forked(ctx context.Context) error
 	// OnQuorum calls tell after each block that gets a quorum in this process. tell must not
 	// block.
 	OnQuorum(tell func())

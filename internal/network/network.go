@@ -67,9 +67,19 @@ type Proof struct {
 	// Later is a later checkpoint that has seen more witnesses than that of Log; nil if there
 	// is none.
 	Later *evidence.Attestation
-	// Quorum reports whether Log and Later have the cosignatures of a quorum.
-	Quorum bool
+	// Quorum says whether Log or Later has the cosignatures of enough witnesses.
+	Quorum Quorum
 }
+
+// Quorum says how many witnesses of a network have seen a transaction.
+type Quorum string
+
+// The values of Quorum.
+const (
+	NoWitnesses Quorum = ""       // the network asks none
+	TooFew      Quorum = "few"    // fewer than its operator wants
+	Enough      Quorum = "quorum" // as many
+)
 
 // ErrNotFinal is wrapped by Prove if Find would return no receipt, or a receipt with a
 // failure.

@@ -14,6 +14,7 @@ import (
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
 )
 
 // URL is the address of the built-in log. It needs no more: the log is in the server's
@@ -141,6 +142,38 @@ func (k *Kind) Examine(ctx context.Context, at network.Address, report func(netw
 			Remedy: "Start a process with the role worker on this database. Until then the server refuses new quotes, and confirmed registrations wait."})
 	}
 	k.examineContinuity(ctx, l, report)
+	k.examineWitnesses(ctx, l, report)
+}
+
+// examineWitnesses reports what the process that asks knows of each witness. It asks none.
+func (k *Kind) examineWitnesses(ctx context.Context, l *Log, report func(network.Finding)) {
+	name := string(l.Name())
+	if w := k.Witnesses[l.Name()]; w != nil {
+		_, err := newCosigner(l, *w)
+		report(network.Finding{Check: "policy of the witnesses of " + name, Err: err, Found: "names this log, or none", Remedy: "Correct the file of --log-witnesses."})
+	}
+	all, err := l.Witnesses(ctx)
+	var row query.GetLogRow
+	if err == nil && len(all) > 0 {
+		row, err = k.DB.Read().GetLog(ctx, name)
+	}
+	if err != nil {
+		report(network.Finding{Check: "witnesses of " + name, Err: err})
+		return
+	}
+	for _, w := range all {
+		f := network.Finding{Check: fmt.Sprintf("witness %s of %s", w.Name, name), Found: "not asked yet", Remedy: "Check the address of the witness, and that its operator added the key of this log."}
+		if w.Size > 0 {
+			f.Found = fmt.Sprintf("cosigned %d of %d entries, at %s", w.Size, row.Size, w.CosignedAt.UTC().Format(time.RFC3339))
+		}
+		switch {
+		case w.Alarm != "":
+			f.Err, f.Remedy = errors.New(w.Alarm), "A copy of this registry runs elsewhere, or its database went back. Stop all but one, and see docs/operating.md, Witnesses of the log."
+		case w.Failures > 0:
+			f.Err = fmt.Errorf("fails since %s: %s", w.FailingSince.UTC().Format(time.RFC3339), w.Failure)
+		}
+		report(f)
+	}
 }
 
 // examineContinuity compares a log with its checkpoint outside of the database and with

@@ -492,6 +492,18 @@ func (l *Log) Witnesses(ctx context.Context) ([]network.Witness, error) {
 	return all, nil
 }
 
+// Forked returns an error while a witness proves that this log is not the only one: it cosigned
+// a checkpoint with the log's own signature that this log does not continue.
+func (l *Log) Forked(ctx context.Context) error {
+	all, err := l.Witnesses(ctx)
+	for _, w := range all {
+		if w.Proof != "" {
+			return fmt.Errorf("log %s: witness %s: %s", l.config.Network, w.Name, w.Alarm)
+		}
+	}
+	return err
+}
+
 // Published returns the checkpoint that the log serves, with its cosignatures. It is that of
 // the newest block with a quorum, or of a newer one whose patience is over. Both numbers only
 // grow, so no checkpoint follows a larger one.
@@ -526,7 +538,7 @@ func (l *Log) Published(ctx context.Context) (_ string, err error) {
 type seen struct {
 	lines  []string              // the cosignatures of its own checkpoint
 	later  *evidence.Attestation // a later checkpoint that more witnesses have seen; may be nil
-	quorum bool
+	quorum network.Quorum
 }
 
 // seenOf reads what witnesses have said about a block. The later checkpoint is the first one
@@ -534,11 +546,14 @@ type seen struct {
 // that has none itself.
 func (l *Log) seenOf(ctx context.Context, b network.Block) (s seen, err error) {
 	first, err := l.db.Read().WitnessedFrom(ctx, query.WitnessedFromParams{Network: string(l.config.Network), Block: b.Number})
-	if err != nil || first.Cosigned < 0 {
-		if err != nil {
-			err = l.fail("cosignatures", err)
-		}
-		return s, err
+	if err != nil {
+		return s, l.fail("cosignatures", err)
+	}
+	if first.Asked > 0 {
+		s.quorum = network.TooFew
+	}
+	if first.Cosigned < 0 {
+		return s, nil
 	}
 	if first.Cosigned == b.Number {
 		if s.lines, err = l.cosignatures(ctx, b.Number); err != nil {
@@ -546,7 +561,9 @@ func (l *Log) seenOf(ctx context.Context, b network.Block) (s seen, err error) {
 		}
 	}
 	number := first.Quorum
-	if s.quorum = number >= 0; !s.quorum {
+	if number >= 0 {
+		s.quorum = network.Enough
+	} else {
 		number = first.Cosigned
 	}
 	if number == b.Number {

@@ -60,8 +60,9 @@ ON CONFLICT (network, block) DO NOTHING;
 
 -- name: WitnessedFrom :one
 -- The first block with a quorum, and the first one with a cosignature, from a block on; -1
--- without one.
-SELECT CAST(COALESCE((SELECT MIN(w.block) FROM log_witnessed w WHERE w.network = l.network AND w.block >= sqlc.arg(block)), -1) AS BIGINT) AS quorum,
+-- without one. asked is 1 while the log has witnesses.
+SELECT (SELECT COUNT(*) FROM log_cosigning a WHERE a.network = l.network) AS asked,
+  CAST(COALESCE((SELECT MIN(w.block) FROM log_witnessed w WHERE w.network = l.network AND w.block >= sqlc.arg(block)), -1) AS BIGINT) AS quorum,
   CAST(COALESCE((SELECT MIN(c.block) FROM log_cosignatures c WHERE c.network = l.network AND c.block >= sqlc.arg(block)), -1) AS BIGINT) AS cosigned
 FROM logs l WHERE l.network = sqlc.arg(network);
 

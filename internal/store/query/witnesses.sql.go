@@ -327,7 +327,8 @@ func (q *Queries) SetLogWitnessed(ctx context.Context, arg SetLogWitnessedParams
 }
 
 const witnessedFrom = `-- name: WitnessedFrom :one
-SELECT CAST(COALESCE((SELECT MIN(w.block) FROM log_witnessed w WHERE w.network = l.network AND w.block >= $1), -1) AS BIGINT) AS quorum,
+SELECT (SELECT COUNT(*) FROM log_cosigning a WHERE a.network = l.network) AS asked,
+  CAST(COALESCE((SELECT MIN(w.block) FROM log_witnessed w WHERE w.network = l.network AND w.block >= $1), -1) AS BIGINT) AS quorum,
   CAST(COALESCE((SELECT MIN(c.block) FROM log_cosignatures c WHERE c.network = l.network AND c.block >= $1), -1) AS BIGINT) AS cosigned
 FROM logs l WHERE l.network = $2
 `
@@ -338,15 +339,16 @@ type WitnessedFromParams struct {
 }
 
 type WitnessedFromRow struct {
+	Asked    int64
 	Quorum   int64
 	Cosigned int64
 }
 
 // The first block with a quorum, and the first one with a cosignature, from a block on; -1
-// without one.
+// without one. asked is 1 while the log has witnesses.
 func (q *Queries) WitnessedFrom(ctx context.Context, arg WitnessedFromParams) (WitnessedFromRow, error) {
 	row := q.db.QueryRow(ctx, witnessedFrom, arg.Block, arg.Network)
 	var i WitnessedFromRow
-	err := row.Scan(&i.Quorum, &i.Cosigned)
+	err := row.Scan(&i.Asked, &i.Quorum, &i.Cosigned)
 	return i, err
 }
