@@ -63,7 +63,8 @@ var rooms = map[string]struct {
 
 	"internal/network":                {[]string{"proof/evidence"}, "a seam has no opinions; what a network proves has the form that verifiers read"},
 	"internal/network/networktest":    {[]string{"proof/evidence", "internal/network", "proof/evidence/leaf"}, "a network that fails on request"},
-	"internal/network/log":            {[]string{"proof/evidence", "proof/evidence/leaf", "internal/crash", "internal/events", "internal/fault", "internal/network", "internal/network/log/checkpoint", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
+	"internal/network/log":            {[]string{"proof/evidence", "proof/evidence/leaf", "internal/crash", "internal/events", "internal/fault", "internal/network", "internal/network/log/checkpoint", "internal/network/log/cosign", "internal/operation", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
+	"internal/network/log/cosign":     {[]string{"internal/operation", "proof/evidence"}, "asks one witness; what is kept, and when it is asked again, is the log's"},
 	"internal/network/log/checkpoint": {nil, "keeps one text outside of a database; it never reads it"},
 
 	"internal/witness": {[]string{"internal/network/log/checkpoint", "internal/operation"}, "cosigns checkpoints of any log; it knows no entry, no database and no work"},
@@ -92,6 +93,9 @@ var rooms = map[string]struct {
 	"internal/timestamp":         {[]string{"proof/commitment", "proof/evidence"}, "a token is what verifiers take for one; it knows no work"},
 	"internal/timestamp/tsatest": {nil, "somebody else's authority, for tests"},
 
+	"internal/outbound":            {nil, "requests to addresses that others name; what is sent is its callers'"},
+	"internal/witness/witnesstest": {nil, "somebody else's witness, for tests"},
+
 	"internal/work": {nil, "the loop of all background work; what a step does is its caller's"},
 
 	"internal/record":     {[]string{"proof/commitment", "internal/credits", "internal/fault", "internal/operation", "internal/store", "internal/store/query"}, "values in rows that several rooms share; it decides nothing"},
@@ -105,7 +109,7 @@ var rooms = map[string]struct {
 	"internal/files":      {[]string{"internal/blob", "internal/fault", "internal/operation", "internal/record", "internal/store", "internal/store/query"}, "which files jobs and works have; it opens none"},
 	"internal/outbox":     {[]string{"internal/operation", "internal/store", "internal/store/query", "internal/turns"}, "a queue in one table; what is delivered is its callers'"},
 
-	"internal/webhook": {[]string{"internal/accesscode", "internal/audit", "internal/events", "internal/fault", "internal/legible", "internal/operation", "internal/outbox", "internal/share", "internal/store", "internal/store/query", "internal/work"},
+	"internal/webhook": {[]string{"internal/accesscode", "internal/audit", "internal/events", "internal/fault", "internal/legible", "internal/operation", "internal/outbound", "internal/outbox", "internal/share", "internal/store", "internal/store/query", "internal/work"},
 		"endpoints and what is sent to them; who asks, and what a transaction is, is its callers'"},
 
 	"internal/access": {[]string{"internal/accesscode", "internal/apikey", "internal/fault", "internal/network", "internal/operation", "internal/permission", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query"},

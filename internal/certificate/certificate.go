@@ -46,7 +46,11 @@ type Input struct {
 	// Unseen: the registry received only the file hash, not the recording.
 	Unseen bool
 	// Stamped: the evidence has a token of a time-stamp authority.
-	Stamped     bool
+	Stamped bool
+	// Witnesses are the names of those whose cosignatures the evidence has. Unwitnessed: the
+	// log has witnesses, and too few of them have cosigned yet.
+	Witnesses   []string
+	Unwitnessed bool
 	Commitment  string
 	Transaction string
 	Block       int64

@@ -56,6 +56,12 @@ func (p *page) facts(in Input, code [][]bool, y float64) float64 {
 	if in.Stamped {
 		y = p.paragraph(p.stamped, 7, grey, margin, y, inner) - 1
 	}
+	if len(in.Witnesses) > 0 && !in.Unwitnessed {
+		y = p.paragraph(fmt.Sprintf(p.witnessed, p.few(in.Witnesses)), 7, grey, margin, y, inner) - 1
+	}
+	if in.Unwitnessed {
+		y = p.paragraph(p.unwitnessed, 7, grey, margin, y, inner) - 1
+	}
 	y = p.paragraph(p.made, 7, grey, margin, y, inner) - afterGap
 	return p.check(in, y)
 }
@@ -65,6 +71,24 @@ func (p *page) issuedOn(in Input) string {
 		return ""
 	}
 	return p.time(in.Issued)
+}
+
+// The bounds of a list of witnesses on a page.
+const maxShown, maxWitness = 3, 40
+
+// few lists the first names, shortened, and how many more there are.
+func (w words) few(names []string) string {
+	var shown []string
+	for _, name := range names[:min(len(names), maxShown)] {
+		if short := []rune(name); len(short) > maxWitness {
+			name = string(short[:maxWitness-1]) + "…"
+		}
+		shown = append(shown, w.isolated(name))
+	}
+	if more := len(names) - len(shown); more > 0 {
+		shown = append(shown, fmt.Sprintf("+%d", more))
+	}
+	return strings.Join(shown, ", ")
 }
 
 // about describes a file: everything except its name.

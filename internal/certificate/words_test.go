@@ -50,9 +50,9 @@ func TestEveryLanguage(t *testing.T) {
 		t.Run(language, func(t *testing.T) {
 			t.Parallel()
 			in := input("The Night We Met", one("Zoë Åström"))
-			in.Language, in.Stamped = language, true
+			in.Language, in.Stamped, in.Witnesses = language, true, []string{"witness.label.example/w", strings.Repeat("w", 60), "c", "d", "e"}
 			got := text(t, in, nil)
-			for _, w := range append(want, "https://timbre.example/verify", "Example Records", "Hafenstraße 1, 20457 Hamburg", "Registry of Songs", "the night we met (final mix 3).wav", "evidence.json", "RFC 3161") {
+			for _, w := range append(want, "https://timbre.example/verify", "Example Records", "Hafenstraße 1, 20457 Hamburg", "Registry of Songs", "the night we met (final mix 3).wav", "evidence.json", "RFC 3161", "witness.label.example/w", "+2") {
 				if !strings.Contains(got, w) && !strings.Contains(strings.ReplaceAll(got, " ", ""), strings.ReplaceAll(w, " ", "")) {
 					t.Errorf("the page does not say %q:\n%s", w, got)
 				}
@@ -61,6 +61,10 @@ func TestEveryLanguage(t *testing.T) {
 				if strings.Contains(got, wrong) {
 					t.Errorf("the page says %q:\n%s", wrong, got)
 				}
+			}
+			in.Unwitnessed = true
+			if few := text(t, in, nil); strings.Contains(few, "witness.label") || few == got {
+				t.Errorf("too few witnesses:\n%s", few)
 			}
 			path := render(t, in, nil)
 			file, err := os.ReadFile(path)

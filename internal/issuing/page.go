@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"image/png"
+	"slices"
+	"strings"
 	"time"
 
 	"timbre.example/internal/certificate"
@@ -36,6 +38,7 @@ func (p Pages) Certify(ctx context.Context, e Issue) (_ []byte, err error) {
 		FileHash: record.Hex(e.Media.SHA256[:]), Unseen: e.Media.Format == "", Stamped: len(e.Tokens()) > 0, Commitment: record.Hex(e.Commitment[:]), Transaction: record.Hex(e.TxHash[:]),
 		PublicURL: p.PublicURL + paths.Work(network.Name(e.Network.Name), e.AtsID),
 	}
+	in.Witnesses, in.Unwitnessed = cosigners(e.Evidence), e.Quorum == network.TooFew
 	for _, one := range e.Creators {
 		c := certificate.Creator{Name: one.FullName}
 		for _, role := range one.Roles {
@@ -56,6 +59,23 @@ func (p Pages) Certify(ctx context.Context, e Issue) (_ []byte, err error) {
 		return nil, err
 	}
 	return certificate.RenderWithin(ctx, in, p.Signer)
+}
+
+// cosigners returns the names of the keys whose cosignatures evidence has.
+func cosigners(e evidence.Evidence) (names []string) {
+	var lines []string
+	if e.Log != nil {
+		lines = e.Log.Cosignatures
+	}
+	for _, a := range e.Attestations {
+		lines = append(lines[:len(lines):len(lines)], a.Cosignatures...)
+	}
+	for _, line := range lines {
+		if words := strings.Fields(line); len(words) == 3 && !slices.Contains(names, words[1]) {
+			names = append(names, words[1])
+		}
+	}
+	return names
 }
 
 // logo reads a stored picture, which has no transparency.
