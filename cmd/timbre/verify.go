@@ -16,8 +16,8 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
-	"timbre.example/internal/certificate"
 	"timbre.example/proof/evidence"
+	"timbre.example/proof/pdf"
 )
 
 // verifyCmd checks evidence offline: it opens only the files that the flags name.
@@ -292,7 +292,7 @@ func readEvidence(path string) (e evidence.Evidence, page *evidence.Check, err e
 	defer func() { _ = f.Close() }()
 	trouble := func(key string, err error) error {
 		u := &unreadable{trouble: key, error: fmt.Errorf("%s: %s\n  %w", path, evidence.Trouble(key), err)}
-		if refusal := (*certificate.Refusal)(nil); errors.As(err, &refusal) {
+		if refusal := (*pdf.Refusal)(nil); errors.As(err, &refusal) {
 			u.why = refusal.Why
 		}
 		return u
@@ -311,15 +311,15 @@ func readEvidence(path string) (e evidence.Evidence, page *evidence.Check, err e
 		}
 		return e, nil, nil
 	}
-	file, err := io.ReadAll(io.LimitReader(r, certificate.MaxFile+1))
+	file, err := io.ReadAll(io.LimitReader(r, pdf.MaxFile+1))
 	if err != nil {
 		return e, nil, err
 	}
-	if len(file) > certificate.MaxFile {
-		return e, nil, trouble("tooLarge", fmt.Errorf("larger than %d bytes", certificate.MaxFile))
+	if len(file) > pdf.MaxFile {
+		return e, nil, trouble("tooLarge", fmt.Errorf("larger than %d bytes", pdf.MaxFile))
 	}
-	attached, err := certificate.Read(file)
-	if refusal := (*certificate.Refusal)(nil); errors.As(err, &refusal) {
+	attached, err := pdf.Read(file)
+	if refusal := (*pdf.Refusal)(nil); errors.As(err, &refusal) {
 		return e, nil, trouble(string(refusal.Trouble), err)
 	} else if err != nil {
 		return e, nil, err

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"timbre.example/internal/certificate"
-	"timbre.example/internal/certificate/pdftest"
 	"timbre.example/proof/evidence"
+	"timbre.example/proof/pdf/pdftest"
 )
 
 // A file that is not evidence is refused with a clear message.

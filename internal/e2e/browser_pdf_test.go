@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"timbre.example/internal/certificate/pdftest"
 	"timbre.example/internal/e2e/browser"
+	"timbre.example/proof/pdf/pdftest"
 )
 
 // The page says of each PDF, in a browser, what the command says; and it goes on

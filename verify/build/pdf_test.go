@@ -18,23 +18,25 @@ import (
 	"time"
 
 	"timbre.example/internal/certificate"
-	"timbre.example/internal/certificate/pdftest"
+	"timbre.example/proof/pdf"
+	"timbre.example/proof/pdf/pdftest"
 )
 
 // said is the result of a reader for a PDF.
 type said struct {
 	Why      string
+	Where    string
 	Evidence []byte
 	Changed  bool
 	Steps    int
 }
 
-// theCommand is the reader of internal/certificate.
-func theCommand(t testing.TB, pdf []byte) (s said) {
+// theCommand is the reader of package pdf.
+func theCommand(t testing.TB, file []byte) (s said) {
 	t.Helper()
-	a, err := certificate.Read(pdf)
-	if refusal := (*certificate.Refusal)(nil); errors.As(err, &refusal) {
-		return said{Why: refusal.Why}
+	a, err := pdf.Read(file)
+	if refusal := (*pdf.Refusal)(nil); errors.As(err, &refusal) {
+		return said{Why: refusal.Why, Where: refusal.Where}
 	} else if err != nil {
 		t.Fatal(err)
 	}
@@ -117,11 +119,11 @@ func keep(t testing.TB, name string, pdf []byte) string {
 func agree(t testing.TB, p *page, name string, pdf []byte) (said, bool) {
 	t.Helper()
 	command, page := theCommand(t, pdf), p.says(t, pdf)
-	if command.Why == page.Why && bytes.Equal(command.Evidence, page.Evidence) && command.Changed == page.Changed {
+	if command.Why == page.Why && command.Where == page.Where && bytes.Equal(command.Evidence, page.Evidence) && command.Changed == page.Changed {
 		return command, true
 	}
-	t.Errorf("%s: the command says %q (%d bytes, changed %t), the page %q (%d bytes, changed %t): %s", name,
-		command.Why, len(command.Evidence), command.Changed, page.Why, len(page.Evidence), page.Changed, keep(t, name, pdf))
+	t.Errorf("%s: the command says %q %q (%d bytes, changed %t), the page %q %q (%d bytes, changed %t): %s", name,
+		command.Why, command.Where, len(command.Evidence), command.Changed, page.Why, page.Where, len(page.Evidence), page.Changed, keep(t, name, pdf))
 	return command, false
 }
 
@@ -132,6 +134,7 @@ func TestThePageReadsPDFs(t *testing.T) {
 	t.Parallel()
 	p := thePage(t)
 	for _, c := range pdftest.Cases(firstEvidence, secondEvidence) {
+		agree(t, p, c.Name, c.PDF)
 		got := p.says(t, c.PDF)
 		if got.Why != c.Why || string(got.Evidence) != c.Evidence || got.Changed != c.Changed {
 			t.Errorf("%s: %q, %q, changed %t; want %q, %q, %t", c.Name, got.Why, got.Evidence, got.Changed, c.Why, c.Evidence, c.Changed)

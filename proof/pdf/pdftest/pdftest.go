@@ -17,6 +17,15 @@ import (
 // "endobj".
 type Objects map[int]string
 
+// numbers are those of the objects, in order.
+func (o Objects) numbers() (all []int) {
+	for n := range o {
+		all = append(all, n)
+	}
+	slices.Sort(all)
+	return all
+}
+
 // Stream is an object with data.
 func Stream(dictionary, data string) string {
 	return fmt.Sprintf("<<%s/Length %d>>\nstream\n%s\nendstream", dictionary, len(data), data)
@@ -84,7 +93,7 @@ func start(file []byte) int {
 
 func (o Objects) appendTo(file []byte, trailer string, prev int) []byte {
 	at := map[int]int{}
-	numbers := slices.Sorted(maps.Keys(o))
+	numbers := o.numbers()
 	for _, n := range numbers {
 		at[n] = len(file)
 		file = fmt.Appendf(file, "%d 0 obj\n%s\nendobj\n", n, o[n])
@@ -115,14 +124,14 @@ func (o Objects) appendTo(file []byte, trailer string, prev int) []byte {
 // are not streams into an object stream. predictor is the one of the cross-reference stream.
 func (o Objects) PackedFile(predictor int, except ...int) []byte {
 	file := []byte(header)
-	last := slices.Max(slices.Collect(maps.Keys(o)))
+	last := slices.Max(o.numbers())
 	object, table := last+1, last+2
 	type row struct{ kind, at, index int }
 	rows := make([]row, table+1)
 	rows[0].index = 65535
 	var head, body strings.Builder
 	count := 0
-	for _, n := range slices.Sorted(maps.Keys(o)) {
+	for _, n := range o.numbers() {
 		if strings.HasSuffix(o[n], "endstream") || slices.Contains(except, n) {
 			rows[n] = row{1, len(file), 0}
 			file = fmt.Appendf(file, "%d 0 obj\n%s\nendobj\n", n, o[n])
@@ -142,7 +151,7 @@ func (o Objects) PackedFile(predictor int, except ...int) []byte {
 		if predictor > 1 {
 			data = append(data, byte(predictor-10))
 		}
-		data = append(data, predict(line, above, predictor)...)
+		data = append(data, predict(line, above, 1, predictor)...)
 		above = line
 	}
 	parameters := ""
@@ -154,15 +163,40 @@ func (o Objects) PackedFile(predictor int, except ...int) []byte {
 	return fmt.Appendf(file, "startxref\n%d\n%%%%EOF\n", at)
 }
 
-func predict(line, above []byte, predictor int) []byte {
+// HybridFile writes the objects with a table and, for the attachment, a stream that the table names. fault is that of
+// the file, if it has one.
+func (o Objects) HybridFile(fault string) []byte {
+	hidden := o.With(7, o[6])
+	file := hidden.appendTo([]byte(header), "/Root 1 0 R", -1)
+	first := start(file)
+	// The stream names the place of the attachment; the first table says that it is free.
+	at := bytes.Index(file, []byte("\n6 0 obj")) + 1
+	file = bytes.Replace(file, fmt.Appendf(nil, "%010d 00000 n", at), []byte("0000000000 65535 f"), 1)
+	stream := len(file)
+	if fault == "no stream" {
+		stream += 2
+	} else if fault == "no place" {
+		stream = 1 << 20
+	}
+	row := func(n int) string { return string([]byte{1, byte(n >> 16), byte(n >> 8), byte(n), 0}) }
+	file = fmt.Appendf(file, "8 0 obj\n%s\nendobj\n", Stream("/Type/XRef/W[1 3 1]/Index[6 1 8 1]/Size 100/Root 1 0 R", row(at)+row(len(file))))
+	table := len(file)
+	entry := "0 0\n"
+	if fault == "another place" {
+		entry = fmt.Sprintf("6 1\n%010d 00000 n \n", bytes.Index(file, []byte("\n7 0 obj"))+1)
+	}
+	return fmt.Appendf(file, "xref\n%strailer\n<</Size 100/Root 1 0 R/Prev %d/XRefStm %d>>\nstartxref\n%d\n%%%%EOF\n", entry, first, stream, table)
+}
+
+func predict(line, above []byte, pixel, predictor int) []byte {
 	out := bytes.Clone(line)
 	if above == nil {
 		above = make([]byte, len(line))
 	}
 	for i := range out {
 		var left, corner byte
-		if i > 0 {
-			left, corner = line[i-1], above[i-1]
+		if i >= pixel {
+			left, corner = line[i-pixel], above[i-pixel]
 		}
 		switch predictor {
 		case 11:

@@ -81,7 +81,7 @@ func (o Objects) Mutate(r *rand.Rand) []byte {
 }
 
 func (o Objects) any(r *rand.Rand) int {
-	numbers := slices.Sorted(maps.Keys(o))
+	numbers := o.numbers()
 	return numbers[r.IntN(len(numbers))]
 }
 
