@@ -360,7 +360,7 @@ func (s *sources) document(name string, r io.Reader) {
 	if err == nil && len(data) > pdf.MaxFile {
 		err = fmt.Errorf("larger than %d bytes", pdf.MaxFile)
 	}
-	if err == nil && bytes.HasPrefix(data, []byte("%PDF-")) {
+	if err == nil && pdf.Is(data) {
 		var attached pdf.Attached
 		attached, err = pdf.Read(data)
 		data = attached.Evidence

@@ -68,7 +68,8 @@ func (c *verifyCmd) Run(o *output) error {
 			Result  string `json:"result"`
 			Trouble string `json:"trouble"`
 			Why     string `json:"why,omitempty"`
-		}{"refused", unread.trouble, unread.why}, nil); err != nil {
+			Where   string `json:"where,omitempty"`
+		}{"refused", unread.trouble, unread.why, unread.where}, nil); err != nil {
 			return err
 		}
 	}
@@ -273,9 +274,10 @@ func (k *verifierKey) UnmarshalText(given []byte) error {
 }
 
 // unreadable is the error of a file without readable evidence. trouble is a key of the
-// texts of the page /verify; why is what the PDF reader could not read with certainty.
+// texts of the page /verify; why and where are the rule of docs/pdf.md that a PDF breaks, and the part
+// that breaks it.
 type unreadable struct {
-	trouble, why string
+	trouble, why, where string
 	error
 }
 
@@ -293,7 +295,7 @@ func readEvidence(path string) (e evidence.Evidence, page *evidence.Check, err e
 	trouble := func(key string, err error) error {
 		u := &unreadable{trouble: key, error: fmt.Errorf("%s: %s\n  %w", path, evidence.Trouble(key), err)}
 		if refusal := (*pdf.Refusal)(nil); errors.As(err, &refusal) {
-			u.why = refusal.Why
+			u.why, u.where = refusal.Why, refusal.Where
 		}
 		return u
 	}
@@ -302,7 +304,7 @@ func readEvidence(path string) (e evidence.Evidence, page *evidence.Check, err e
 	if err != nil && err != io.EOF {
 		return e, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if !bytes.Contains(head[:min(len(head), 1024)], []byte("%PDF-")) {
+	if !pdf.Is(head) {
 		if !looksLikeEvidence(head) {
 			return e, nil, trouble("neither", errors.New("give the certificate or the evidence here, and the recording with --media"))
 		}
@@ -314,9 +316,6 @@ func readEvidence(path string) (e evidence.Evidence, page *evidence.Check, err e
 	file, err := io.ReadAll(io.LimitReader(r, pdf.MaxFile+1))
 	if err != nil {
 		return e, nil, err
-	}
-	if len(file) > pdf.MaxFile {
-		return e, nil, trouble("tooLarge", fmt.Errorf("larger than %d bytes", pdf.MaxFile))
 	}
 	attached, err := pdf.Read(file)
 	if refusal := (*pdf.Refusal)(nil); errors.As(err, &refusal) {

@@ -82,7 +82,12 @@ func TestVerify(t *testing.T) {
 		}
 	}
 	write("changed.pdf", pdftest.Update(issued, note, ""))
-	write("unsure.pdf", append([]byte("junk\n"), issued...))
+	write("front.pdf", append([]byte("junk\n"), issued...))
+	write("unsure.pdf", bytes.Replace(issued, []byte("/UF(evidence.json)"), []byte("/UF(Evidence.json)"), 1))
+	write("twins.pdf", pdftest.Certificate(string(whole)).Swap(1, "/AF[5 0 R]", "/AF[8 0 R]").With(7, pdftest.Stream("", "{}")).
+		With(8, "<</F(evidence.json)/EF<</F 7 0 R>>>>").File())
+	write("secret.pdf", pdftest.Certificate(string(whole)).EncryptedFile("AES 256", "user", false))
+	write("open.pdf", pdftest.Certificate(string(whole)).EncryptedFile("AES 256", "", true))
 	write("behind.pdf", append(bytes.Clone(issued), "6 0 obj\n"...))
 	write("other-title.pdf", bytes.Replace(pdftest.Update(issued, note, ""), []byte(`"title": "Porch`), []byte(`"title": "Perch`), 1))
 	write("line.json", []byte(strings.Replace(string(whole), "Porch Light", `\u001b[2J\u202e\nok           The log is one that you trust.`, 1)))
@@ -115,8 +120,13 @@ func TestVerify(t *testing.T) {
 		{[]string{made + "changed.pdf", "--log-key", key, "--media", dir + "key.txt"}, exitRefused, `failed       The recording is the one`, ""},
 		{[]string{made + "changed.pdf"}, exitRefused, "verdict      The page was changed", ""},
 		{[]string{made + "other-title.pdf", "--log-key", key}, exitRefused, "verdict      Does not match", ""},
-		{[]string{made + "unsure.pdf", "--log-key", key}, exitRefused, "", "This PDF cannot be read with certainty: another program may show another attachment. Use the evidence file.\n  the file does not begin with %PDF-"},
-		{[]string{made + "unsure.pdf", "--json"}, exitRefused, `"result": "refused",` + "\n  " + `"trouble": "unsure",` + "\n  " + `"why": "header"`, "cannot be read with certainty"},
+		{[]string{made + "front.pdf", "--log-key", key}, exitDone, "verdict      The registration is proved", ""},
+		{[]string{made + "open.pdf", "--log-key", key}, exitDone, "verdict      The registration is proved", ""},
+		{[]string{made + "secret.pdf", "--log-key", key}, exitRefused, "", "This PDF opens only with a password or a key. Save it without them, or use the evidence file.\n  xref "},
+		{[]string{made + "secret.pdf", "--json"}, exitRefused, `"trouble": "encrypted"`, "the file opens only with a password"},
+		{[]string{made + "twins.pdf", "--json"}, exitRefused, `"trouble": "manyAttachments"`, "object 7, object 6: more than one attachment"},
+		{[]string{made + "unsure.pdf", "--log-key", key}, exitRefused, "", "This PDF cannot be read with certainty: another program may show another attachment. Use the evidence file.\n  object "},
+		{[]string{made + "unsure.pdf", "--json"}, exitRefused, `"result": "refused",` + "\n  " + `"trouble": "unsure",` + "\n  " + `"why": "name"`, "cannot be read with certainty"},
 		{[]string{made + "bare.pdf", "--json"}, exitRefused, `"trouble": "noAttachment"`, "No evidence is attached"},
 		{[]string{made + "other.pdf", "--json"}, exitRefused, `"trouble": "damaged"`, "This evidence is damaged"},
 		{[]string{dir + "media.bin", "--json"}, exitRefused, `"trouble": "neither"`, "neither a certificate"},

@@ -576,7 +576,7 @@ func (c *checker) looks(page, paper, proof, audio string) {
 	c.choose("proof", c.file("changed.pdf", pdftest.Update(issued, pdftest.Objects{1: strings.Replace(objects[1], "/Type/Catalog", "/Type/Catalog/OCProperties<</D<<>>/OCGs[]>>", 1)}, "")))
 	c.expect("a page that was changed", "page_changed", "page")
 	see("page-changed")
-	c.choose("proof", c.file("unsure.pdf", append([]byte("junk\n"), issued...)))
+	c.choose("proof", c.file("unsure.pdf", bytes.Replace(issued, []byte("/UF(evidence.json)"), []byte("/UF(Evidence.json)"), 1)))
 	p.Wait("document.getElementById('trouble')")
 	see("unsure")
 	c.choose("proof", paper)

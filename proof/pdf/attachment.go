@@ -20,7 +20,7 @@ func (f *pdf) attachment() []byte {
 			continue
 		}
 		f.where = fmt.Sprintf("object %d", o.of.number)
-		data := f.decode(f.newest, o, maxAttachment, true)
+		data := f.decode(f.newest, o, maxAttachment)
 		if first == nil {
 			found, first = data, o
 		} else if !bytes.Equal(found, data) {
@@ -132,9 +132,9 @@ func (f *pdf) embedded(spec dictionary) *object {
 // listed reports whether the catalog's tree of embedded files lists the evidence, as
 // PDF readers do. It refuses a tree that gives this name to another file.
 func (f *pdf) listed() (listed bool) {
+	f.where = fmt.Sprintf("object %d", f.root.number)
 	catalog := f.catalog(f.newest)
 	names, _ := f.get(f.newest, catalog.get("Names")).(dictionary)
-	f.where = fmt.Sprintf("object %d", f.root.number)
 	seen := map[int]bool{}
 	var visit func(v any, depth int)
 	visit = func(v any, depth int) {

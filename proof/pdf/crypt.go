@@ -23,9 +23,9 @@ const (
 
 // cipherer decrypts the strings and streams of a file with an empty user password.
 type cipherer struct {
-	key                      []byte
-	filters                  map[pdfName]method
-	streams, strings, embeds method
+	key              []byte
+	filters          map[pdfName]method
+	streams, strings method
 }
 
 // padding completes a password to 32 bytes.
@@ -42,7 +42,7 @@ func newCipherer(b *budget, d dictionary, id pdfString) *cipherer {
 	c := &cipherer{}
 	bits := 40
 	if legacy {
-		c.streams, c.strings, c.embeds = methodRC4, methodRC4, methodRC4
+		c.streams, c.strings = methodRC4, methodRC4
 		if v := d.get("Length"); v != nil && version == 2 {
 			bits = number(v)
 		}
@@ -97,7 +97,10 @@ func (c *cipherer) readFilters(d dictionary, version int) {
 		return c.method(v)
 	}
 	c.streams, c.strings = named("StmF", identity), named("StrF", identity)
-	c.embeds = named("EFF", c.streams)
+	// Some readers decrypt attachments as other streams.
+	if named("EFF", c.streams) != c.streams {
+		refuse("encryption")
+	}
 }
 
 // method returns that of a crypt filter.

@@ -61,17 +61,25 @@ func newPDF(file []byte) *pdf {
 	return &pdf{file: file, budget: budget{most: 2*len(file) + 8<<20}}
 }
 
+// Is reports whether the beginning of a file is that of a PDF.
+func Is(head []byte) bool { return header(head) >= 0 }
+
+// header returns the offset of the header, or -1.
+func header(file []byte) int {
+	return bytes.Index(file[:min(len(file), maxHead)], []byte("%PDF-"))
+}
+
 // open reads the tables.
 func (f *pdf) open() {
 	if len(f.file) > MaxFile {
 		refuse("size")
 	}
 	// Offsets are counted from the header, whatever stands before it.
-	header := bytes.Index(f.file[:min(len(f.file), maxHead)], []byte("%PDF-"))
-	if header < 0 {
+	start := header(f.file)
+	if start < 0 {
 		refuse("header")
 	}
-	f.file = f.file[header:]
+	f.file = f.file[start:]
 	var all []section
 	offsets := []int{f.start()}
 	for {
@@ -99,6 +107,10 @@ func (f *pdf) open() {
 	if !ok {
 		refuse("table")
 	}
+	// An update cannot make the file smaller: some readers forget the objects from its Size on.
+	for _, one := range all {
+		f.bounded(one, all[0].trailer)
+	}
 	f.root = root
 	f.newest = &view{all, map[int]*object{}, map[int]*packed{}}
 	// A table before the table that it continues was not appended: a linearized file
@@ -112,11 +124,11 @@ func (f *pdf) open() {
 	f.decipher(all)
 }
 
-// decipher reads how an encrypted file is encrypted. Each of its tables has to say the same.
+// decipher reads how an encrypted file is encrypted: the last table says so, and no other table says otherwise.
 func (f *pdf) decipher(all []section) {
 	encrypt := all[0].trailer.get("Encrypt")
 	for _, s := range all {
-		if !reflect.DeepEqual(s.trailer.get("Encrypt"), encrypt) {
+		if other := s.trailer.get("Encrypt"); other != nil && !reflect.DeepEqual(other, encrypt) {
 			refuse("encryption")
 		}
 	}
@@ -183,16 +195,21 @@ func (f *pdf) section(offset int) section {
 	} else {
 		f.packedTable(s, &out)
 	}
-	size := number(out.trailer.get("Size"))
+	f.bounded(out, out.trailer)
+	return out
+}
+
+// bounded refuses entries at or above the Size of a trailer.
+func (f *pdf) bounded(s section, trailer dictionary) {
+	size := number(trailer.get("Size"))
 	if size < 0 {
 		refuse("table")
 	}
-	for n := range out.places {
+	for n := range s.places {
 		if n >= size {
 			refuse("table")
 		}
 	}
-	return out
 }
 
 // hybrid adds the entries of the stream that a table names. Readers that know such streams differ on an object that
@@ -282,7 +299,7 @@ func (f *pdf) packedTable(s *scanner, out *section) {
 	if !ok || len(index)%2 != 0 || row == 0 {
 		refuse("table")
 	}
-	data := f.decode(nil, o, f.most, false)
+	data := f.decode(nil, o, f.most)
 	at := 0
 	for i := 0; i < len(index); i += 2 {
 		first, count := number(index[i]), number(index[i+1])
@@ -488,7 +505,7 @@ func (f *pdf) objectStream(v *view, o *object) *packed {
 	if o.data == nil || d.get("Type") != pdfName("ObjStm") || count < 0 || first < 0 {
 		refuse("object")
 	}
-	out := &packed{data: f.decode(v, o, f.most, false)}
+	out := &packed{data: f.decode(v, o, f.most)}
 	if first > len(out.data) {
 		refuse("object")
 	}
@@ -508,8 +525,8 @@ func (f *pdf) objectStream(v *view, o *object) *packed {
 }
 
 // decode decrypts and unpacks a stream, to at most most bytes. Without a view it follows no reference, and decrypts
-// nothing: so are cross-reference streams. embedded: the stream is an attached file.
-func (f *pdf) decode(v *view, o *object, most int, embedded bool) []byte {
+// nothing: so are cross-reference streams.
+func (f *pdf) decode(v *view, o *object, most int) []byte {
 	d, _ := o.value.(dictionary)
 	get := func(value any) any {
 		if v == nil {
@@ -556,9 +573,7 @@ func (f *pdf) decode(v *view, o *object, most int, embedded bool) []byte {
 	data, first := o.data, 0
 	var m method
 	if f.cipher != nil {
-		if m = f.cipher.streams; embedded {
-			m = f.cipher.embeds
-		}
+		m = f.cipher.streams
 	}
 	if len(filters) > 0 && filters[0] == pdfName("Crypt") {
 		first = 1

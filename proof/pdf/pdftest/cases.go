@@ -244,6 +244,7 @@ dence\056json)`).File(), "")
 	add("a table under the number of another object", bytes.Replace(good.PackedFile(12), []byte("\n8 0 obj"), []byte("\n1 0 obj"), 1), "table")
 	add("an entry twice", text("trailer", "6 1\n0000000015 00000 n \ntrailer"), "table")
 	add("more entries than stated", text("/Size 100", "/Size 6"), "table")
+	add("a smaller size later", bytes.Replace(Update(file, Objects{4: good[4]}, ""), []byte("/Size 100/Root 1 0 R/Prev"), []byte("/Size 5/Root 1 0 R/Prev"), 1), "table")
 	add("no size", text("/Size 100", ""), "table")
 	add("no root", text("/Root 1 0 R", ""), "table")
 	say("a hybrid file", first, true, good.HybridFile("")) // of its older revision nothing is attached
@@ -251,6 +252,49 @@ dence\056json)`).File(), "")
 		add("a hybrid file, "+name, good.HybridFile(name), why)
 	}
 	say("a hybrid file and another revision", second, true, Update(good.HybridFile(""), Objects{6: other}, ""))
+	for _, kind := range Kinds {
+		for how, packed := range map[string]bool{"": false, ", packed": true} {
+			add("encrypted, "+kind+how, good.EncryptedFile(kind, "", packed), "")
+			add("encrypted with a password, "+kind+how, good.EncryptedFile(kind, "user", packed), "password")
+		}
+		f := good.encrypted(kind, "")
+		say("encrypted and replaced, "+kind, second, true, f.update(f.file(false), Objects{6: other}, ""))
+		clear := f
+		clear.writer = nil
+		add("no longer encrypted, "+kind, clear.update(f.file(false), Objects{6: other}, ""), "encryption")
+	}
+	secret := func(name, kind, old, with, why string) {
+		f := good.encrypted(kind, "")
+		f.objects = f.objects.Swap(f.writer.number, old, with)
+		add(name, f.file(false), why)
+	}
+	secret("encrypted by another handler", "AES 256", "/Standard", "/Adobe.PubSec", "encryption")
+	secret("encrypted by another version", "RC4 128", "/V 2", "/V 3", "encryption")
+	secret("encrypted by another revision", "RC4 128", "/R 3", "/R 4", "encryption")
+	secret("encrypted with a key of another length", "AES 128", "/Length 128", "/Length 40", "encryption")
+	secret("encrypted by a filter that is missing", "AES 128", "/StmF/StdCF", "/StmF/Other", "encryption")
+	secret("attachments encrypted in another way", "AES 128", "/StmF/StdCF", "/StmF/Identity/EFF/StdCF", "encryption")
+	secret("encrypted by no method", "AES 128", "/CFM/AESV2", "/CFM/None", "encryption")
+	secret("encrypted with other permissions", "RC4 128", "/P -44", "/P -45", "password")
+	secret("permissions without a sign", "RC4 128", "/P -44", "/P 4294967252", "")
+	secret("permissions that are too large", "RC4 128", "/P -44", "/P 4294967296", "encryption")
+	secret("encrypted without a text of the user", "AES 256", "/U<", "/X<", "encryption")
+	secret("encrypted with half a key", "AES 256", "/UE<", "/UE<00>/X<", "encryption")
+	for _, kind := range []string{"AES 128", "AES 256"} {
+		f := good.encrypted(kind, "")
+		f.objects = f.objects.With(6, Stream("/Type/EmbeddedFile/Filter/Crypt", first))
+		add("evidence that is not encrypted, "+kind, f.file(false), "")
+		f.objects = f.objects.With(6, strings.Replace(f.objects[6], "/Filter/Crypt", "/Filter[/Crypt]/DecodeParms[<</Name/StdCF>>]", 1))
+		add("evidence that is not encrypted as it says, "+kind, f.file(false), "stream")
+		f.objects = f.objects.With(6, Stream("/Type/Metadata", first))
+		add("evidence with the type of other data, "+kind, f.file(false), "object")
+		f = good.encrypted(kind, "")
+		f.objects = f.objects.Swap(5, "/F(evidence.json)", "/F(evidence\\.json)")
+		add("a name that is not encrypted, "+kind, f.file(false), "value")
+		f = good.encrypted(kind, "")
+		f.objects = f.objects.Swap(3, "/Annots[]", "/Annots[(not\\encrypted)]")
+		add("a text that is not encrypted, "+kind, f.file(false), "")
+	}
 	add("a wrong startxref", text("startxref\n", "startxref\n1"), "table")
 	add("no startxref", text("startxref", "startxxxx"), "end")
 	add("no end", text("%%EOF\n", ""), "end")
@@ -266,7 +310,7 @@ dence\056json)`).File(), "")
 	add("as much as may stand in front", append(bytes.Repeat([]byte{'%'}, 1019), file...), "")
 	add("too much in front", append(bytes.Repeat([]byte{'%'}, 1020), file...), "header")
 	add("another header in front", append([]byte("%PDF-1.4\n"), file...), "table")
-	add("offsets from the beginning, not from the header", Certificate(first).appendTo([]byte("junk\n"+header), "/Root 1 0 R", -1), "object")
+	add("offsets from the beginning, not from the header", form{objects: good}.appendTo([]byte("junk\n"+header), "/Root 1 0 R", -1), "object")
 	add("another version", same("%PDF-1.7", "%PDF-2.0"), "")
 	add("nothing but a mark", []byte("%PDF-1.7\n"), "end")
 	add("cut in the middle", file[:len(file)/2], "end")
@@ -302,7 +346,7 @@ func large(first string) (all []Case) {
 
 // loop is a file of two tables, each of which names the other as the one before.
 func loop(o Objects) []byte {
-	file := o.appendTo([]byte(header), "/Root 1 0 R/Prev 0000000000", -1)
+	file := form{objects: o}.appendTo([]byte(header), "/Root 1 0 R/Prev 0000000000", -1)
 	file = Update(file, Objects{7: "1"}, "")
 	return bytes.Replace(file, []byte("/Prev 0000000000"), fmt.Appendf(nil, "/Prev %010d", start(file)), 1)
 }

@@ -8,6 +8,7 @@ import (
 	"compress/zlib"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,12 +75,40 @@ func (o Objects) Swap(n int, old, with string) Objects {
 
 const header = "%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
 
+// form is how objects are written.
+type form struct {
+	objects   Objects
+	writer    *writer
+	predictor int
+}
+
+func (f form) trailer() string {
+	if f.writer == nil {
+		return "/Root 1 0 R"
+	}
+	return "/Root 1 0 R" + f.writer.trailer
+}
+
+// file writes the objects with a table, or with cross-reference and object streams.
+func (f form) file(packed bool) []byte {
+	if packed {
+		return f.packedFile()
+	}
+	return f.appendTo([]byte(header), f.trailer(), -1)
+}
+
+// update appends a revision with other objects.
+func (f form) update(file []byte, o Objects, trailer string) []byte {
+	f.objects = o
+	return f.appendTo(bytes.Clone(file), f.trailer()+trailer, start(file))
+}
+
 // File writes the objects with a table.
-func (o Objects) File() []byte { return o.appendTo([]byte(header), "/Root 1 0 R", -1) }
+func (o Objects) File() []byte { return form{objects: o}.file(false) }
 
 // Update appends a revision with these objects.
 func Update(file []byte, o Objects, trailer string) []byte {
-	return o.appendTo(bytes.Clone(file), "/Root 1 0 R"+trailer, start(file))
+	return form{}.update(file, o, trailer)
 }
 
 func start(file []byte) int {
@@ -91,12 +120,16 @@ func start(file []byte) int {
 	return n
 }
 
-func (o Objects) appendTo(file []byte, trailer string, prev int) []byte {
+var sizes = regexp.MustCompile(`/Size (\d+)`)
+
+// appendTo appends the objects and their table.
+func (f form) appendTo(file []byte, trailer string, prev int) []byte {
+	o := f.objects
 	at := map[int]int{}
 	numbers := o.numbers()
 	for _, n := range numbers {
 		at[n] = len(file)
-		file = fmt.Appendf(file, "%d 0 obj\n%s\nendobj\n", n, o[n])
+		file = fmt.Appendf(file, "%d 0 obj\n%s\nendobj\n", n, f.writer.object(n, o[n]))
 	}
 	table := len(file)
 	file = append(file, "xref\n"...)
@@ -117,12 +150,23 @@ func (o Objects) appendTo(file []byte, trailer string, prev int) []byte {
 	if len(numbers) > 0 {
 		size = max(100, numbers[len(numbers)-1]+1)
 	}
+	for _, m := range sizes.FindAllSubmatch(file, -1) { // an update does not make the file smaller
+		before, err := strconv.Atoi(string(m[1]))
+		if prev >= 0 && err == nil {
+			size = max(size, before)
+		}
+	}
 	return fmt.Appendf(file, "trailer\n<</Size %d%s>>\nstartxref\n%d\n%%%%EOF\n", size, trailer, table)
 }
 
 // PackedFile writes the objects with a cross-reference stream. It writes most objects that
 // are not streams into an object stream. predictor is the one of the cross-reference stream.
-func (o Objects) PackedFile(predictor int, except ...int) []byte {
+func (o Objects) PackedFile(predictor int) []byte {
+	return form{objects: o, predictor: predictor}.packedFile()
+}
+
+func (f form) packedFile() []byte {
+	o, predictor := f.objects, f.predictor
 	file := []byte(header)
 	last := slices.Max(o.numbers())
 	object, table := last+1, last+2
@@ -132,9 +176,9 @@ func (o Objects) PackedFile(predictor int, except ...int) []byte {
 	var head, body strings.Builder
 	count := 0
 	for _, n := range o.numbers() {
-		if strings.HasSuffix(o[n], "endstream") || slices.Contains(except, n) {
+		if strings.HasSuffix(o[n], "endstream") || f.writer != nil && n == f.writer.number {
 			rows[n] = row{1, len(file), 0}
-			file = fmt.Appendf(file, "%d 0 obj\n%s\nendobj\n", n, o[n])
+			file = fmt.Appendf(file, "%d 0 obj\n%s\nendobj\n", n, f.writer.object(n, o[n]))
 			continue
 		}
 		rows[n] = row{2, object, count}
@@ -143,7 +187,7 @@ func (o Objects) PackedFile(predictor int, except ...int) []byte {
 		count++
 	}
 	rows[object] = row{1, len(file), 0}
-	file = fmt.Appendf(file, "%d 0 obj\n%s\nendobj\n", object, Flate(fmt.Sprintf("/Type/ObjStm/N %d/First %d", count, head.Len()), head.String()+body.String()))
+	file = fmt.Appendf(file, "%d 0 obj\n%s\nendobj\n", object, f.writer.object(object, Flate(fmt.Sprintf("/Type/ObjStm/N %d/First %d", count, head.Len()), head.String()+body.String())))
 	rows[table] = row{1, len(file), 0}
 	var data, above []byte
 	for _, r := range rows {
@@ -159,7 +203,7 @@ func (o Objects) PackedFile(predictor int, except ...int) []byte {
 		parameters = fmt.Sprintf("/DecodeParms<</Columns 6/Predictor %d>>", predictor)
 	}
 	at := len(file)
-	file = fmt.Appendf(file, "%d 0 obj\n%s\nendobj\n", table, Flate(fmt.Sprintf("/Type/XRef/W[1 3 2]/Size %d/Root 1 0 R%s", len(rows), parameters), string(data)))
+	file = fmt.Appendf(file, "%d 0 obj\n%s\nendobj\n", table, Flate(fmt.Sprintf("/Type/XRef/W[1 3 2]/Size %d%s%s", len(rows), f.trailer(), parameters), string(data)))
 	return fmt.Appendf(file, "startxref\n%d\n%%%%EOF\n", at)
 }
 
@@ -167,7 +211,7 @@ func (o Objects) PackedFile(predictor int, except ...int) []byte {
 // the file, if it has one.
 func (o Objects) HybridFile(fault string) []byte {
 	hidden := o.With(7, o[6])
-	file := hidden.appendTo([]byte(header), "/Root 1 0 R", -1)
+	file := hidden.File()
 	first := start(file)
 	// The stream names the place of the attachment; the first table says that it is free.
 	at := bytes.Index(file, []byte("\n6 0 obj")) + 1

@@ -21,7 +21,7 @@ export function attachment(f: Pdf): Bytes {
     const o = embedded(f, spec);
     if (o === first) continue;
     f.where = `object ${o.of.number}`;
-    const data = f.decode(f.newest, o, maxSize, true);
+    const data = f.decode(f.newest, o, maxSize);
     if (!found || !first) [found, first] = [data, o];
     else if (!equalBytes(found, data)) {
       f.where = `object ${first.of.number}, object ${o.of.number}`;

@@ -21,7 +21,6 @@ export class Cipher {
   readonly filters: Map<string, Method> | undefined;
   readonly streams: Method = 'RC4';
   readonly strings: Method = 'RC4';
-  readonly embeds: Method = 'RC4';
   private readonly key: Bytes;
 
   /** Reads an encryption dictionary, whose values are no references. id is the first part of the file's identifier. */
@@ -43,7 +42,8 @@ export class Cipher {
       const named = (key: string, otherwise: Method) => (d.has(key) ? this.method(d.get(key)) : otherwise);
       this.streams = named('StmF', 'identity');
       this.strings = named('StrF', 'identity');
-      this.embeds = named('EFF', this.streams);
+      // Some viewers decrypt attachments as other streams.
+      if (named('EFF', this.streams) !== this.streams) refuse('encryption');
     }
     this.key = version === 5 ? key256(b, d, revision) : key128(d, bytes(id), revision, bits / 8);
   }

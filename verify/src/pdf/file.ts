@@ -76,6 +76,8 @@ export class Pdf extends Budget {
     this.where = `xref ${offsets[0]}`;
     const root = all[0]!.trailer.get('Root');
     if (!(root instanceof Ref)) return refuse('table');
+    // An update cannot make the file smaller: some viewers forget the objects from its Size on.
+    for (const one of all) this.bounded(one, all[0]!.trailer);
     this.root = root;
     this.newest = new View(all);
     // A section before the table that it continues was not appended: a linearized file is one revision of two tables.
@@ -86,11 +88,11 @@ export class Pdf extends Budget {
     this.decipher(all);
   }
 
-  /** Reads how an encrypted file is encrypted. Each of its tables has to say the same. */
+  /** Reads how an encrypted file is encrypted: the last table says so, and no other table says otherwise. */
   decipher(all: readonly Section[]): void {
     const trailer = all[0]!.trailer;
     const encrypt = trailer.get('Encrypt');
-    if (all.some((s) => !equal(s.trailer.get('Encrypt'), encrypt))) refuse('encryption');
+    if (all.some((s) => s.trailer.has('Encrypt') && !equal(s.trailer.get('Encrypt'), encrypt))) refuse('encryption');
     if (encrypt === undefined) return;
     if (encrypt instanceof Ref && this.newest.place(encrypt.number)[0] === 2) refuse('encryption');
     const d = this.get(this.newest, encrypt);
@@ -134,10 +136,15 @@ export class Pdf extends Budget {
       const hidden = out.trailer.get('XRefStm');
       if (hidden !== undefined) this.hybrid(hidden, out.places);
     } else this.packedTable(s, out);
-    const size = number(out.trailer.get('Size'));
-    if (size < 0) refuse('table');
-    for (const n of out.places.keys()) if (n >= size) refuse('table');
+    this.bounded(out, out.trailer);
     return out;
+  }
+
+  /** Refuses entries at or above the Size of a trailer. */
+  bounded(s: Section, trailer: Dict): void {
+    const size = number(trailer.get('Size'));
+    if (size < 0) refuse('table');
+    for (const n of s.places.keys()) if (n >= size) refuse('table');
   }
 
   /** Adds the entries of the stream that a table names. PDF viewers differ on an object that both have. */
@@ -188,7 +195,7 @@ export class Pdf extends Budget {
     }
     const index = d.has('Index') ? d.get('Index') : ['#0', d.get('Size') ?? null];
     if (!Array.isArray(index) || index.length % 2 || row === 0) return refuse('table');
-    const data = this.decode(undefined, o, this.most, false);
+    const data = this.decode(undefined, o, this.most);
     let at = 0;
     for (let i = 0; i < index.length; i += 2) {
       const [first, count] = [number(index[i]), number(index[i + 1])];
@@ -314,7 +321,7 @@ export class Pdf extends Budget {
     const d = dict(o.value);
     const [count, first] = [number(this.get(v, d.get('N'))), number(this.get(v, d.get('First')))];
     if (!o.data || d.get('Type') !== '/ObjStm' || count < 0 || first < 0) refuse('object');
-    const data = this.decode(v, o, this.most, false);
+    const data = this.decode(v, o, this.most);
     if (first > data.length) refuse('object');
     const s = new Scanner(this, data, 0, first);
     const [numbers, offsets]: [number[], number[]] = [[], []];
@@ -334,9 +341,9 @@ export class Pdf extends Budget {
 
   /**
    * Decrypts and unpacks a stream, to at most a number of bytes. Without a view no reference is followed and nothing is decrypted:
-   * cross-reference streams are so. embedded: the stream is an attached file.
+   * cross-reference streams are so.
    */
-  decode(v: View | undefined, o: Pick<Obj, 'value' | 'data'> & { of?: Ref }, most: number, embedded: boolean): Bytes {
+  decode(v: View | undefined, o: Pick<Obj, 'value' | 'data'> & { of?: Ref }, most: number): Bytes {
     const d = dict(o.value);
     const get = (value: Value | undefined) => (v ? this.get(v, value) : value);
     const all = (key: string): [Value[], boolean] => {
@@ -355,7 +362,7 @@ export class Pdf extends Budget {
       return new Map([...p].map(([key, value]) => [key, get(value) ?? null]));
     };
     let [data, first] = [o.data!, 0];
-    let m: Method = this.cipher ? (embedded ? this.cipher.embeds : this.cipher.streams) : 'identity';
+    let m: Method = this.cipher?.streams ?? 'identity';
     if (filters[0] === '/Crypt') {
       first = 1;
       const name = of(0).get('Name');
