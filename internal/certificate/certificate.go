@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"timbre.example/internal/legible"
+	"timbre.example/proof/pdf"
 )
 
 // Input is the whole content of a certificate. In titles and names, characters that are
@@ -86,7 +87,7 @@ type Creator struct {
 const MaxURL = 450
 
 // EvidenceName is the file name of the attached evidence.
-const EvidenceName = "evidence.json"
+const EvidenceName = pdf.EvidenceName
 
 // Render is [RenderWithin] without a time limit.
 func Render(in Input, signer *Signer) ([]byte, error) {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"timbre.example/internal/certificate"
+	"timbre.example/proof/pdf"
 )
 
 // text is what a program reads that follows the structure of the page, as screen
@@ -74,7 +75,7 @@ func TestEveryLanguage(t *testing.T) {
 			if !bytes.Contains(file, []byte("/Lang("+language+")")) || !bytes.Contains(file, []byte("<dc:language><rdf:Bag><rdf:li>"+language+"<")) {
 				t.Error("the file names another language")
 			}
-			if attached, err := certificate.Read(file); err != nil || !bytes.Equal(attached.Evidence, in.Evidence) {
+			if attached, err := pdf.Read(file); err != nil || !bytes.Equal(attached.Evidence, in.Evidence) {
 				t.Errorf("attached is %q (%v)", attached.Evidence, err)
 			}
 			if info := run(t, "pdfinfo", path); !regexp.MustCompile(`Pages: +1\n`).MatchString(info) || !regexp.MustCompile(`Author: +Example Records\n`).MatchString(info) {

@@ -2,8 +2,8 @@
  * Unpacks zlib (RFC 1950, RFC 1951), as Go's compress/zlib does. DecompressionStream is not used: browsers differ about bytes after the
  * end, it does not report where the end is, and every step of the reader would have to wait.
  */
-import type { Bytes } from './bytes.js';
-import { refuse } from './unread.js';
+import type { Bytes } from '../bytes.js';
+import { refuse } from './refusal.js';
 
 /** A canonical code: the number of codes of each length, and the symbols in their order. */
 type Code = readonly [counts: number[], symbols: number[]];

@@ -62,9 +62,60 @@ func Small(first, second string) (all []Case) {
 		add(fmt.Sprintf("predictor %d", predictor), good.PackedFile(predictor), "")
 	}
 	add("evidence in an object stream", good.With(6, "<<>>").PackedFile(12), "object")
-	add("the TIFF predictor", good.With(6, Stream("/Filter/FlateDecode/DecodeParms<</Predictor 2>>", Pack(first))).File(), "filter")
-	add("two filters", good.With(6, Stream("/Filter[/FlateDecode/FlateDecode]", Pack(Pack(first)))).File(), "filter")
-	add("another filter", good.With(6, Stream("/Filter/ASCIIHexDecode", fmt.Sprintf("%x>", first))).File(), "filter")
+	// Filters.
+	filtered := func(name, filter, data, why string) {
+		add(name, good.With(6, Stream(filter, data)).File(), why)
+	}
+	const pixels = "/Columns 5/Colors 3/BitsPerComponent 4"
+	long := strings.Repeat(first, 400)
+	for len(long)%8 > 0 {
+		long += " "
+	}
+	filtered("the TIFF predictor", "/Filter/FlateDecode/DecodeParms<</Predictor 2>>", Pack(first[:1]), "")
+	all[len(all)-1].Evidence = first[:1]
+	filtered("the TIFF predictor of half bytes", "/Filter/FlateDecode/DecodeParms<</Predictor 2/BitsPerComponent 4>>", Pack(first), "filter")
+	say("the TIFF predictor with two colors", long, false, good.With(6, Stream("/Filter/FlateDecode/DecodeParms<</Predictor 2/Columns 4/Colors 2>>", Pack(differences(long, 8, 2)))).File())
+	say("a predictor of pixels of twelve bits", long, false, good.With(6, Stream("/Filter/FlateDecode/DecodeParms<</Predictor 15"+pixels+">>", Pack(Predicted(long, 8, 2)))).File())
+	filtered("a predictor with half a row", "/Filter/FlateDecode/DecodeParms<</Predictor 15"+pixels+">>", Pack("\x001234567"), "filter")
+	filtered("a predictor that is not known", "/Filter/FlateDecode/DecodeParms<</Predictor 3>>", Pack(first), "filter")
+	filtered("two filters", "/Filter[/FlateDecode/FlateDecode]", Pack(Pack(first)), "")
+	filtered("hexadecimal digits", "/Filter/ASCIIHexDecode", fmt.Sprintf("%X\n>", first), "")
+	filtered("an odd hexadecimal digit", "/Filter/ASCIIHexDecode", fmt.Sprintf("%x7>", first), "")
+	all[len(all)-1].Evidence = first + "p"
+	filtered("hexadecimal digits without an end", "/Filter/ASCIIHexDecode", fmt.Sprintf("%x", first), "stream")
+	filtered("hexadecimal digits with another sign", "/Filter/ASCIIHexDecode", fmt.Sprintf("%xg>", first), "stream")
+	filtered("more behind hexadecimal digits", "/Filter/ASCIIHexDecode", fmt.Sprintf("%x>00", first), "stream")
+	for n := range 5 {
+		filtered(fmt.Sprint("to the base 85, ", n), "/Filter/ASCII85Decode", Base85(first+"\x00\x00\x00\x00"+first[:n]), "")
+		all[len(all)-1].Evidence = first + "\x00\x00\x00\x00" + first[:n]
+	}
+	filtered("to the base 85, too much", "/Filter/ASCII85Decode", "uuuuu~>", "stream")
+	filtered("to the base 85, one digit", "/Filter/ASCII85Decode", "!!!!!!~>", "stream")
+	filtered("to the base 85, z in a group", "/Filter/ASCII85Decode", "!z!!!!~>", "stream")
+	filtered("to the base 85, half an end", "/Filter/ASCII85Decode", "!!!!!~", "stream")
+	say("runs", first+"aaaa", false, good.With(6, Stream("/Filter/RunLengthDecode", Runs(first)+"\xfda\x80\n")).File())
+	filtered("runs without an end", "/Filter/RunLengthDecode", Runs(first), "stream")
+	filtered("a run that is cut", "/Filter/RunLengthDecode", "\x05a", "stream")
+	for early := range 2 {
+		say(fmt.Sprint("LZW, early change ", early), long, false, good.With(6, Stream(fmt.Sprintf("/Filter/LZWDecode/DecodeParms<</EarlyChange %d>>", early), LZW(long, early))).File())
+	}
+	say("LZW with a predictor", long, false, good.With(6, Stream("/Filter[/LZWDecode]/DecodeParms[<</Predictor 12"+pixels+">>]", LZW(Predicted(long, 8, 2), 1))).File())
+	filtered("LZW that does not clear its table", "/Filter/LZWDecode", LZW(first, 1)[1:], "stream")
+	filtered("LZW without an end", "/Filter/LZWDecode", LZW(first, 1)[:len(first)/2], "stream")
+	filtered("LZW with another early change", "/Filter/LZWDecode/DecodeParms<</EarlyChange 2>>", LZW(first, 1), "filter")
+	filtered("all filters", "/Filter[/ASCIIHexDecode/ASCII85Decode/RunLengthDecode/LZWDecode/FlateDecode]/DecodeParms[null null null<</EarlyChange 0>>null]",
+		fmt.Sprintf("%x>", Base85(Runs(LZW(Pack(first), 0))+"\x80")), "")
+	filtered("nine filters", "/Filter["+strings.Repeat("/ASCIIHexDecode", 9)+"]", ">", "filter")
+	filtered("a filter by its short name", "/Filter/Fl", Pack(first), "filter")
+	filtered("a filter of pictures", "/Filter/DCTDecode", first, "filter")
+	filtered("parameters of a list for one filter", "/Filter/FlateDecode/DecodeParms[<</Predictor 1>>]", Pack(first), "filter")
+	filtered("parameters of one filter for a list", "/Filter[/FlateDecode]/DecodeParms<</Predictor 1>>", Pack(first), "filter")
+	filtered("parameters under an old name", "/Filter/FlateDecode/DP<</Predictor 1>>", Pack(first), "filter")
+	filtered("parameters elsewhere", "/Filter/FlateDecode/DecodeParms<</Predictor 5 0 R>>", Pack(first), "filter")
+	filtered("no encryption", "/Filter[/Crypt]", first, "")
+	filtered("no encryption, by name", "/Filter[/Crypt/FlateDecode]/DecodeParms[<</Name/Identity>>null]", Pack(first), "")
+	filtered("another encryption", "/Filter/Crypt/DecodeParms<</Name/StdCF>>", first, "filter")
+	filtered("an encryption behind another filter", "/Filter[/FlateDecode/Crypt]", Pack(first), "filter")
 
 	// White space, comments, names and strings.
 	for name, white := range map[string]string{"form feed": "\f", "NUL": "\x00", "tab": "\t", "return": "\r"} {
@@ -121,8 +172,8 @@ dence\056json)`).File(), "")
 	add("two contents of one file", good.With(7, other).Swap(5, "/UF 6 0 R", "/UF 7 0 R").File(), "many")
 	add("the same one twice", good.With(7, good[6]).With(8, strings.ReplaceAll(good[5], "6 0 R", "7 0 R")).Swap(1, "/AF[5 0 R]", "/AF[8 0 R]").File(), "")
 	add("a tree", good.Swap(1, "<</Names[(evidence.json) 5 0 R]>>", "<</Kids[8 0 R 9 0 R]>>").With(8, "<</Limits[(a)(b)]/Names[]>>").With(9, "<</Limits[(e)(f)]/Names[(evidence.json) 5 0 R]>>").File(), "")
-	add("a tree with a loop", good.Swap(1, "<</Names[(evidence.json) 5 0 R]>>", "8 0 R").With(8, "<</Kids[8 0 R]/Names[(evidence.json) 5 0 R]>>").File(), "value")
-	add("a tree with a loop of two", good.Swap(1, "<</Names[(evidence.json) 5 0 R]>>", "8 0 R").With(8, "<</Kids[9 0 R]>>").With(9, "<</Kids[8 0 R]/Names[(evidence.json) 5 0 R]>>").File(), "value")
+	add("a tree with a loop", good.Swap(1, "<</Names[(evidence.json) 5 0 R]>>", " 8 0 R").With(8, "<</Kids[8 0 R]/Names[(evidence.json) 5 0 R]>>").File(), "loop")
+	add("a tree with a loop of two", good.Swap(1, "<</Names[(evidence.json) 5 0 R]>>", " 8 0 R").With(8, "<</Kids[9 0 R]>>").With(9, "<</Kids[8 0 R]/Names[(evidence.json) 5 0 R]>>").File(), "loop")
 	add("a file elsewhere", good.Swap(6, "/Type", "/F(other.json)/Type").File(), "stream")
 	add("only the other entry of a file", good.Swap(5, "/F 6 0 R/", "/").File(), "object")
 	add("a list with a number for a name", good.Swap(1, "[(evidence.json) 5 0 R]", "[1 5 0 R]").File(), "value")
@@ -137,7 +188,7 @@ dence\056json)`).File(), "")
 	add("a length beyond the file", good.Swap(6, length, "/Length 9999999").File(), "stream")
 	add("a length below zero", good.Swap(6, length, "/Length -1").File(), "stream")
 	add("no length", good.Swap(6, length, "").File(), "stream")
-	add("a length that is the stream's own", good.Swap(6, length, "/Length 6 0 R").File(), "depth")
+	add("a length that is the stream's own", good.Swap(6, length, "/Length 6 0 R").File(), "loop")
 	add("spaces behind the word stream", good.Swap(6, ">>\nstream\n", ">>\nstream \n").File(), "stream")
 	add("a return behind the word stream", good.Swap(6, ">>\nstream\n", ">>\nstream\r").File(), "stream")
 	add("both behind the word stream", good.Swap(6, ">>\nstream\n", ">>\nstream\r\n").File(), "")
@@ -178,8 +229,8 @@ dence\056json)`).File(), "")
 	say("a signature that can be seen", first, true, Update(file, stamp("[0 0 99 99]"), ""))
 	say("a time-stamp with a picture", first, true, Update(file, stamp("[0 0 0 0]/AP<</N 4 0 R>>"), ""))
 	say("two time-stamps and a page", first, true, Update(Update(file, stamp("[0 0 0 0]"), ""), Objects{4: Stream("", "")}, ""))
-	add("a loop of tables", loop(good), "table")
-	add("a table that is its own", []byte("%PDF-1.7\nxref\n0 1\n0000000000 65535 f \ntrailer\n<</Size 1/Root 1 0 R/Prev 9>>\nstartxref\n9\n%%EOF\n"), "table")
+	add("a loop of tables", loop(good), "loop")
+	add("a table that is its own", []byte("%PDF-1.7\nxref\n0 1\n0000000000 65535 f \ntrailer\n<</Size 1/Root 1 0 R/Prev 9>>\nstartxref\n9\n%%EOF\n"), "loop")
 	many := file
 	for range 70 {
 		many = Update(many, Objects{7: "1"}, "")
@@ -193,10 +244,57 @@ dence\056json)`).File(), "")
 	add("a table under the number of another object", bytes.Replace(good.PackedFile(12), []byte("\n8 0 obj"), []byte("\n1 0 obj"), 1), "table")
 	add("an entry twice", text("trailer", "6 1\n0000000015 00000 n \ntrailer"), "table")
 	add("more entries than stated", text("/Size 100", "/Size 6"), "table")
+	add("a smaller size later", bytes.Replace(Update(file, Objects{4: good[4]}, ""), []byte("/Size 100/Root 1 0 R/Prev"), []byte("/Size 5/Root 1 0 R/Prev"), 1), "table")
 	add("no size", text("/Size 100", ""), "table")
 	add("no root", text("/Root 1 0 R", ""), "table")
-	add("a hybrid file", text("/Root 1 0 R", "/Root 1 0 R/XRefStm 15"), "hybrid")
-	add("an encrypted file", text("/Root 1 0 R", "/Root 1 0 R/Encrypt 7 0 R"), "encrypted")
+	say("a hybrid file", first, true, good.HybridFile("")) // of its older revision nothing is attached
+	for name, why := range map[string]string{"another place": "hybrid", "no stream": "object", "no place": "table"} {
+		add("a hybrid file, "+name, good.HybridFile(name), why)
+	}
+	say("a hybrid file and another revision", second, true, Update(good.HybridFile(""), Objects{6: other}, ""))
+	for _, kind := range Kinds {
+		for how, packed := range map[string]bool{"": false, ", packed": true} {
+			add("encrypted, "+kind+how, good.EncryptedFile(kind, "", packed), "")
+			add("encrypted with a password, "+kind+how, good.EncryptedFile(kind, "user", packed), "password")
+		}
+		f := good.encrypted(kind, "")
+		say("encrypted and replaced, "+kind, second, true, f.update(f.file(false), Objects{6: other}, ""))
+		clear := f
+		clear.writer = nil
+		add("no longer encrypted, "+kind, clear.update(f.file(false), Objects{6: other}, ""), "encryption")
+	}
+	secret := func(name, kind, old, with, why string) {
+		f := good.encrypted(kind, "")
+		f.objects = f.objects.Swap(f.writer.number, old, with)
+		add(name, f.file(false), why)
+	}
+	secret("encrypted by another handler", "AES 256", "/Standard", "/Adobe.PubSec", "encryption")
+	secret("encrypted by another version", "RC4 128", "/V 2", "/V 3", "encryption")
+	secret("encrypted by another revision", "RC4 128", "/R 3", "/R 4", "encryption")
+	secret("encrypted with a key of another length", "AES 128", "/Length 128", "/Length 40", "encryption")
+	secret("encrypted by a filter that is missing", "AES 128", "/StmF/StdCF", "/StmF/Other", "encryption")
+	secret("attachments encrypted in another way", "AES 128", "/StmF/StdCF", "/StmF/Identity/EFF/StdCF", "encryption")
+	secret("encrypted by no method", "AES 128", "/CFM/AESV2", "/CFM/None", "encryption")
+	secret("encrypted with other permissions", "RC4 128", "/P -44", "/P -45", "password")
+	secret("permissions without a sign", "RC4 128", "/P -44", "/P 4294967252", "")
+	secret("permissions that are too large", "RC4 128", "/P -44", "/P 4294967296", "encryption")
+	secret("encrypted without a text of the user", "AES 256", "/U<", "/X<", "encryption")
+	secret("encrypted with half a key", "AES 256", "/UE<", "/UE<00>/X<", "encryption")
+	for _, kind := range []string{"AES 128", "AES 256"} {
+		f := good.encrypted(kind, "")
+		f.objects = f.objects.With(6, Stream("/Type/EmbeddedFile/Filter/Crypt", first))
+		add("evidence that is not encrypted, "+kind, f.file(false), "")
+		f.objects = f.objects.With(6, strings.Replace(f.objects[6], "/Filter/Crypt", "/Filter[/Crypt]/DecodeParms[<</Name/StdCF>>]", 1))
+		add("evidence that is not encrypted as it says, "+kind, f.file(false), "stream")
+		f.objects = f.objects.With(6, Stream("/Type/Metadata", first))
+		add("evidence with the type of other data, "+kind, f.file(false), "object")
+		f = good.encrypted(kind, "")
+		f.objects = f.objects.Swap(5, "/F(evidence.json)", "/F(evidence\\.json)")
+		add("a name that is not encrypted, "+kind, f.file(false), "value")
+		f = good.encrypted(kind, "")
+		f.objects = f.objects.Swap(3, "/Annots[]", "/Annots[(not\\encrypted)]")
+		add("a text that is not encrypted, "+kind, f.file(false), "")
+	}
 	add("a wrong startxref", text("startxref\n", "startxref\n1"), "table")
 	add("no startxref", text("startxref", "startxxxx"), "end")
 	add("no end", text("%%EOF\n", ""), "end")
@@ -208,7 +306,11 @@ dence\056json)`).File(), "")
 	add("another object that no table names", text("xref\n0 1", "6 0 obj\n"+other+"\nendobj\nxref\n0 1"), "table")
 	add("another object that no table names, in its place", unnamed(good, other), "")
 	add("the same file twice in one", append(bytes.Clone(file), file...), "") // offsets are those of the first
-	add("something in front", append([]byte("junk\n"), file...), "header")
+	add("something in front", append([]byte("junk\n"), file...), "")
+	add("as much as may stand in front", append(bytes.Repeat([]byte{'%'}, 1019), file...), "")
+	add("too much in front", append(bytes.Repeat([]byte{'%'}, 1020), file...), "header")
+	add("another header in front", append([]byte("%PDF-1.4\n"), file...), "table")
+	add("offsets from the beginning, not from the header", form{objects: good}.appendTo([]byte("junk\n"+header), "/Root 1 0 R", -1), "object")
 	add("another version", same("%PDF-1.7", "%PDF-2.0"), "")
 	add("nothing but a mark", []byte("%PDF-1.7\n"), "end")
 	add("cut in the middle", file[:len(file)/2], "end")
@@ -244,7 +346,7 @@ func large(first string) (all []Case) {
 
 // loop is a file of two tables, each of which names the other as the one before.
 func loop(o Objects) []byte {
-	file := o.appendTo([]byte(header), "/Root 1 0 R/Prev 0000000000", -1)
+	file := form{objects: o}.appendTo([]byte(header), "/Root 1 0 R/Prev 0000000000", -1)
 	file = Update(file, Objects{7: "1"}, "")
 	return bytes.Replace(file, []byte("/Prev 0000000000"), fmt.Appendf(nil, "/Prev %010d", start(file)), 1)
 }

@@ -1,4 +1,4 @@
-package certificate_test
+package pdf_test
 
 import (
 	"bytes"
@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"testing"
 
-	"timbre.example/internal/certificate"
-	"timbre.example/internal/certificate/pdftest"
+	"timbre.example/proof/pdf"
+	"timbre.example/proof/pdf/pdftest"
 )
 
 // skeleton is the part of a certificate that leads to its attachment.
@@ -44,17 +44,17 @@ func FuzzAttachment(f *testing.F) {
 	f.Add(bytes.Replace(skeleton("{}"), []byte("/Size 5"), []byte("/Size 5/Prev 9"), 1))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		given := bytes.Clone(file)
-		read, err := certificate.Read(file)
+		read, err := pdf.Read(file)
 		if !bytes.Equal(file, given) {
 			t.Fatal("the file was changed")
 		}
-		again, errAgain := certificate.Read(file)
+		again, errAgain := pdf.Read(file)
 		text := read.Evidence
 		if !bytes.Equal(text, again.Evidence) || read.Changed != again.Changed || (err == nil) != (errAgain == nil) {
 			t.Errorf("read as %q (%v), and then as %q (%v)", text, err, again.Evidence, errAgain)
 		}
 		if err != nil {
-			if !errors.As(err, new(*certificate.Refusal)) {
+			if !errors.As(err, new(*pdf.Refusal)) {
 				t.Error(err)
 			}
 			return
@@ -71,7 +71,7 @@ func FuzzEmbedded(f *testing.F) {
 	f.Add([]byte("endstream endobj 4 0 obj <</Length 1>> stream\nx startxref 0 %%EOF"))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, attached []byte) {
-		if got, err := certificate.Read(skeleton(string(attached))); err != nil || !bytes.Equal(got.Evidence, attached) {
+		if got, err := pdf.Read(skeleton(string(attached))); err != nil || !bytes.Equal(got.Evidence, attached) {
 			t.Errorf("%q is read as %q: %v", attached, got.Evidence, err)
 		}
 	})

@@ -1,8 +1,7 @@
-package certificate
+package pdf
 
 import (
 	"bytes"
-	"maps"
 	"reflect"
 	"slices"
 )
@@ -55,8 +54,16 @@ func (f *pdf) changed() bool {
 	// Every other object must be unchanged.
 	may := []any{any(f.root), kids[0], f.issued.sections[0].trailer.get("Info"), was.get("AcroForm"), form.get("Fields"), page.get("Annots")}
 	for _, s := range f.added {
-		for _, n := range slices.Sorted(maps.Keys(s.places)) {
-			p := f.issued.place(n)
+		numbers := make([]int, 0, len(s.places))
+		for n := range s.places {
+			numbers = append(numbers, n)
+		}
+		slices.Sort(numbers)
+		for _, n := range numbers {
+			p, known := f.issued.entry(n)
+			if p.kind == 0 && known && n != 0 {
+				return true // a deleted object came back: an older reference may name it
+			}
 			if p.kind == 0 || slices.ContainsFunc(may, func(v any) bool { r, ok := v.(reference); return ok && r.number == n }) {
 				continue
 			}
