@@ -112,7 +112,8 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 		return nil, err
 	}
 	in = in.visible()
-	p := page{typesetter: takeTypesetter(ctx), words: wordsIn(in.Language), shaped: map[string]shown{}}
+	t := takeTypesetter(ctx)
+	p := page{typesetter: t, embedded: embedded{typesetter: t}, words: wordsIn(in.Language), shaped: map[string]shown{}}
 	if signer != nil {
 		p.signer = legible.Shown(signer.name())
 	}
@@ -122,7 +123,7 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 	}
 	var d document
 	root, info, pageNo := d.reserve(), d.reserve(), d.reserve()
-	fonts := p.glyphs.write(p.typesetter, &d)
+	fonts := p.embedded.write(&d)
 	content := d.stream(flate, p.packer.pack(p.content.Bytes()))
 	pictures := ""
 	if l := in.Logo; l != nil {
@@ -155,14 +156,20 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 		n := d.reserve()
 		parts = append(parts, n)
 		var kids strings.Builder
-		for _, piece := range part.pieces {
-			owners[piece.number] = n
-			if piece.span {
-				owners[piece.number] = d.add("<</Type/StructElem/S/Span/P %d 0 R/Pg %d 0 R/K %d/ActualText %s>>", n, pageNo, piece.number, text(piece.actual))
-				fmt.Fprintf(&kids, "%d 0 R ", owners[piece.number])
-			} else {
-				fmt.Fprintf(&kids, "%d ", piece.number)
-			}
+		owner := n
+		if part.actual != "" && len(part.pieces) > 0 {
+			owner = d.reserve()
+			fmt.Fprintf(&kids, "%d 0 R ", owner)
+		}
+		var own strings.Builder
+		for _, number := range part.pieces {
+			owners[number] = owner
+			fmt.Fprintf(&own, "%d ", number)
+		}
+		if owner == n {
+			kids.WriteString(own.String())
+		} else {
+			d.set(owner, "<</Type/StructElem/S/Span/P %d 0 R/Pg %d 0 R/K[%s]/ActualText %s>>", n, pageNo, strings.TrimSpace(own.String()), text(part.actual))
 		}
 		if part.link != nil {
 			inside := d.reserve()

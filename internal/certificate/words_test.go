@@ -24,14 +24,8 @@ func text(t *testing.T, in certificate.Input, s *certificate.Signer) string {
 
 func readOut(t *testing.T, path string) string {
 	t.Helper()
-	var all strings.Builder
-	for _, m := range regexp.MustCompile(`(?m)^ +"(.*)"$|^  (\w+)`).FindAllStringSubmatch(run(t, "pdfinfo", "-struct-text", path), -1) {
-		if m[2] != "" {
-			all.WriteString("\n")
-		}
-		all.WriteString(m[1])
-	}
-	return norm.NFC.String(strings.ReplaceAll(strings.ReplaceAll(all.String(), "\u034f", ""), "\u00a0", " "))
+	text := regexp.MustCompile(`(?m)^[A-Z]\w*:`).ReplaceAllString(structure(t, path), "")
+	return norm.NFC.String(strings.ReplaceAll(text, "\u00a0", " "))
 }
 
 // In each language the page says all that it says in English, the fonts have every
