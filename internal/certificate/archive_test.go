@@ -75,7 +75,7 @@ func objects(t *testing.T, path string) (all map[string]pdfObject, trailer map[s
 	return all, trailer
 }
 
-// What PDF/A-3b (ISO 19005-3) asks of a file that has in it what ours have, rule by
+// What PDF/A-3a (ISO 19005-3) asks of a file that has in it what ours have, rule by
 // rule: no checker of it runs where these tests do.
 func TestArchival(t *testing.T) {
 	t.Parallel()
@@ -111,7 +111,7 @@ func TestArchival(t *testing.T) {
 			metadata := get(root["/Metadata"])
 			info := get(trailer["/Info"]).dict
 			created := strings.TrimPrefix(fmt.Sprint(info["/CreationDate"]), "u:D:")
-			rule(metadata.dict["/Filter"] == nil && metadata.dict["/Subtype"] == "/XML" && bytes.Contains(metadata.data, []byte(`pdfaid:part="3" pdfaid:conformance="B"`)), "6.6.2: metadata %v", metadata.dict)
+			rule(metadata.dict["/Filter"] == nil && metadata.dict["/Subtype"] == "/XML" && bytes.Contains(metadata.data, []byte(`pdfaid:part="3" pdfaid:conformance="A"`)), "6.6.2: metadata %v", metadata.dict)
 			at := in.Issued.UTC()
 			rule(created == at.Format("20060102150405Z") && bytes.Contains(metadata.data, []byte(`xmp:CreateDate="`+at.Format("2006-01-02T15:04:05Z")+`"`)), "6.6.2.3: created %s", created)
 			intents, _ := root["/OutputIntents"].([]any)

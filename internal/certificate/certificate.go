@@ -2,7 +2,7 @@
 // page for a wall or a court. If the caller gives evidence, the PDF has it attached.
 //
 // The package has the layout of the page, its fonts, and the form of the file
-// (PDF/A-3b, signed when a key is given). It never reads a row or a clock, and never
+// (PDF/A-3a and PDF/UA-1, signed when a key is given). It never reads a row or a clock, and never
 // creates evidence. It shows every character of a name: a character that no font has
 // is shown by its number. The same input gives the same bytes, except the signature.
 package certificate
@@ -206,8 +206,8 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 
 	intent := d.add("<</Type/OutputIntent/S/GTS_PDFA1/OutputConditionIdentifier(sRGB)/Info(sRGB)/DestOutputProfile %d 0 R>>", d.stream("/N 3"+flate, packedRGB()))
 	metadata := d.stream("/Type/Metadata/Subtype/XML", in.xmp())
-	d.set(pageNo, "<</Type/Page/Parent %d 0 R/MediaBox[0 0 %s %s]/Resources<</Font<<%s>>%s>>/Contents %d 0 R/StructParents 0/Tabs/S/Annots%s>>",
-		len(d.objects)+1, num(pageWidth), num(pageHeight), fonts, pictures, content, refs(annotations))
+	d.set(pageNo, "<</Type/Page/Parent %d 0 R/MediaBox[0 0 %s %s]/Resources<</Font<<%s>>%s%s>>/Contents %d 0 R/StructParents 0/Tabs/S/Annots%s>>",
+		len(d.objects)+1, num(pageWidth), num(pageHeight), fonts, pictures, p.properties(), content, refs(annotations))
 	author := ""
 	if in.Issuer != "" {
 		author = "/Author " + text(in.Issuer)
@@ -290,7 +290,9 @@ func (in Input) xmp() []byte {
 	}
 	return fmt.Appendf(nil, `<?xpacket begin="%s" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-<rdf:Description rdf:about="" xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/" pdfaid:part="3" pdfaid:conformance="B"/>
+<rdf:Description rdf:about="" xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/" pdfaid:part="3" pdfaid:conformance="A"/>
+<rdf:Description rdf:about="" xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/" pdfuaid:part="1"/>
+<rdf:Description rdf:about="" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/" xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#" xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#"><pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource"><pdfaSchema:schema>PDF/UA identification schema</pdfaSchema:schema><pdfaSchema:namespaceURI>http://www.aiim.org/pdfua/ns/id/</pdfaSchema:namespaceURI><pdfaSchema:prefix>pdfuaid</pdfaSchema:prefix><pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource"><pdfaProperty:name>part</pdfaProperty:name><pdfaProperty:valueType>Integer</pdfaProperty:valueType><pdfaProperty:category>internal</pdfaProperty:category><pdfaProperty:description>part of ISO 14289</pdfaProperty:description></rdf:li></rdf:Seq></pdfaSchema:property></rdf:li></rdf:Bag></pdfaExtension:schemas></rdf:Description>
 <rdf:Description rdf:about="" xmlns:pdf="http://ns.adobe.com/pdf/1.3/" pdf:Producer="Timbre"/>
 <rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:CreateDate="%s" xmp:ModifyDate="%s" xmp:MetadataDate="%s"/>
 <rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title><rdf:Alt><rdf:li xml:lang="x-default">%s</rdf:li></rdf:Alt></dc:title>%s<dc:language><rdf:Bag><rdf:li>%s</rdf:li></rdf:Bag></dc:language></rdf:Description>

@@ -429,7 +429,7 @@ func TestTheEvidenceIsAttachedAsItIs(t *testing.T) {
 	}
 	path = render(t, in, nil)
 	meta := run(t, "pdfinfo", "-meta", path)
-	if !strings.Contains(meta, `pdfaid:part="3" pdfaid:conformance="B"`) || !strings.Contains(meta, "&lt;marks&gt; &amp; more") {
+	if !strings.Contains(meta, `pdfaid:part="3" pdfaid:conformance="A"`) || !strings.Contains(meta, "&lt;marks&gt; &amp; more") {
 		t.Errorf("metadata:\n%s", meta)
 	}
 	for d := xml.NewDecoder(strings.NewReader(meta)); ; {

@@ -40,28 +40,36 @@ func (p *page) line(s shown, l shaping.Line, size, x, y float64) {
 		if right {
 			slices.Reverse(all)
 		}
-		for _, c := range all {
-			var glyphs []placed
-			at := 0.0 // from the left of the cluster, in units
-			const unit = float64(unitsPerEm) / 64 / em
-			for _, g := range run.Glyphs[c.from:c.to] {
-				glyphs = append(glyphs, placed{run.Face, g.GlyphID, int(math.Round(at + float64(g.XOffset)*unit)), int(math.Round(float64(g.YOffset) * unit))})
-				at += float64(g.Advance) * unit
-			}
-			width := int(math.Round(at))
+		unread := right && slices.ContainsFunc(all, func(c cluster) bool { return slices.ContainsFunc(c.text, unturned) })
+		if unread {
+			pen.beginUnturned(all)
+		}
+		for k, c := range all {
+			glyphs, advance := p.place(run, c)
+			width := int(math.Round(advance))
 			if len(glyphs) == 1 && glyphs[0].x == 0 && glyphs[0].y == 0 {
 				width = p.shape(glyphs[0].face, glyphs[0].id).advance // kerning is not in the code
 			}
 			switch {
 			case len(c.text) == 0: // an isolate
-			case right && slices.ContainsFunc(c.text, astral):
-				pen.put(p.use(glyphs, string(c.text), width), width, x)
-			case right:
-				pen.right(glyphs, c.text, width, x)
+			case right && !slices.ContainsFunc(c.text, astral):
+				extra := 0
+				if k+1 < len(all) && beforeMark(all, k+1) {
+					_, space := p.place(run, all[k+1])
+					extra = max(int(space)-narrow, 0)
+				}
+				if beforeMark(all, k) {
+					pen.put(p.use(nil, " ", narrow), narrow, x+(advance-narrow)*pen.unit)
+				} else {
+					pen.right(glyphs, c.text, width, extra, x)
+				}
 			default:
 				odd = pen.left(glyphs, c.text, width, x) || odd
 			}
-			x += at * pen.unit
+			x += advance * pen.unit
+		}
+		if unread {
+			pen.endUnturned()
 		}
 	}
 	pen.flush()
@@ -70,6 +78,26 @@ func (p *page) line(s shown, l shaping.Line, size, x, y float64) {
 	if odd {
 		p.parts[len(p.parts)-1].actual = s.meaning()
 	}
+}
+
+// narrow is the width of a space in units, if a mark is drawn next. pdf.js counts the width
+// of what is before the mark, but not that of a space, and Poppler needs some space.
+const narrow = 80
+
+// beforeMark reports whether a cluster of a line from right to left is a space, with a mark as
+// the next code.
+func beforeMark(all []cluster, k int) bool {
+	return string(all[k].text) == " " && k > 0 && k+1 < len(all) && len(all[k+1].text) > 0 && isMark(all[k+1].text[len(all[k+1].text)-1])
+}
+
+// place returns the glyphs of a cluster, from its left, and its width in units.
+func (p *page) place(run *shaping.Output, c cluster) (glyphs []placed, advance float64) {
+	const unit = float64(unitsPerEm) / 64 / em
+	for _, g := range run.Glyphs[c.from:c.to] {
+		glyphs = append(glyphs, placed{run.Face, g.GlyphID, int(math.Round(advance + float64(g.XOffset)*unit)), int(math.Round(float64(g.YOffset) * unit))})
+		advance += float64(g.Advance) * unit
+	}
+	return glyphs, advance
 }
 
 // meaning is the text of the paragraph.
@@ -103,6 +131,21 @@ func (s shown) clusters(run *shaping.Output, right bool) (all []cluster) {
 	}
 	if right {
 		slices.Reverse(all)
+	}
+	for i := len(all) - 1; i >= 0; i-- { // the number of a character that is not shown itself
+		if len(all[i].text) > 0 {
+			continue
+		}
+		at := run.Glyphs[all[i].from].TextIndex()
+		if i > 0 {
+			m := &all[i-1]
+			m.from, m.to = min(m.from, all[i].from), max(m.to, all[i].to)
+			all = slices.Delete(all, i, i+1)
+		} else if !strings.ContainsRune(isolates, s.runes[at]) {
+			all[i].text = []rune{s.runes[at]} // a line begins within the number
+		}
+	}
+	if right {
 		if slices.ContainsFunc(s.runes[run.Runes.Offset:run.Runes.Offset+run.Runes.Count], astral) {
 			one := cluster{to: len(run.Glyphs)}
 			for _, c := range all {
@@ -120,7 +163,34 @@ func (s shown) clusters(run *shaping.Output, right bool) (all []cluster) {
 			merged = append(merged, c)
 		}
 	}
+	if right {
+		return merged
+	}
+	// PDFium leaves out a space that stands alone between two texts of their own.
+	all, merged = merged, nil
+	for i, c := range all {
+		if last := len(merged) - 1; last >= 0 && string(c.text) == " " && i+1 < len(all) && spanned(merged[last].text) {
+			merged[last].to, merged[last].text = c.to, slices.Concat(merged[last].text, c.text)
+		} else {
+			merged = append(merged, c)
+		}
+	}
 	return merged
+}
+
+// spanned reports whether a cluster from left to right has its text around it.
+func spanned(text []rune) bool { return rest(text) < len(text) && !slices.ContainsFunc(text, astral) }
+
+// rest returns where the part of a cluster begins that has a code of its own: the first mark.
+func rest(text []rune) int {
+	first := slices.IndexFunc(text, isMark)
+	if first < 0 && len(text) > 0 && unicode.Is(unicode.Cf, text[len(text)-1]) {
+		first = slices.IndexFunc(text, func(r rune) bool { return unicode.Is(unicode.Cf, r) })
+	}
+	if first <= 0 {
+		first = len(text)
+	}
+	return min(first, longest)
 }
 
 // formats reports whether a text has no character with a shape of its own.
@@ -171,43 +241,37 @@ func (p *pen) flush() {
 // pdf.js takes a code with a mark in its text for one without width. So marks, and what is
 // after them, have a blank code without width. Poppler would put that code into another
 // word. So the cluster's text is around it.
-func (p *pen) left(glyphs []placed, letters []rune, width int, x float64) (spanned bool) {
-	first := slices.IndexFunc(letters, isMark)
-	if first < 0 && len(letters) > 0 && unicode.Is(unicode.Cf, letters[len(letters)-1]) {
-		first = slices.IndexFunc(letters, func(r rune) bool { return unicode.Is(unicode.Cf, r) })
-	}
-	if first <= 0 {
-		first = len(letters)
-	}
-	first = min(first, longest)
+func (p *pen) left(glyphs []placed, letters []rune, width int, x float64) (odd bool) {
+	first := rest(letters)
 	if first == len(letters) {
 		p.put(p.use(glyphs, string(letters), width), width, x)
 		return false
 	}
-	spanned = !slices.ContainsFunc(letters, astral)
-	if !spanned {
-		p.put(p.use(glyphs, string(letters[:first]), width), width, x)
-		for rest := letters[first:]; len(rest) > 0; rest = rest[min(longest, len(rest)):] {
-			p.put(p.use(nil, string(rest[:min(longest, len(rest))]), 0), 0, x+float64(width-20)*p.unit)
-		}
-		return false
+	odd = spanned(letters)
+	end := x + float64(width)*p.unit
+	if odd {
+		p.flush()
+		p.end()
+		p.beginSpan(string(letters))
+	} else {
+		end -= 20 * p.unit // Poppler sorts by place
 	}
-	p.flush()
-	p.end()
-	p.beginSpan(string(letters))
 	p.put(p.use(glyphs, string(letters[:first]), width), width, x)
-	for rest := letters[first:]; len(rest) > 0; rest = rest[min(longest, len(rest)):] {
-		p.put(p.use(nil, string(rest[:min(longest, len(rest))]), 0), 0, x+float64(width)*p.unit)
+	for more := letters[first:]; len(more) > 0; more = more[min(longest, len(more)):] {
+		p.put(p.use(nil, string(more[:min(longest, len(more))]), 0), 0, end)
 	}
-	p.flush()
-	p.end()
-	p.begin()
-	return true
+	if odd {
+		p.flush()
+		p.end()
+		p.begin()
+	}
+	return odd
 }
 
 // right writes a cluster from right to left: letter by letter, the last one at the left.
-// The first code has the drawing, and each letter has a part of its width.
-func (p *pen) right(glyphs []placed, text []rune, width int, x float64) {
+// The first code has the drawing, and each letter has a part of its width. The last code is
+// wider by extra.
+func (p *pen) right(glyphs []placed, text []rune, width, extra int, x float64) {
 	var letters [][]rune // with their marks
 	for _, r := range text {
 		if n := len(letters); n > 0 && (isMark(r) || unicode.Is(unicode.Cf, r)) {
@@ -219,6 +283,9 @@ func (p *pen) right(glyphs []placed, text []rune, width int, x float64) {
 	for n := len(letters); n > 0; n-- {
 		letter := letters[n-1]
 		part := width / n
+		if width -= part; n == 1 {
+			part += extra
+		}
 		after := letter[1:]
 		if slices.ContainsFunc(after, isMark) {
 			p.marks(after, x)
@@ -229,7 +296,6 @@ func (p *pen) right(glyphs []placed, text []rune, width int, x float64) {
 			drawing = nil
 		}
 		p.put(p.use(drawing, turned(append([]rune{letter[0]}, after...)), part), part, x)
-		width -= part
 		x += float64(part) * p.unit
 	}
 }
@@ -243,6 +309,43 @@ func (p *pen) marks(text []rune, x float64) {
 		p.put(p.use(nil, turned(rest[len(rest)-n:]), width), width, x-before*p.unit)
 		rest = rest[:len(rest)-n]
 	}
+}
+
+// unturned reports whether a letter is from right to left for PDFium and pdf.js, but not for
+// Poppler: its table has only Hebrew, Arabic and Syriac.
+func unturned(r rune) bool { return r >= 0x7c0 && r < 0x870 }
+
+// beginUnturned begins clusters with such letters. Poppler reads their text around them. PDFium
+// reads the inner text, which has a name, and turns it. pdf.js reads the codes.
+func (p *pen) beginUnturned(all []cluster) {
+	var text []rune
+	for i := len(all) - 1; i >= 0; i-- {
+		text = append(text, all[i].text...)
+	}
+	p.flush()
+	p.end()
+	p.beginSpan(string(text))
+	fmt.Fprintf(&p.content, "/Span/T%d BDC\n", len(p.turned))
+	p.turned = append(p.turned, turned(text))
+}
+
+func (p *pen) endUnturned() {
+	p.flush()
+	p.end()
+	p.end()
+	p.begin()
+}
+
+// properties are the texts that content names.
+func (p *page) properties() string {
+	if len(p.turned) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	for i, t := range p.turned {
+		fmt.Fprintf(&b, "/T%d<</ActualText %s>>", i, text(t))
+	}
+	return "/Properties<<" + b.String() + ">>"
 }
 
 // turned returns a text in reverse.

@@ -53,6 +53,7 @@ type page struct {
 	content bytes.Buffer
 	parts   []part
 	pieces  int
+	turned  []string // texts that content names
 }
 
 // tag makes the content that draw draws a part.

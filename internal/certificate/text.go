@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode"
@@ -22,42 +23,77 @@ import (
 	"golang.org/x/text/unicode/bidi"
 )
 
-//go:embed fonts/*.gz
+//go:embed fonts/*.gz fonts/coverage.txt
 var fontFiles embed.FS
 
-// fontNames are tried in this order. The large font is the last. It is decompressed only
-// when a character needs it.
-var fontNames = []string{
-	"serif.ttf", "sans.ttf", "arabic.ttf", "hebrew.ttf", "devanagari.ttf", "thai.ttf", "armenian.ttf", "georgian.ttf",
-	"bengali.ttf", "tamil.ttf", "telugu.ttf", "ethiopic.ttf", "emoji.ttf", "cjk.otf",
+// A source is a font in the binary: a selection of Noto. It is decompressed only when a
+// character needs it.
+type source struct {
+	name   string
+	ranges []uint32 // the first character of a range and the one after it, in turn
+}
+
+// sources are tried in this order.
+var sources = func() (all []source) {
+	text, err := fontFiles.ReadFile("fonts/coverage.txt")
+	if err != nil {
+		panic(err) // impossible: it is embedded
+	}
+	for line := range strings.Lines(string(text)) {
+		name, ranges, _ := strings.Cut(strings.TrimSpace(line), " ")
+		s := source{name: name}
+		for r := range strings.SplitSeq(ranges, ",") {
+			first, last, ok := strings.Cut(r, "-")
+			if !ok {
+				last = first
+			}
+			from, _ := strconv.ParseUint(first, 16, 32) // a test reads it, too
+			to, _ := strconv.ParseUint(last, 16, 32)
+			s.ranges = append(s.ranges, uint32(from), uint32(to)+1)
+		}
+		all = append(all, s)
+	}
+	return all
+}()
+
+// has reports whether the font has a character.
+func (s source) has(r rune) bool {
+	i, found := slices.BinarySearch(s.ranges, uint32(r))
+	if found {
+		i++
+	}
+	return i%2 == 1
 }
 
 const serif, sans = 0, 1
 
 // emoji is the index of the line drawings.
-var emoji = slices.Index(fontNames, "emoji.ttf")
+var emoji = slices.IndexFunc(sources, func(s source) bool { return s.name == "emoji.ttf" })
+
+// readFont reads a font of the binary.
+func readFont(name string) (*font.Font, error) {
+	packed, err := fontFiles.ReadFile("fonts/" + name + ".gz")
+	if err != nil {
+		return nil, err
+	}
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(z)
+	if err != nil {
+		return nil, err
+	}
+	face, err := font.ParseTTF(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("font %s: %w", name, err)
+	}
+	return face.Font, nil
+}
 
 var fontCache = func() (all []func() (*font.Font, error)) {
-	for _, name := range fontNames {
-		all = append(all, sync.OnceValues(func() (*font.Font, error) {
-			packed, err := fontFiles.ReadFile("fonts/" + name + ".gz")
-			if err != nil {
-				return nil, err
-			}
-			z, err := gzip.NewReader(bytes.NewReader(packed))
-			if err != nil {
-				return nil, err
-			}
-			data, err := io.ReadAll(z)
-			if err != nil {
-				return nil, err
-			}
-			face, err := font.ParseTTF(bytes.NewReader(data))
-			if err != nil {
-				return nil, fmt.Errorf("font %s: %w", name, err)
-			}
-			return face.Font, nil
-		}))
+	for _, s := range sources {
+		all = append(all, sync.OnceValues(func() (*font.Font, error) { return readFont(s.name) }))
 	}
 	return all
 }()
@@ -68,7 +104,7 @@ const em = 1000
 // typesetter turns text into glyphs of the embedded fonts. It caches the loaded fonts
 // and the drawn glyphs for later certificates. It serves one certificate at a time.
 type typesetter struct {
-	faces []*font.Face // by index of fontNames; nil until needed
+	faces []*font.Face // by index of sources; nil until needed
 	first int          // the font to try first
 
 	shaper  shaping.HarfbuzzShaper
@@ -146,7 +182,7 @@ func (t *typesetter) shape(face *font.Face, id font.GID) shape {
 
 func (t *typesetter) face(i int) *font.Face {
 	if t.faces == nil {
-		t.faces = make([]*font.Face, len(fontNames))
+		t.faces = make([]*font.Face, len(sources))
 	}
 	if t.faces[i] == nil {
 		f, err := fontCache[i]()
@@ -160,12 +196,12 @@ func (t *typesetter) face(i int) *font.Face {
 
 // find returns the index of the font that has a character, or -1.
 func (t *typesetter) find(r rune) int {
-	if _, ok := t.face(t.first).NominalGlyph(r); ok {
+	if sources[t.first].has(r) {
 		return t.first
 	}
-	for i := sans; i < len(fontNames); i++ {
-		if _, ok := t.face(i).NominalGlyph(r); ok {
-			return i
+	for i, s := range sources[sans:] {
+		if s.has(r) {
+			return sans + i
 		}
 	}
 	return -1
