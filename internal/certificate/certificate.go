@@ -45,8 +45,12 @@ type Input struct {
 	FileHash string // SHA-256
 	// Unseen: the registry received only the file hash, not the recording.
 	Unseen bool
-	// Stamped: the evidence has a token of a time-stamp authority.
-	Stamped     bool
+	// Origin is the name of the log that the network is, and KeyFingerprint that of its key;
+	// "": the network is not a log.
+	Origin, KeyFingerprint string
+	// Authority is the name of the time-stamp authority whose token the evidence has; "": it
+	// has none.
+	Authority   string
 	Commitment  string
 	Transaction string
 	Block       int64
@@ -231,7 +235,7 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 // invisible or change the direction are replaced by their numbers. Otherwise a page could
 // show something other than the registered bytes.
 func (in Input) visible() Input {
-	for _, s := range []*string{&in.Title, &in.Issuer, &in.Imprint, &in.Registry, &in.File.Name} {
+	for _, s := range []*string{&in.Title, &in.Issuer, &in.Imprint, &in.Registry, &in.File.Name, &in.Authority} {
 		*s = legible.Shown(*s)
 	}
 	in.Creators = slices.Clone(in.Creators)

@@ -187,21 +187,28 @@ const left, centre, right align = 0, 0.5, 1
 // marks above and below need more than Latin.
 const leading = 1.3
 
+// Letters that are higher or deeper than this, in parts of the font size, such as those of
+// Burmese and Tibetan, make their lines higher, by mostExtra at most.
+const ascent, descent, mostExtra = 1.05, 0.27, 0.6
+
+// lead is the distance of two baselines.
+func (s shown) lead(size float64) float64 { return size * (leading + s.above + s.below) }
+
 // block draws a paragraph from top down, and returns the position below.
 func (p *page) block(s shown, size, x, top, width float64, a align) float64 {
 	if p.dry {
 		return top - p.height(s, size, width)
 	}
 	for _, l := range p.wrap(s, size, width) {
-		top -= size * leading
-		p.line(s, l, size, x+(width-lineWidth(l, size))*float64(a), top+size*(leading-1))
+		top -= s.lead(size)
+		p.line(s, l, size, x+(width-lineWidth(l, size))*float64(a), top+size*(leading-1+s.below))
 	}
 	return top
 }
 
 func (p *page) height(s shown, size, width float64) float64 {
 	if len(s.runes) > 0 && s.width <= measure(size, width) { // most fit, and breaking lines is slow
-		return size * leading
+		return s.lead(size)
 	}
 	at := measure(size, width)
 	lines, known := s.lines[at]
@@ -212,7 +219,7 @@ func (p *page) height(s shown, size, width float64) float64 {
 		lines = len(p.wrap(s, size, width))
 		s.lines[at] = lines
 	}
-	return float64(lines) * size * leading
+	return float64(lines) * s.lead(size)
 }
 
 // maxLines is the maximum number of widths for which a paragraph caches its number of
@@ -223,7 +230,7 @@ const maxLines = 1024
 // at most this many lines.
 func (p *page) within(s shown, largest, least, width float64, lines int) float64 {
 	size := largest
-	for size > least && p.height(s, size, width) > (float64(lines)+0.5)*size*leading {
+	for size > least && p.height(s, size, width) > (float64(lines)+0.5)*s.lead(size) {
 		size -= 0.25
 	}
 	return size
@@ -233,8 +240,8 @@ func (p *page) within(s shown, largest, least, width float64, lines int) float64
 // longer text.
 func (p *page) short(text string, size, width float64, lines int) shown {
 	full := p.quote(text)
-	most := (float64(lines) + 0.5) * size * leading
-	if p.height(full, size, width) <= most {
+	fits := func(s shown) bool { return p.height(s, size, width) <= (float64(lines)+0.5)*s.lead(size) }
+	if fits(full) {
 		return full
 	}
 	return p.once("short\x00"+text, func() shown {
@@ -243,6 +250,6 @@ func (p *page) short(text string, size, width float64, lines int) shown {
 			from := (len(r) - n) / 2
 			return p.set(string(r[:from])+"…"+string(r[from+n:]), sans)
 		}
-		return cut(sort.Search(len(r), func(n int) bool { return p.height(cut(n), size, width) <= most }))
+		return cut(sort.Search(len(r), func(n int) bool { return fits(cut(n)) }))
 	})
 }

@@ -212,13 +212,14 @@ func (t *typesetter) ResolveFace(r rune) *font.Face { return t.face(max(t.find(r
 
 // shown is one shaped paragraph: its drawn characters, and their text where it differs.
 type shown struct {
-	runes  []rune
-	actual map[int]string // by index: the text of this character, which may be ""
-	runs   []shaping.Output
-	base   di.Direction
-	levels []int         // of the directions, by index
-	width  fixed.Int26_6 // in one line, at em
-	whole  bool          // it is one run without a break, and its end is not a space, which the wrapper would make narrow
+	runes        []rune
+	actual       map[int]string // by index: the text of this character, which may be ""
+	runs         []shaping.Output
+	base         di.Direction
+	levels       []int         // of the directions, by index
+	width        fixed.Int26_6 // in one line, at em
+	above, below float64       // more room that high and deep letters need, as parts of the font size
+	whole        bool          // it is one run without a break, and its end is not a space, which the wrapper would make narrow
 	// lines caches the number of lines by their width at em. Copies share it.
 	lines map[fixed.Int26_6]int
 }
@@ -287,6 +288,11 @@ func (t *typesetter) setTo(base di.Direction, s string, first int) shown {
 			run := t.shaper.Shape(in)
 			p.runs = append(p.runs, run)
 			p.width += run.Advance
+			if in.Face == t.faces[serif] || in.Face == t.faces[sans] {
+				continue // a stack of marks may cover the line above
+			}
+			p.above = max(p.above, min(float64(run.GlyphBounds.Ascent)/64/em-ascent, mostExtra))
+			p.below = max(p.below, min(float64(-run.GlyphBounds.Descent)/64/em-descent, mostExtra))
 		}
 		from = to
 	}
