@@ -168,12 +168,18 @@ func cases() map[string]certificate.Input {
 	return all
 }
 
-func render(t *testing.T, in certificate.Input, s *certificate.Signer) string {
+func rendered(t *testing.T, in certificate.Input, s ...*certificate.Signer) []byte {
 	t.Helper()
-	b, err := certificate.Render(in, s)
+	b, err := certificate.Render(in, append(s, nil)[0])
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b
+}
+
+func render(t *testing.T, in certificate.Input, s *certificate.Signer) string {
+	t.Helper()
+	b := rendered(t, in, s)
 	dir := os.Getenv("CERTIFICATE_OUT")
 	if dir == "" {
 		dir = t.TempDir()
