@@ -34,6 +34,9 @@ func (p *page) facts(in Input, code [][]bool, y float64) float64 {
 		{name: p.file, value: in.File.Name, rest: p.about(in.File), fixed: in.File.Name == ""},
 		{name: p.network, value: fmt.Sprintf(p.networkIs, p.isolated(in.Network), in.Block), fixed: true},
 	}
+	if in.Origin != "" {
+		above = append(above, fact{name: p.log, value: in.Origin, rest: fmt.Sprintf(p.keyIs, p.isolated(in.KeyFingerprint))})
+	}
 	hashes := []fact{
 		{name: p.transaction, value: in.Transaction, size: hash},
 		{name: p.words.hash, value: in.FileHash, size: hash},
@@ -52,9 +55,9 @@ func (p *page) facts(in Input, code [][]bool, y float64) float64 {
 		proves = p.unseen
 	}
 	y = p.paragraph(proves, 8.4, ink, margin, y, inner) - 1.5
-	y = p.paragraph(p.provesNot, 8.4, ink, margin, y, inner) - 2.5
-	if in.Stamped {
-		y = p.paragraph(p.stamped, 7, grey, margin, y, inner) - 1
+	y = p.paragraph(p.provesNot+" "+p.later, 8.4, ink, margin, y, inner) - 2.5
+	if in.Authority != "" {
+		y = p.paragraph(fmt.Sprintf(p.stamped, p.isolated(cut(in.Authority, mostAuthority))), 7, grey, margin, y, inner) - 1
 	}
 	if len(in.Witnesses) > 0 && !in.Unwitnessed {
 		y = p.paragraph(fmt.Sprintf(p.witnessed, p.few(in.Witnesses)), 7, grey, margin, y, inner) - 1
@@ -64,6 +67,17 @@ func (p *page) facts(in Input, code [][]bool, y float64) float64 {
 	}
 	y = p.paragraph(p.made, 7, grey, margin, y, inner) - afterGap
 	return p.check(in, y)
+}
+
+// mostAuthority is the maximum number of characters of an authority's name.
+const mostAuthority = 120
+
+// cut leaves out the end of a longer text.
+func cut(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
 }
 
 func (p *page) issuedOn(in Input) string {
