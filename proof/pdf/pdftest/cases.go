@@ -246,6 +246,7 @@ dence\056json)`).File(), "")
 	add("more entries than stated", text("/Size 100", "/Size 6"), "table")
 	add("a smaller size later", bytes.Replace(Update(file, Objects{4: good[4]}, ""), []byte("/Size 100/Root 1 0 R/Prev"), []byte("/Size 5/Root 1 0 R/Prev"), 1), "table")
 	add("no size", text("/Size 100", ""), "table")
+	add("a trailer that names a missing object", text("/Root 1 0 R", "/Root 1 0 R/Info 9 0 R"), "object")
 	add("no root", text("/Root 1 0 R", ""), "table")
 	say("a hybrid file", first, true, good.HybridFile("")) // of its older revision nothing is attached
 	for name, why := range map[string]string{"another place": "hybrid", "no stream": "object", "no place": "table"} {

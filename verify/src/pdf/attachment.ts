@@ -35,11 +35,14 @@ export function attachment(f: Pdf): Bytes {
   return found;
 }
 
-/** The reachable dictionaries with embedded files, each with the object in which it stands. */
+/**
+ * The dictionaries with embedded files that the last trailer reaches, through the catalog or otherwise, each with the object in which it
+ * stands. All objects on the way are read: for a missing one, some viewers search the file.
+ */
 function specifications(f: Pdf): [Dict, string][] {
   const specs: [Dict, string][] = [];
-  const seen = new Map([[f.root.number, f.root.generation]]);
-  const queue = [f.root];
+  const seen = new Map<number, number>();
+  const queue: Ref[] = [];
   const visit = (v: Value) => {
     f.step(1);
     if (v instanceof Ref) {
@@ -53,6 +56,7 @@ function specifications(f: Pdf): [Dict, string][] {
       v.forEach(visit);
     }
   };
+  visit(f.newest.sections[0]!.trailer);
   for (const next of queue) {
     f.where = `object ${next.number}`;
     visit(f.object(f.newest, next).value);
