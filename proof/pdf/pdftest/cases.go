@@ -308,7 +308,7 @@ dence\056json)`).File(), "")
 	add("another object that no table names, in its place", unnamed(good, other), "")
 	add("the same file twice in one", append(bytes.Clone(file), file...), "") // offsets are those of the first
 	add("something in front", append([]byte("junk\n"), file...), "")
-	add("as much as may stand in front", append(bytes.Repeat([]byte{'%'}, 1019), file...), "")
+	add("as much as is allowed in front", append(bytes.Repeat([]byte{'%'}, 1019), file...), "")
 	add("too much in front", append(bytes.Repeat([]byte{'%'}, 1020), file...), "header")
 	add("another header in front", append([]byte("%PDF-1.4\n"), file...), "table")
 	add("offsets from the beginning, not from the header", form{objects: good}.appendTo([]byte("junk\n"+header), "/Root 1 0 R", -1), "object")

@@ -1,7 +1,6 @@
 /** Finds the evidence. */
 import { equalBytes, type Bytes } from '../bytes.js';
-import { maxSize } from '../evidence.js';
-import { maxDepth, maxSpecifications } from './budget.js';
+import { maxAttachment, maxDepth, maxSpecifications } from './budget.js';
 import type { Obj, Pdf } from './file.js';
 import { refuse } from './refusal.js';
 import { Ref, dict, equal, isDict, isString, list, text, undeciphered, type Dict, type Value } from './value.js';
@@ -21,7 +20,7 @@ export function attachment(f: Pdf): Bytes {
     const o = embedded(f, spec);
     if (o === first) continue;
     f.where = `object ${o.of.number}`;
-    const data = f.decode(f.newest, o, maxSize);
+    const data = f.decode(f.newest, o, maxAttachment);
     if (!found || !first) [found, first] = [data, o];
     else if (!equalBytes(found, data)) {
       f.where = `object ${first.of.number}, object ${o.of.number}`;
