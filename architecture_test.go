@@ -89,7 +89,7 @@ var rooms = map[string]struct {
 
 	"internal/share": {nil, "slots by turns; whose and for what is its caller's"},
 
-	"internal/certificate":         {[]string{"internal/legible", "proof/pdf"}, "a page from what it is told: no row, no file, no clock; the reader names the attachment"},
+	"internal/certificate": {[]string{"internal/legible", "proof/pdf"}, "a page from what it is told: no row, no file, no clock; the reader names the attachment"},
 
 	"internal/timestamp":         {[]string{"proof/commitment", "proof/evidence"}, "a token is what verifiers take for one; it knows no work"},
 	"internal/timestamp/tsatest": {nil, "somebody else's authority, for tests"},

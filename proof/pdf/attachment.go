@@ -6,7 +6,7 @@ import (
 )
 
 // attachment returns the evidence. All file specifications named evidence.json that the
-// catalog reaches must have the same content, and the catalog must list one.
+// trailer reaches must have the same content, and the catalog must list one.
 func (f *pdf) attachment() []byte {
 	var found []byte
 	var first *object
@@ -41,10 +41,11 @@ type specification struct {
 	where string
 }
 
-// specifications returns the reachable dictionaries with embedded files.
+// specifications returns the dictionaries with embedded files that the last trailer reaches, through the catalog
+// or otherwise. All objects on the way are read: for a missing one, some readers search the file.
 func (f *pdf) specifications() (specs []specification) {
-	seen := map[int]int{f.root.number: f.root.generation}
-	queue := []reference{f.root}
+	seen := map[int]int{}
+	var queue []reference
 	var visit func(v any)
 	visit = func(v any) {
 		f.step(1)
@@ -71,6 +72,7 @@ func (f *pdf) specifications() (specs []specification) {
 			}
 		}
 	}
+	visit(f.newest.sections[0].trailer)
 	for len(queue) > 0 {
 		next := queue[0]
 		queue = queue[1:]

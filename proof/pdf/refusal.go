@@ -10,7 +10,7 @@ const (
 	Many      Trouble = "manyAttachments" // two different evidence files are attached
 	Encrypted Trouble = "encrypted"       // the file opens only with a password or a key
 	Broken    Trouble = "broken"          // the tables or the objects have a fault
-	TooLarge  Trouble = "tooLarge"        // the file is over a bound
+	TooLarge  Trouble = "tooLarge"        // the file exceeds a limit
 	Unsure    Trouble = "unsure"          // another PDF reader may see another attachment
 )
 

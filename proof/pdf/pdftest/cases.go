@@ -246,6 +246,7 @@ dence\056json)`).File(), "")
 	add("more entries than stated", text("/Size 100", "/Size 6"), "table")
 	add("a smaller size later", bytes.Replace(Update(file, Objects{4: good[4]}, ""), []byte("/Size 100/Root 1 0 R/Prev"), []byte("/Size 5/Root 1 0 R/Prev"), 1), "table")
 	add("no size", text("/Size 100", ""), "table")
+	add("a trailer that names a missing object", text("/Root 1 0 R", "/Root 1 0 R/Info 9 0 R"), "object")
 	add("no root", text("/Root 1 0 R", ""), "table")
 	say("a hybrid file", first, true, good.HybridFile("")) // of its older revision nothing is attached
 	for name, why := range map[string]string{"another place": "hybrid", "no stream": "object", "no place": "table"} {
@@ -307,7 +308,7 @@ dence\056json)`).File(), "")
 	add("another object that no table names, in its place", unnamed(good, other), "")
 	add("the same file twice in one", append(bytes.Clone(file), file...), "") // offsets are those of the first
 	add("something in front", append([]byte("junk\n"), file...), "")
-	add("as much as may stand in front", append(bytes.Repeat([]byte{'%'}, 1019), file...), "")
+	add("as much as is allowed in front", append(bytes.Repeat([]byte{'%'}, 1019), file...), "")
 	add("too much in front", append(bytes.Repeat([]byte{'%'}, 1020), file...), "header")
 	add("another header in front", append([]byte("%PDF-1.4\n"), file...), "table")
 	add("offsets from the beginning, not from the header", form{objects: good}.appendTo([]byte("junk\n"+header), "/Root 1 0 R", -1), "object")

@@ -92,7 +92,7 @@ func (o Objects) Mutate(r *rand.Rand) []byte {
 	return MutateForm(r, file)
 }
 
-// MutateForm changes how a file is written: most times not at all, else what stands in front, a twin of an object that no table names, or
+// MutateForm changes how a file is written: most times not at all, else the bytes before the header, a twin of an object that no table names, or
 // some bytes.
 func MutateForm(r *rand.Rand, file []byte) []byte {
 	if r.IntN(20) == 0 {

@@ -39,38 +39,6 @@ function expand(key: Uint8Array): Uint8Array {
   return out;
 }
 
-const mix = (key: Uint8Array, round: number, block: Uint8Array): void => {
-  for (let i = 0; i < 16; i++) block[i]! ^= key[16 * round + i]!;
-};
-
-/** Encrypts or decrypts one block in its place. */
-function cipher(key: Uint8Array, block: Uint8Array, encrypts: boolean): void {
-  const rounds = key.length / 16 - 1;
-  const old = new Uint8Array(16);
-  const columns = (a: number, b: number, c: number, d: number) => {
-    for (let at = 0; at < 16; at += 4) {
-      const [w, x, y, z] = block.subarray(at, at + 4) as unknown as [number, number, number, number];
-      block[at] = times[a]![w]! ^ times[b]![x]! ^ times[c]![y]! ^ times[d]![z]!;
-      block[at + 1] = times[d]![w]! ^ times[a]![x]! ^ times[b]![y]! ^ times[c]![z]!;
-      block[at + 2] = times[c]![w]! ^ times[d]![x]! ^ times[a]![y]! ^ times[b]![z]!;
-      block[at + 3] = times[b]![w]! ^ times[c]![x]! ^ times[d]![y]! ^ times[a]![z]!;
-    }
-  };
-  mix(key, encrypts ? 0 : rounds, block);
-  for (let round = 1; round <= rounds; round++) {
-    old.set(block);
-    // The rows are rotated, and the bytes are substituted.
-    for (let i = 0; i < 16; i++) block[i] = encrypts ? sub[old[(5 * i) & 15]!]! : unsub[old[(13 * i) & 15]!]!;
-    if (encrypts) {
-      if (round < rounds) columns(2, 3, 1, 1);
-      mix(key, round, block);
-    } else {
-      mix(key, rounds - round, block);
-      if (round < rounds) columns(14, 11, 13, 9);
-    }
-  }
-}
-
 /** Products in the field of AES. */
 const times = Array.from({ length: 15 }, (_, factor) =>
   Uint8Array.from({ length: 256 }, (_, n) => {
@@ -80,16 +48,60 @@ const times = Array.from({ length: 15 }, (_, factor) =>
   }),
 );
 
+/** The factors of the columns: to encrypt and to decrypt. */
+const there = [2, 3, 1, 1].map((n) => times[n]!) as Factors;
+const back = [14, 11, 13, 9].map((n) => times[n]!) as Factors;
+type Factors = [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
+
+function columns([a, b, c, d]: Factors, s: Uint8Array): void {
+  for (let at = 0; at < 16; at += 4) {
+    const w = s[at]!;
+    const x = s[at + 1]!;
+    const y = s[at + 2]!;
+    const z = s[at + 3]!;
+    s[at] = a[w]! ^ b[x]! ^ c[y]! ^ d[z]!;
+    s[at + 1] = d[w]! ^ a[x]! ^ b[y]! ^ c[z]!;
+    s[at + 2] = c[w]! ^ d[x]! ^ a[y]! ^ b[z]!;
+    s[at + 3] = b[w]! ^ c[x]! ^ d[y]! ^ a[z]!;
+  }
+}
+
+/** Adds 16 bytes of another text. */
+function add(to: Uint8Array, from: Uint8Array, at: number): void {
+  for (let i = 0; i < 16; i++) to[i]! ^= from[at + i]!;
+}
+
+/** Encrypts or decrypts one block in its place, with another block for its bytes. */
+function cipher(keys: Uint8Array, block: Uint8Array, old: Uint8Array, encrypts: boolean): void {
+  const rounds = keys.length / 16 - 1;
+  add(block, keys, encrypts ? 0 : 16 * rounds);
+  for (let round = 1; round <= rounds; round++) {
+    old.set(block);
+    // The rows are rotated, and the bytes are substituted.
+    if (encrypts) {
+      for (let i = 0; i < 16; i++) block[i] = sub[old[(5 * i) & 15]!]!;
+      if (round < rounds) columns(there, block);
+      add(block, keys, 16 * round);
+    } else {
+      for (let i = 0; i < 16; i++) block[i] = unsub[old[(13 * i) & 15]!]!;
+      add(block, keys, 16 * (rounds - round));
+      if (round < rounds) columns(back, block);
+    }
+  }
+}
+
 /** Whole blocks, chained. */
 export function cbc(key: Uint8Array, iv: Uint8Array, data: Uint8Array, encrypts: boolean): Bytes {
   const keys = expand(key);
-  const out = Uint8Array.from(data);
+  const out = new Uint8Array(data.length);
+  const block = new Uint8Array(16);
+  const old = new Uint8Array(16);
   for (let at = 0; at < out.length; at += 16) {
-    const block = out.subarray(at, at + 16);
-    const before = at ? (encrypts ? out : data).subarray(at - 16, at) : iv;
-    if (encrypts) mix(before, 0, block);
-    cipher(keys, block, encrypts);
-    if (!encrypts) mix(before, 0, block);
+    for (let i = 0; i < 16; i++) block[i] = data[at + i]!;
+    if (encrypts) add(block, at ? out : iv, Math.max(0, at - 16));
+    cipher(keys, block, old, encrypts);
+    if (!encrypts) add(block, at ? data : iv, Math.max(0, at - 16));
+    out.set(block, at);
   }
   return out;
 }

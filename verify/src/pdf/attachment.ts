@@ -1,7 +1,6 @@
 /** Finds the evidence. */
 import { equalBytes, type Bytes } from '../bytes.js';
-import { maxSize } from '../evidence.js';
-import { maxDepth, maxSpecifications } from './budget.js';
+import { maxAttachment, maxDepth, maxSpecifications } from './budget.js';
 import type { Obj, Pdf } from './file.js';
 import { refuse } from './refusal.js';
 import { Ref, dict, equal, isDict, isString, list, text, undeciphered, type Dict, type Value } from './value.js';
@@ -21,7 +20,7 @@ export function attachment(f: Pdf): Bytes {
     const o = embedded(f, spec);
     if (o === first) continue;
     f.where = `object ${o.of.number}`;
-    const data = f.decode(f.newest, o, maxSize);
+    const data = f.decode(f.newest, o, maxAttachment);
     if (!found || !first) [found, first] = [data, o];
     else if (!equalBytes(found, data)) {
       f.where = `object ${first.of.number}, object ${o.of.number}`;
@@ -35,11 +34,14 @@ export function attachment(f: Pdf): Bytes {
   return found;
 }
 
-/** The reachable dictionaries with embedded files, each with the object in which it stands. */
+/**
+ * The dictionaries with embedded files that the last trailer reaches, through the catalog or otherwise, each with the object in which it
+ * stands. All objects on the way are read: for a missing one, some viewers search the file.
+ */
 function specifications(f: Pdf): [Dict, string][] {
   const specs: [Dict, string][] = [];
-  const seen = new Map([[f.root.number, f.root.generation]]);
-  const queue = [f.root];
+  const seen = new Map<number, number>();
+  const queue: Ref[] = [];
   const visit = (v: Value) => {
     f.step(1);
     if (v instanceof Ref) {
@@ -53,6 +55,7 @@ function specifications(f: Pdf): [Dict, string][] {
       v.forEach(visit);
     }
   };
+  visit(f.newest.sections[0]!.trailer);
   for (const next of queue) {
     f.where = `object ${next.number}`;
     visit(f.object(f.newest, next).value);

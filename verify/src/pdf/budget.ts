@@ -3,6 +3,7 @@ import { refuse } from './refusal.js';
 // The limits for a file: proof/pdf/budget.go has the same, and says what they are.
 /** The largest PDF that is read, in bytes. Certificates are far smaller. */
 export const maxFile = 8 << 20;
+export const maxAttachment = 1 << 20;
 export const maxSpecifications = 64;
 export const maxDepth = 64;
 export const maxReading = 16;

@@ -12,7 +12,7 @@ export type Method = 'identity' | 'RC4' | 'AES128' | 'AES256';
 
 const bytes = (s: string): Bytes => Uint8Array.from(s, (c) => c.charCodeAt(0));
 
-/** What completes a password to 32 bytes. */
+/** These bytes complete a password to 32. */
 const padding = bytes(
   '\x28\xbf\x4e\x5e\x4e\x75\x8a\x41\x64\x00\x4e\x56\xff\xfa\x01\x08\x2e\x2e\x00\xb6\xd0\x68\x3e\x80\x2f\x0c\xa9\xfe\x64\x53\x69\x7a',
 );

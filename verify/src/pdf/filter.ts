@@ -6,7 +6,7 @@ import { refuse } from './refusal.js';
 import { digit, isWhite } from './scanner.js';
 import { latin1, number, type Dict, type Value } from './value.js';
 
-/** What a filter writes. */
+/** The output of a filter. */
 class Output {
   data = new Uint8Array(256);
   size = 0;

@@ -138,7 +138,9 @@ export class Scanner {
 
   /** Reads a name, in which #20 is a space. */
   name(): string {
-    return this.bare().replace(/#(.?)(.?)/gs, (_, a: string, b: string) => {
+    const word = this.bare();
+    if (!word.includes('#')) return word;
+    return word.replace(/#(.?)(.?)/gs, (_, a: string, b: string) => {
       const n = digit(a.charCodeAt(0)) * 16 + digit(b.charCodeAt(0));
       return /^[0-9a-f]{2}$/i.test(a + b) && n ? String.fromCharCode(n) : refuse('value');
     });

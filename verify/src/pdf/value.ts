@@ -16,7 +16,7 @@ export const undeciphered = '!undeciphered';
 
 export const latin1 = (b: Uint8Array): string => {
   let s = '';
-  for (let at = 0; at < b.length; at += 8192) s += String.fromCharCode(...b.subarray(at, at + 8192));
+  for (let at = 0; at < b.length; at += 8192) s += String.fromCharCode.apply(null, b.subarray(at, at + 8192) as unknown as number[]); // faster than ...
   return s;
 };
 
