@@ -177,7 +177,9 @@ func (e *embedded) use(glyphs []placed, text string, width int) int {
 		return n
 	}
 	if e.codes == nil {
-		e.codes = map[code]int{}
+		const most = 160 // codes of most pages
+		e.codes = make(map[code]int, most)
+		e.strings, e.texts, e.widths = make([][]byte, 0, most), make([]string, 0, most), make([]int, 0, most)
 	}
 	s := appendOperand(nil, width)
 	x, y := 0, 0

@@ -298,6 +298,7 @@ func (p *page) code(in Input, bits [][]bool, y float64) float64 {
 			return
 		}
 		p.begin()
+		fmt.Fprintf(&p.content, "q %.4f 0 0 %.4f %s %s cm\n", one, one, num(x), num(top))
 		for i, row := range bits {
 			for from := 0; from < len(row); from++ {
 				to := from
@@ -306,12 +307,13 @@ func (p *page) code(in Input, bits [][]bool, y float64) float64 {
 				}
 				if to > from {
 					// A hair wider, so that no viewer shows seams.
-					p.rect(x+float64(from)*one, top-float64(i+1)*one-0.02, float64(to-from)*one+0.02, one+0.04)
+					p.rect(float64(from), -float64(i)-1.01, float64(to-from)+0.01, 1.02)
 					from = to
 				}
 			}
 		}
 		p.fill()
+		p.content.WriteString("Q\n")
 		p.end()
 	})
 	p.leads(in.PublicURL, says, x, top-qrSize, qrSize, qrSize)

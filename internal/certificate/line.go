@@ -55,8 +55,8 @@ func (p *page) line(s shown, l shaping.Line, size, x, y float64) {
 			case right && !slices.ContainsFunc(c.text, astral):
 				extra := 0
 				if k+1 < len(all) && beforeMark(all, k+1) {
-					_, space := p.place(run, all[k+1])
-					extra = max(int(space)-narrow, 0)
+					space := run.Glyphs[all[k+1].from].Advance
+					extra = max(int(float64(space)/64/em*unitsPerEm)-narrow, 0)
 				}
 				if beforeMark(all, k) {
 					pen.put(p.use(nil, " ", narrow), narrow, x+(advance-narrow)*pen.unit)
@@ -92,11 +92,13 @@ func beforeMark(all []cluster, k int) bool {
 
 // place returns the glyphs of a cluster, from its left, and its width in units.
 func (p *page) place(run *shaping.Output, c cluster) (glyphs []placed, advance float64) {
+	glyphs = p.placed[:0]
 	const unit = float64(unitsPerEm) / 64 / em
 	for _, g := range run.Glyphs[c.from:c.to] {
 		glyphs = append(glyphs, placed{run.Face, g.GlyphID, int(math.Round(advance + float64(g.XOffset)*unit)), int(math.Round(float64(g.YOffset) * unit))})
 		advance += float64(g.Advance) * unit
 	}
+	p.placed = glyphs
 	return glyphs, advance
 }
 
@@ -115,19 +117,28 @@ func (s shown) meaning() string {
 
 // clusters returns the clusters of a run in reading order. Characters without a shape of
 // their own, such as joiners, belong to the cluster before.
-func (s shown) clusters(run *shaping.Output, right bool) (all []cluster) {
+func (s shown) clusters(run *shaping.Output, right bool) []cluster {
+	all := make([]cluster, 0, len(run.Glyphs))
 	for from := 0; from < len(run.Glyphs); {
-		first := run.Glyphs[from]
+		first := &run.Glyphs[from]
 		c := cluster{from: from, to: min(from+max(first.GlyphsCount(), 1), len(run.Glyphs))}
-		for i := first.TextIndex(); i < first.TextIndex()+first.RunesCount(); i++ {
-			if actual, ok := s.actual[i]; ok {
-				c.text = append(c.text, []rune(actual)...)
-			} else {
-				c.text = append(c.text, s.runes[i])
+		at, end := first.TextIndex(), first.TextIndex()+first.RunesCount()
+		if c.text = s.runes[at:end:end]; len(s.actual) > 0 {
+			c.text = nil
+			for i := at; i < end; i++ {
+				if actual, ok := s.actual[i]; ok {
+					c.text = append(c.text, []rune(actual)...)
+				} else {
+					c.text = append(c.text, s.runes[i])
+				}
 			}
 		}
 		from = c.to
 		all = append(all, c)
+	}
+	text := s.runes[run.Runes.Offset : run.Runes.Offset+run.Runes.Count]
+	if !right && len(s.actual) == 0 && !slices.ContainsFunc(text, func(r rune) bool { return r >= 0x300 }) {
+		return all // most texts: no marks, no joiners
 	}
 	if right {
 		slices.Reverse(all)
@@ -146,7 +157,7 @@ func (s shown) clusters(run *shaping.Output, right bool) (all []cluster) {
 		}
 	}
 	if right {
-		if slices.ContainsFunc(s.runes[run.Runes.Offset:run.Runes.Offset+run.Runes.Count], astral) {
+		if slices.ContainsFunc(text, astral) {
 			one := cluster{to: len(run.Glyphs)}
 			for _, c := range all {
 				one.text = append(one.text, c.text...)
@@ -244,7 +255,7 @@ func (p *pen) flush() {
 func (p *pen) left(glyphs []placed, letters []rune, width int, x float64) (odd bool) {
 	first := rest(letters)
 	if first == len(letters) {
-		p.put(p.use(glyphs, string(letters), width), width, x)
+		p.put(p.use(glyphs, textOf(letters), width), width, x)
 		return false
 	}
 	odd = spanned(letters)
@@ -256,7 +267,7 @@ func (p *pen) left(glyphs []placed, letters []rune, width int, x float64) (odd b
 	} else {
 		end -= 20 * p.unit // Poppler sorts by place
 	}
-	p.put(p.use(glyphs, string(letters[:first]), width), width, x)
+	p.put(p.use(glyphs, textOf(letters[:first]), width), width, x)
 	for more := letters[first:]; len(more) > 0; more = more[min(longest, len(more)):] {
 		p.put(p.use(nil, string(more[:min(longest, len(more))]), 0), 0, end)
 	}
@@ -346,6 +357,14 @@ func (p *page) properties() string {
 		fmt.Fprintf(&b, "/T%d<</ActualText %s>>", i, text(t))
 	}
 	return "/Properties<<" + b.String() + ">>"
+}
+
+// textOf returns characters as a string. For one of ASCII it needs no memory.
+func textOf(text []rune) string {
+	if len(text) == 1 {
+		return string(text[0])
+	}
+	return string(text)
 }
 
 // turned returns a text in reverse.

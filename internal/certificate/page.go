@@ -54,6 +54,7 @@ type page struct {
 	parts   []part
 	pieces  int
 	turned  []string // texts that content names
+	placed  []placed // room for the glyphs of a cluster
 }
 
 // tag makes the content that draw draws a part.

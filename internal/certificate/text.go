@@ -135,9 +135,9 @@ type textKey struct {
 // maxCached is the maximum number of cached texts, some 10 KB each. A language has 40.
 const maxCached = 320
 
-// kept is the typesetter of the last certificate. It takes 3 MB for Latin, 16 MB after
-// the first Han character, and always less than 20 MB. A second certificate at the same
-// time uses a new typesetter, which is then discarded.
+// kept is the typesetter of the last certificate. It takes 4 MB for Latin, 12 MB after
+// the first Han character, and 33 MB after texts in all scripts. A second certificate at
+// the same time uses a new typesetter, which is then discarded.
 var kept = make(chan *typesetter, 1)
 
 func takeTypesetter(ctx context.Context) *typesetter {
@@ -222,6 +222,15 @@ type shown struct {
 	whole        bool          // it is one run without a break, and its end is not a space, which the wrapper would make narrow
 	// lines caches the number of lines by their width at em. Copies share it.
 	lines map[fixed.Int26_6]int
+	// last caches the lines of the last width: a paragraph is measured and then drawn, and
+	// the fixed texts have the same width on every page. Copies share it.
+	last *wrapped
+}
+
+// wrapped is a paragraph in lines.
+type wrapped struct {
+	at    fixed.Int26_6
+	lines []shaping.Line
 }
 
 // brackets are around the number of a character that is not shown itself. No embedded
@@ -250,7 +259,7 @@ func (t *typesetter) set(s string, first int) shown {
 func (t *typesetter) setTo(base di.Direction, s string, first int) shown {
 	t.goOn()
 	t.first = first
-	p := shown{actual: map[int]string{}, base: base, lines: map[fixed.Int26_6]int{}}
+	p := shown{actual: map[int]string{}, base: base, lines: map[fixed.Int26_6]int{}, last: &wrapped{}}
 	for _, r := range s {
 		if i := strings.IndexRune(brackets, r); i >= 0 && t.find(r) < 0 {
 			p.actual[len(p.runes)] = string(r)
@@ -358,6 +367,9 @@ func (t *typesetter) wrap(p shown, size, width float64) []shaping.Line {
 	if p.whole && p.width <= at { // most texts: the wrapper would return the run as it is
 		return []shaping.Line{p.runs}
 	}
+	if p.last.at == at && p.last.lines != nil {
+		return p.last.lines
+	}
 	copies := make([]shaping.Output, len(p.runs)) // the wrapper changes its input
 	for i, r := range p.runs {
 		r.Glyphs = append([]shaping.Glyph(nil), r.Glyphs...)
@@ -370,6 +382,7 @@ func (t *typesetter) wrap(p shown, size, width float64) []shaping.Line {
 		sort.SliceStable(own[i], func(a, b int) bool { return own[i][a].Runes.Offset < own[i][b].Runes.Offset })
 		visual(own[i], func(run shaping.Output) int { return p.levels[run.Runes.Offset] })
 	}
+	*p.last = wrapped{at, own}
 	return own
 }
 
