@@ -251,7 +251,7 @@ func TestALateAnswerComparesNoClocks(t *testing.T) {
 	}
 }
 
-// An instance that has just started with a wrong clock refuses nobody: its first call compares the
+// An instance that has just started with a wrong clock refuses no caller: its first call compares the
 // clocks.
 func TestAWrongClockAtTheStart(t *testing.T) {
 	t.Parallel()
