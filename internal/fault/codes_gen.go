@@ -218,7 +218,7 @@ func CommonValidationFailed(fields []Field) *Error {
 }
 
 // CommonServiceUnavailable is 503 common.service_unavailable: Service temporarily unavailable.
-// Optional, by With: reason (string).
+// Optional, by With: reason (string), outcome (string).
 func CommonServiceUnavailable(retryAfter time.Duration) *Error {
 	return &Error{Code: CodeCommonServiceUnavailable, RetryAfter: retryAfter}
 }
@@ -741,6 +741,7 @@ var table = []Entry{
 		Cause:   "The object store or the network does not answer, the store has no space for uploads, or this server is overloaded.",
 		Details: []Detail{
 			{Name: "reason", Type: "string", Optional: true, Meaning: "`storage_full`: the store has no space for more uploads; files that are already uploaded can be registered. `bodies_in_flight`: this server already reads its maximum of request bodies. `log_stopped`: the log accepts no registrations until the operator has repaired it. `log_silent`, `log_forked`, `migrations_pending` and `stopping` come from `/readyz` alone.", Example: `"storage_full"`},
+			{Name: "outcome", Type: "string", Optional: true, Meaning: "`unknown`: the database did not say whether it carried out the call, and it may have. The same call finds out. An `init` that is then refused with `session.invalid_token` and the reason `spent` was carried out: begin with a new session.", Example: `"unknown"`},
 		},
 		RetryAfter: true,
 		Rehearse:   "prepare",

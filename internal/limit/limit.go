@@ -189,10 +189,11 @@ func (b *Budget) disagreement() time.Duration {
 	if b.shared == nil {
 		return 0
 	}
-	if _, known := b.shared.skew(); known {
-		return 2 * jump
+	_, within, known := b.shared.skew()
+	if !known { // this instance counts alone
+		return 0
 	}
-	return time.Minute
+	return 2 * max(jump, within)
 }
 
 // beyond is the latest time at which a budget can be full again. A later time was written

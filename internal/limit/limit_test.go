@@ -46,7 +46,9 @@ func rate(t testing.TB, text string) (r limit.Rate) {
 
 // instance returns the limits of one more process; its session rate is the given rate.
 func instance(db *store.DB, r limit.Rate) *limit.Budget {
-	return limit.New(db, limit.Rates{Session: r}, quiet()).Session
+	l := limit.New(db, limit.Rates{Session: r}, quiet())
+	limit.Agree(l)
+	return l.Session
 }
 
 // With any number of calls at the same time, exactly the burst is allowed.
@@ -231,20 +233,45 @@ func TestALateAnswerComparesNoClocks(t *testing.T) {
 	url := storetest.PostgresURL(t)
 	r := rate(t, "10/1s,burst=10")
 	slow, other := storetest.Open(t, url), storetest.Open(t, url)
-	real := slow.Now
+	late, early := limit.New(slow, limit.Rates{Session: r}, quiet()), limit.New(other, limit.Rates{Session: r}, quiet())
+	for _, l := range []*limit.Limits{late, early} {
+		if err := l.Follow().Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	right := slow.Now
 	stands := time.Duration(0)
-	slow.Now = func() time.Time { stands += 1300 * time.Millisecond; return real().Add(stands) } // each look at the clock is later
-	late := limit.New(slow, limit.Rates{Session: r}, quiet())
+	slow.Now = func() time.Time { stands += 1300 * time.Millisecond; return right().Add(stands) } // each look at the clock is later
 	if err := late.Follow().Step(t.Context()); err == nil {
 		t.Error("clocks were compared with a late answer")
 	}
-	slow.Now = real
-	early := limit.New(other, limit.Rates{Session: r}, quiet())
-	if err := early.Follow().Step(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	slow.Now = right
 	if !late.Session.Take(t.Context(), "one").Allowed || !early.Session.Take(t.Context(), "one").Allowed {
 		t.Error("a call is refused, and the burst is 10")
+	}
+}
+
+// An instance that has just started with a wrong clock refuses no caller: its first call compares the
+// clocks.
+func TestAWrongClockAtTheStart(t *testing.T) {
+	t.Parallel()
+	url := storetest.PostgresURL(t)
+	r := rate(t, "10/1s,burst=10")
+	right := limit.New(storetest.Open(t, url), limit.Rates{Session: r}, quiet())
+	for range 5 {
+		if !right.Session.Take(t.Context(), "one").Allowed {
+			t.Fatal("refused")
+		}
+	}
+	for _, ahead := range []time.Duration{-16 * time.Second, 16 * time.Second} {
+		db := storetest.Open(t, url)
+		newClock(db).forward(ahead)
+		if l := limit.New(db, limit.Rates{Session: r}, quiet()); !l.Session.Take(t.Context(), "one").Allowed {
+			t.Errorf("refused by an instance whose clock is %s ahead", ahead)
+		}
+	}
+	if !right.Session.Take(t.Context(), "one").Allowed {
+		t.Error("refused after the calls of an instance with a wrong clock")
 	}
 }
 
@@ -301,6 +328,7 @@ func TestHowOftenTheDatabaseIsAsked(t *testing.T) {
 	db := storetest.Open(t, storetest.PostgresURL(t))
 	newClock(db)
 	l := limit.New(db, limit.Rates{Session: rate(t, "60/1m,burst=1"), Organization: rate(t, "6000/1m,burst=600")}, quiet())
+	limit.Agree(l)
 	full := func(key string) int64 {
 		us, err := db.Read().GetBudget(t.Context(), key)
 		if err != nil {

@@ -20,7 +20,11 @@ import (
 func catalogued(err error) *fault.Error {
 	var known *fault.Error
 	if !errors.As(err, &known) && store.Unavailable(err) {
-		return fault.CommonServiceUnavailable(2 * time.Second).Because(err)
+		f := fault.CommonServiceUnavailable(2 * time.Second).Because(err)
+		if store.Unknown(err) {
+			f = f.With("outcome", "unknown")
+		}
+		return f
 	}
 	return fault.From(err)
 }

@@ -150,6 +150,8 @@ export interface ErrorDetails {
   "common.service_unavailable": {
     /** `storage_full`: the store has no space for more uploads; files that are already uploaded can be registered. `bodies_in_flight`: this server already reads its maximum of request bodies. `log_stopped`: the log accepts no registrations until the operator has repaired it. `log_silent`, `log_forked`, `migrations_pending` and `stopping` come from `/readyz` alone. */
     reason?: string;
+    /** `unknown`: the database did not say whether it carried out the call, and it may have. The same call finds out. An `init` that is then refused with `session.invalid_token` and the reason `spent` was carried out: begin with a new session. */
+    outcome?: string;
   };
   "common.not_found": {
     /** `route`: unknown path. `method`: the path does not support this method. `object`: unknown file. `host`: `/metrics` does not answer under this host name. `hash_only`: the recording was never stored, because only its hash was registered. */
