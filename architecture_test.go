@@ -33,6 +33,8 @@ var rooms = map[string]struct {
 	"proof/evidence/internal/cms/cmstest": {nil, "writes messages for tests; it shares no code with the reader"},
 	"proof/evidence/internal/ots":         {nil, "the steps of OpenTimestamps files alone: which block counts is evidence's; standard library only"},
 	"proof/evidence/leaf":                 {nil, "the texts that are logged: verifiers read them"},
+	"proof/pdf":                           {nil, "an attachment's bytes: what they prove is evidence's; standard library only"},
+	"proof/pdf/pdftest":                   {nil, "PDFs for tests; it shares no code with the reader that it checks"},
 
 	"internal/fault":                      {[]string{"internal/fault/internal/placeholder"}, "everybody's refusals: it may depend on nobody"},
 	"internal/fault/gen":                  {[]string{"internal/fault/internal/placeholder"}, "runs before fault's own generated code exists"},
@@ -63,7 +65,8 @@ var rooms = map[string]struct {
 
 	"internal/network":                {[]string{"proof/evidence"}, "a seam has no opinions; what a network proves has the form that verifiers read"},
 	"internal/network/networktest":    {[]string{"proof/evidence", "internal/network", "proof/evidence/leaf"}, "a network that fails on request"},
-	"internal/network/log":            {[]string{"proof/evidence", "proof/evidence/leaf", "internal/crash", "internal/events", "internal/fault", "internal/network", "internal/network/log/checkpoint", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
+	"internal/network/log":            {[]string{"proof/evidence", "proof/evidence/leaf", "internal/crash", "internal/events", "internal/fault", "internal/network", "internal/network/log/checkpoint", "internal/network/log/cosign", "internal/operation", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
+	"internal/network/log/cosign":     {[]string{"internal/operation", "proof/evidence"}, "asks one witness; what is kept, and when it is asked again, is the log's"},
 	"internal/network/log/checkpoint": {nil, "keeps one text outside of a database; it never reads it"},
 
 	"internal/witness": {[]string{"internal/network/log/checkpoint", "internal/operation"}, "cosigns checkpoints of any log; it knows no entry, no database and no work"},
@@ -86,11 +89,13 @@ var rooms = map[string]struct {
 
 	"internal/share": {nil, "slots by turns; whose and for what is its caller's"},
 
-	"internal/certificate":         {[]string{"internal/legible"}, "a page from what it is told: no row, no file, no clock"},
-	"internal/certificate/pdftest": {nil, "PDFs for tests; it shares no code with the reader that it checks"},
+	"internal/certificate": {[]string{"internal/legible", "proof/pdf"}, "a page from what it is told: no row, no file, no clock; the reader names the attachment"},
 
 	"internal/timestamp":         {[]string{"proof/commitment", "proof/evidence"}, "a token is what verifiers take for one; it knows no work"},
 	"internal/timestamp/tsatest": {nil, "somebody else's authority, for tests"},
+
+	"internal/outbound":            {nil, "requests to addresses that others name; what is sent is its callers'"},
+	"internal/witness/witnesstest": {nil, "somebody else's witness, for tests"},
 
 	"internal/work": {nil, "the loop of all background work; what a step does is its caller's"},
 
@@ -105,7 +110,7 @@ var rooms = map[string]struct {
 	"internal/files":      {[]string{"internal/blob", "internal/fault", "internal/operation", "internal/record", "internal/store", "internal/store/query"}, "which files jobs and works have; it opens none"},
 	"internal/outbox":     {[]string{"internal/operation", "internal/store", "internal/store/query", "internal/turns"}, "a queue in one table; what is delivered is its callers'"},
 
-	"internal/webhook": {[]string{"internal/accesscode", "internal/audit", "internal/events", "internal/fault", "internal/legible", "internal/operation", "internal/outbox", "internal/share", "internal/store", "internal/store/query", "internal/work"},
+	"internal/webhook": {[]string{"internal/accesscode", "internal/audit", "internal/events", "internal/fault", "internal/legible", "internal/operation", "internal/outbound", "internal/outbox", "internal/share", "internal/store", "internal/store/query", "internal/work"},
 		"endpoints and what is sent to them; who asks, and what a transaction is, is its callers'"},
 
 	"internal/access": {[]string{"internal/accesscode", "internal/apikey", "internal/fault", "internal/network", "internal/operation", "internal/permission", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query"},
@@ -212,7 +217,7 @@ func TestArrowsPointDown(t *testing.T) {
 		for _, i := range imports {
 			imported, ours := strings.CutPrefix(i, module)
 			switch {
-			case !ours && (name == "proof/commitment" || name == "proof/evidence/leaf" || name == "proof/evidence/internal/cms" || name == "internal/fault") && strings.Contains(strings.Split(i, "/")[0], "."):
+			case !ours && (name == "proof/commitment" || name == "proof/evidence/leaf" || name == "proof/evidence/internal/cms" || name == "proof/pdf" || name == "internal/fault") && strings.Contains(strings.Split(i, "/")[0], "."):
 				t.Errorf("%s imports %s: %s", name, i, room.why)
 			case !ours && name == "proof/evidence" && strings.Contains(strings.Split(i, "/")[0], ".") && !strings.HasPrefix(i, "golang.org/x/mod/") && !strings.HasPrefix(i, "golang.org/x/crypto/"):
 				t.Errorf("%s imports %s: %s", name, i, room.why)

@@ -52,7 +52,7 @@ require (
 	timbre.example/proof v0.0.0
 )
 
-require golang.org/x/crypto v0.58.0 // indirect
+require golang.org/x/crypto v0.58.0
 
 require (
 	github.com/bahlo/generic-list-go v0.2.0 // indirect

@@ -222,6 +222,7 @@ type serverFlags struct {
 	NetworkSilence   time.Duration `env:"TIMBRE_NETWORK_SILENCE" example:"36s" placeholder:"TIME" help:"New quotes are refused when no worker was active for this time (default: 30s more than --network-block-time)."`
 
 	checkpointFlag
+	witnessesFlags
 	clockFlag
 
 	MaxFileSize     int64  `env:"TIMBRE_MAX_FILE_SIZE" example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file in bytes; organizations, keys and sessions can set a lower limit (default: ${default}, 500 MB)."`
@@ -388,6 +389,9 @@ func (f serverFlags) validate() error {
 		return err
 	}
 	if err := f.validateCheckpoints(); err != nil {
+		return err
+	}
+	if err := f.validateWitnesses(); err != nil {
 		return err
 	}
 	if err := f.peopleFlags.validate(); err != nil {

@@ -21,10 +21,10 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/internal/certificate"
-	"timbre.example/internal/certificate/pdftest"
 	"timbre.example/internal/e2e/browser"
 	"timbre.example/internal/e2e/harness"
+	"timbre.example/proof/pdf"
+	"timbre.example/proof/pdf/pdftest"
 )
 
 // download gets a file as a browser or curl does.
@@ -143,13 +143,13 @@ func TestVerifyPage(t *testing.T) {
 	t.Parallel()
 	s, other := harness.Start(t, harness.Options{Settings: signing(t)}), harness.Start(t, harness.Options{})
 	song := &harness.Song{Server: s, Title: "Παραμύθι · قصة · The Ferryman’s Daughter", Audio: harness.WAV(7)}
-	pdf := certified(t, song)
-	attached, err := certificate.Read(pdf)
+	certificate := certified(t, song)
+	attached, err := pdf.Read(certificate)
 	evidence := attached.Evidence
-	if err != nil || !bytes.Contains(pdf, []byte("/ETSI.CAdES.detached")) {
+	if err != nil || !bytes.Contains(certificate, []byte("/ETSI.CAdES.detached")) {
 		t.Fatal("the certificate has no evidence or no signature: ", err)
 	}
-	foreign, err := certificate.Read(certified(t, &harness.Song{Server: other, Title: song.Title, Audio: song.Audio}))
+	foreign, err := pdf.Read(certified(t, &harness.Song{Server: other, Title: song.Title, Audio: song.Audio}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestVerifyPage(t *testing.T) {
 	p := browser.Open(t)
 	c := &checker{t, p, t.TempDir()}
 	saved := c.file("by-curl.html", download(t, s.URL+"/verify"))
-	paper, proof, audio := c.file("certificate.pdf", pdf), c.file("evidence.json", evidence), c.file("song.wav", song.Audio)
+	paper, proof, audio := c.file("certificate.pdf", certificate), c.file("evidence.json", evidence), c.file("song.wav", song.Audio)
 
 	// As it is served, and saved by its own link.
 	p.Goto(s.URL + "/verify")
@@ -558,7 +558,7 @@ func (c *checker) looks(page, paper, proof, audio string) {
 	c.choose("proof", c.file("changed.pdf", pdftest.Update(issued, pdftest.Objects{1: strings.Replace(objects[1], "/Type/Catalog", "/Type/Catalog/OCProperties<</D<<>>/OCGs[]>>", 1)}, "")))
 	c.expect("a page that was changed", "page_changed", "page")
 	see("page-changed")
-	c.choose("proof", c.file("unsure.pdf", append([]byte("junk\n"), issued...)))
+	c.choose("proof", c.file("unsure.pdf", bytes.Replace(issued, []byte("/UF(evidence.json)"), []byte("/UF(Evidence.json)"), 1)))
 	p.Wait("document.getElementById('trouble')")
 	see("unsure")
 	c.choose("proof", paper)
