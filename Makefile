@@ -26,6 +26,7 @@ test: deps ## Run all tests: Go, TypeScript, browser, both databases
 	npm run --silent typecheck
 	npm run --silent test
 	$(GO) -C tools/s3 tool -n versitygw >/dev/null
+	$(GO) -C tools/tlog tool -n fsck >/dev/null
 	$(GO) -C tools/witness tool -n litewitness >/dev/null
 	TIMBRE_TEST_ALL=1 $(GO) test -timeout 50m ./...
 	TIMBRE_TEST_ALL=1 $(GO) -C proof test -timeout 10m ./...
@@ -80,6 +81,7 @@ check: ## Check the format, run vet, and check that generated files are current
 	$(GO) -C proof vet ./...
 	$(GO) -C proof mod tidy -diff
 	$(GO) -C tools/s3 mod tidy -diff
+	$(GO) -C tools/tlog mod tidy -diff
 	$(GO) -C tools/release mod tidy -diff
 	$(GO) -C tools/lint mod tidy -diff
 	$(GO) -C tools/release vet ./...

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/url"
 	"os"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/mod/sumdb/note"
+
+	"timbre.example/internal/network"
+	"timbre.example/proof/evidence"
 )
 
 // verifierKey is a log's verifier key. The flag's value is the key or the name of a file
@@ -57,13 +61,43 @@ func (f *existing) UnmarshalText(given []byte) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		if errno := syscall.Errno(0); errors.As(err, &errno) {
-			return errno
-		}
-		return err
+		return bare(err)
 	case info.IsDir():
 		return errors.New("is a directory; it must be a file")
 	}
 	*f = existing(path)
 	return nil
+}
+
+// policyFile is a log and the file with the policy of its witnesses.
+type policyFile struct {
+	network network.Name
+	path    string
+	policy  evidence.Policy
+}
+
+// UnmarshalText reads NAME=FILE, and the file.
+func (p *policyFile) UnmarshalText(text []byte) error {
+	name, path, ok := strings.Cut(string(text), "=")
+	if !ok || path == "" || !network.Name(name).Valid() {
+		return fmt.Errorf("must be NAME=FILE, where NAME is %s", network.Every())
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("cannot read %s: %w", path, bare(err))
+	}
+	policy, err := evidence.ParsePolicy(b)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	*p = policyFile{network.Name(name), path, policy}
+	return nil
+}
+
+// bare returns the system's error without the name of the call and the file.
+func bare(err error) error {
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		return errno
+	}
+	return err
 }

@@ -35,6 +35,7 @@ type goal struct {
 func ratioAtLeast(v float64) *goal { return &goal{Of: "ratio", Least: v} }
 func ratioAtMost(v float64) *goal  { return &goal{Of: "ratio", Most: v} }
 func oursAtMost(v float64) *goal   { return &goal{Of: "ours", Most: v} }
+func oursAtLeast(v float64) *goal  { return &goal{Of: "ours", Least: v} }
 
 func (g *goal) String() string {
 	word, v := "≥", g.Least

@@ -49,6 +49,7 @@ var benches = []measurement{
 	{"registrations", benchRegistrations},
 	{"least", benchLeast},
 	{"certificate", benchCertificate},
+	{"follow", benchFollow},
 	{"sockets", benchSockets},
 	{"instances", benchInstances},
 	{"webhooks", benchWebhooks},
