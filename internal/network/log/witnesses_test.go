@@ -31,7 +31,7 @@ import (
 	"timbre.example/proof/evidence"
 )
 
-// guard is a witness of ours, whose answers a test may replace.
+// guard is our witness, whose answers a test may replace.
 type guard struct {
 	*witness.Witness
 	url    string
@@ -78,9 +78,9 @@ func policyOf(t testing.TB, lines ...string) evidence.Policy {
 func line(name, key, url string) string { return fmt.Sprintf("witness %s %s %s", name, key, url) }
 
 // ask makes the witnesses of a policy those of a log.
-func ask(t testing.TB, l *log.Log, patience time.Duration, p evidence.Policy) {
+func ask(t testing.TB, l *log.Log, timeout time.Duration, p evidence.Policy) {
 	t.Helper()
-	if err := l.AskWitnesses(t.Context(), &log.Witnesses{Policy: p, Patience: patience, Client: http.DefaultClient}); err != nil {
+	if err := l.AskWitnesses(t.Context(), &log.Witnesses{Policy: p, Timeout: timeout, Client: http.DefaultClient}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -208,20 +208,20 @@ func TestQuorum(t *testing.T) {
 		if size, lines, _ := published(t, l); size != 2 || len(lines) != 2 || told != 1 || !slices.IsSorted(lines) {
 			t.Fatalf("%d %q, told %d times", size, lines, told)
 		}
-		// One witness is away: the published checkpoint stays until its patience is over.
+		// One witness is away: the published checkpoint stays until its timeout.
 		b.answer = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
 		fill(t, l, 2, 3)
 		cosign(t, l)
 		if size, lines, _ := published(t, l); size != 2 || len(lines) != 2 {
-			t.Errorf("within the patience: %d %q", size, lines)
+			t.Errorf("within the timeout: %d %q", size, lines)
 		}
 		if proof, seen := witnessed(t, l, 3, p); proof.Quorum != network.TooFew || seen.Met || len(proof.Log.Cosignatures) != 1 || proof.Later != nil {
-			t.Errorf("within the patience: %+v", proof)
+			t.Errorf("within the timeout: %+v", proof)
 		}
 		later := db.Now
 		db.Now = func() time.Time { return later().Add(2 * time.Minute) }
 		if size, lines, _ := published(t, l); size != 5 || len(lines) != 1 {
-			t.Errorf("after the patience: %d %q", size, lines)
+			t.Errorf("after the timeout: %d %q", size, lines)
 		}
 		db.Now = later
 		// Back again, the witness signs the newest block, and the block between is proved by it.
@@ -262,7 +262,7 @@ func TestQuorum(t *testing.T) {
 	})
 }
 
-// Whatever happens, no published checkpoint is smaller than one before.
+// No published checkpoint is smaller than one before, in any order of events.
 func TestPublishedNeverShrinks(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -275,7 +275,7 @@ func TestPublishedNeverShrinks(t *testing.T) {
 		p := policyOf(t, line("a", w.VerifierKey(), w.url), "quorum a")
 		last, entries := int64(0), 0
 		for range rapid.IntRange(1, 12).Draw(r, "steps") {
-			switch step := rapid.SampledFrom([]string{"grow", "cosign", "away", "back", "patience", "none", "wait"}).Draw(r, "step"); step {
+			switch step := rapid.SampledFrom([]string{"grow", "cosign", "away", "back", "timeout", "none", "wait"}).Draw(r, "step"); step {
 			case "grow":
 				fill(t, l, entries, 2)
 				entries += 2
@@ -285,8 +285,8 @@ func TestPublishedNeverShrinks(t *testing.T) {
 				w.answer = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
 			case "back":
 				w.answer = nil
-			case "patience":
-				ask(t, l, time.Duration(rapid.IntRange(0, 100).Draw(r, "patience"))*time.Second, p)
+			case "timeout":
+				ask(t, l, time.Duration(rapid.IntRange(0, 100).Draw(r, "timeout"))*time.Second, p)
 			case "none":
 				if err := l.AskWitnesses(t.Context(), nil); err != nil {
 					t.Fatal(err)
@@ -364,7 +364,7 @@ func TestWitnessFails(t *testing.T) {
 			l := open(t, db)
 			w := watch(t, "a.example/w", l.VerifierKey())
 			client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-			if err := l.AskWitnesses(t.Context(), &log.Witnesses{Policy: policyOf(t, line("a", w.VerifierKey(), w.url), "quorum a"), Patience: time.Hour, Client: client}); err != nil {
+			if err := l.AskWitnesses(t.Context(), &log.Witnesses{Policy: policyOf(t, line("a", w.VerifierKey(), w.url), "quorum a"), Timeout: time.Hour, Client: client}); err != nil {
 				t.Fatal(err)
 			}
 			w.answer = c.answer(w)
@@ -514,7 +514,7 @@ func TestCopiedRegistry(t *testing.T) {
 				t.Fatal(err)
 			}
 			copied := serve(t, second).url
-			// A shorter one is no proof yet: it could continue.
+			// A shorter one proves nothing yet: it could continue.
 			if err, fork := check(copied, nil), (*monitor.Fork)(nil); err == nil || entries >= 3 && !errors.As(err, &fork) {
 				t.Errorf("the follower says %v", err)
 			}
@@ -608,8 +608,8 @@ func TestOneProcessAsks(t *testing.T) {
 	})
 }
 
-// While a witness hangs, entries become final as ever, and the other witness cosigns. When the
-// server stops, nobody waits for the witness.
+// While a witness hangs, entries become final as ever, and the other witness cosigns. A
+// server that stops does not wait for the witness.
 func TestWitnessHangs(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {

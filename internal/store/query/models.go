@@ -242,6 +242,22 @@ type LogBlock struct {
 	CreatedAt  int64
 }
 
+type LogCosignature struct {
+	Network    string
+	Block      int64
+	Witness    string
+	Line       string
+	CosignedAt int64
+}
+
+type LogCosigning struct {
+	Network    string
+	Timeout    int64
+	TimeoutAt  int64
+	Holder     string
+	LeaseUntil int64
+}
+
 type LogEntry struct {
 	Network    string
 	TxHash     []byte
@@ -273,6 +289,26 @@ type LogTile struct {
 	Level   int64
 	N       int64
 	Data    []byte
+}
+
+type LogWitness struct {
+	Network      string
+	Witness      string
+	Label        string
+	Size         int64
+	CosignedAt   int64
+	Failures     int64
+	FailingSince int64
+	DueAt        int64
+	Failure      string
+	Alarm        string
+	Proof        string
+}
+
+type LogWitnessed struct {
+	Network     string
+	Block       int64
+	WitnessedAt int64
 }
 
 type Mail struct {
