@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,12 +21,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/mod/sumdb/note"
 	"pgregory.net/rapid"
 
 	"timbre.example/internal/monitor"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log"
 	"timbre.example/internal/network/log/checkpoint"
+	"timbre.example/internal/outbound"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
 	"timbre.example/internal/witness"
@@ -393,6 +398,74 @@ func TestWitnessFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A witness on a private address is asked only if the operator allows its network.
+func TestPrivateWitness(t *testing.T) {
+	t.Parallel()
+	db := storetest.SQLite(t)
+	l := open(t, db)
+	w := watch(t, "a.example/w", l.VerifierKey())
+	fill(t, l, 0, 1)
+	wait := time.Duration(0) // longer than the lease of the one before
+	for url, why := range map[string]string{w.url: outbound.ErrPlain.Error(), strings.Replace(w.url, "http:", "https:", 1): outbound.ErrAddress.Error()} {
+		p := policyOf(t, line("a", w.VerifierKey(), url), "quorum a")
+		if err := l.AskWitnesses(t.Context(), &log.Witnesses{Policy: p, Client: outbound.NewPolicy(nil).Client(1, 1)}); err != nil {
+			t.Fatal(err)
+		}
+		wait += time.Minute
+		cosignLater(t, l, db, wait)
+		if state := states(t, l)[0]; !strings.Contains(state.Failure, why) || w.asked > 0 {
+			t.Errorf("%s: %+v, asked %d times", url, state, w.asked)
+		}
+	}
+	p := policyOf(t, line("a", w.VerifierKey(), w.url), "quorum a")
+	if err := l.AskWitnesses(t.Context(), &log.Witnesses{Policy: p, Client: outbound.NewPolicy([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}).Client(1, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	cosignLater(t, l, db, time.Hour)
+	if state := states(t, l)[0]; state.Size != 1 {
+		t.Errorf("%+v", state)
+	}
+}
+
+// Policies whose witnesses cannot be asked are refused when the server starts.
+func TestUnaskable(t *testing.T) {
+	t.Parallel()
+	l := open(t, storetest.SQLite(t))
+	w := watch(t, "a.example/w")
+	key := w.VerifierKey()
+	_, other, err := note.GenerateKey(nil, "other.example/log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mldsa := mldsaKey("b.example/w")
+	for _, c := range []struct {
+		lines []string
+		why   string
+	}{
+		{[]string{line("a", key, w.url), "quorum a"}, ""},
+		{[]string{"log " + l.VerifierKey(), line("a", key, w.url), "quorum a"}, ""},
+		{[]string{"log " + other, line("a", key, w.url), "quorum a"}, "names other logs"},
+		{[]string{"quorum none"}, "needs no witness"},
+		{[]string{"witness a " + key, "quorum a"}, "no address"},
+		{[]string{line("a", key, "ftp://a.example/"), "quorum a"}, "http URL"},
+		{[]string{line("a", key, "https://u:p@a.example/"), "quorum a"}, "http URL"},
+		{[]string{line("a", key, w.url), line("b", mldsa, "https://b.example/"), "group any any a b", "quorum any"}, ""},
+		{[]string{line("a", key, w.url), line("b", mldsa, "https://b.example/"), "group all all a b", "quorum all"}, "are no quorum"},
+	} {
+		err := l.AskWitnesses(t.Context(), &log.Witnesses{Policy: policyOf(t, c.lines...), Client: http.DefaultClient})
+		if (err == nil) != (c.why == "") || err != nil && !strings.Contains(err.Error(), c.why) {
+			t.Errorf("%q: %v, want %q", c.lines, err, c.why)
+		}
+	}
+}
+
+// mldsaKey returns a verifier key of a kind that is not asked.
+func mldsaKey(name string) string {
+	key := append([]byte{6}, make([]byte, 1312)...)
+	sum := sha256.Sum256(append([]byte(name+"\n"), key...))
+	return fmt.Sprintf("%s+%x+%s", name, sum[:4], base64.StdEncoding.EncodeToString(key))
 }
 
 // The pauses grow, and a witness may ask for a longer one.

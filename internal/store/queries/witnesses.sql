@@ -21,8 +21,9 @@ WHERE network = sqlc.arg(network) AND (holder = sqlc.arg(holder) OR lease_until 
 UPDATE log_cosigning SET lease_until = 0 WHERE network = sqlc.arg(network) AND holder = sqlc.arg(holder);
 
 -- name: AddLogWitness :exec
+-- A known witness is due at once: its operator may have corrected what failed.
 INSERT INTO log_witnesses (network, witness, label) VALUES (sqlc.arg(network), sqlc.arg(witness), sqlc.arg(label))
-ON CONFLICT (network, witness) DO UPDATE SET label = excluded.label WHERE log_witnesses.label <> excluded.label;
+ON CONFLICT (network, witness) DO UPDATE SET label = excluded.label, due_at = 0;
 
 -- name: ListLogWitnesses :many
 SELECT witness, label, size, cosigned_at, failures, failing_since, due_at, failure, alarm, proof

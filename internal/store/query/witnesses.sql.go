@@ -11,7 +11,7 @@ import (
 
 const addLogWitness = `-- name: AddLogWitness :exec
 INSERT INTO log_witnesses (network, witness, label) VALUES ($1, $2, $3)
-ON CONFLICT (network, witness) DO UPDATE SET label = excluded.label WHERE log_witnesses.label <> excluded.label
+ON CONFLICT (network, witness) DO UPDATE SET label = excluded.label, due_at = 0
 `
 
 type AddLogWitnessParams struct {
@@ -20,6 +20,7 @@ type AddLogWitnessParams struct {
 	Label   string
 }
 
+// A known witness is due at once: its operator may have corrected what failed.
 func (q *Queries) AddLogWitness(ctx context.Context, arg AddLogWitnessParams) error {
 	_, err := q.db.Exec(ctx, addLogWitness, arg.Network, arg.Witness, arg.Label)
 	return err
