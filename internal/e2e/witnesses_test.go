@@ -217,7 +217,9 @@ func TestTwoLabels(t *testing.T) {
 		}
 		ada.Restart()
 		ada.register(4)
-		if !harness.Eventually(func() bool { return strings.Contains(get(t, ada.URL+"/metrics"), `timbre_log_witness_behind_entries{network="testnet",witness="ben"} 0`) }) {
+		if !harness.Eventually(func() bool {
+			return strings.Contains(get(t, ada.URL+"/metrics"), `timbre_log_witness_behind_entries{network="testnet",witness="ben"} 0`)
+		}) {
 			t.Error("the witness does not cosign the first")
 		}
 		second := &label{t: t, options: ada.options}

@@ -77,6 +77,24 @@ func (s *Service) unhurried(ctx context.Context, some []outbox.Delivery) (now []
 	return now, nil
 }
 
+// hurry makes certificates due that a process postponed which has ended since, or that it did
+// not remember.
+func (s *Service) hurry(ctx context.Context) error {
+	seen, err := s.witnessing(ctx)
+	if err != nil {
+		return err
+	}
+	for name, at := range seen {
+		if err := s.DB.Tx(ctx, func(tx *store.Tx) error {
+			_, err := tx.HurryWitnessed(ctx, query.HurryWitnessedParams{Network: string(name), Block: at.Block, Timeout: at.Timeout.Microseconds(), Now: store.Micros(tx.Now)})
+			return err
+		}); err != nil {
+			return fmt.Errorf("certificates of %s with a quorum: %w", name, err)
+		}
+	}
+	return nil
+}
+
 // unless gives deliveries back after an error.
 func (s *Service) unless(ctx context.Context, err error, some []outbox.Delivery) error {
 	if err == nil {
