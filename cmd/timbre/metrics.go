@@ -88,9 +88,8 @@ func countWitnesses(ctx context.Context, n network.Network) (all []metrics.Witne
 	return all, err
 }
 
-// conditions returns the checks of a process that are not those of its API: a database that
-// was set back to an older schema, a network that no process works on, and one that a witness
-// proves to be forked.
+// conditions returns the checks of a process that are not those of its API: an older
+// schema, a network that no process works on, and a log that a witness proves to be forked.
 func conditions(db *store.DB, networks network.Set) []web.Check {
 	return []web.Check{
 		{Name: "schema", Reason: "migrations_pending", Run: func(ctx context.Context) error {

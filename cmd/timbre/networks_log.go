@@ -36,15 +36,15 @@ type clockFlag struct {
 
 // witnessesFlags name the witnesses of the logs.
 type witnessesFlags struct {
-	LogWitnesses       []policyFile  `env:"TIMBRE_LOG_WITNESSES" example:"mainnet=/etc/timbre/witnesses" placeholder:"NAME=FILE" help:"Witnesses that cosign the checkpoints of the log NAME: a policy (c2sp.org/tlog-policy) with an address for each witness. Repeat the flag for each log, or separate logs by commas. Give all processes the same."`
-	LogWitnessPatience time.Duration `env:"TIMBRE_LOG_WITNESS_PATIENCE" example:"1m" default:"1m" placeholder:"TIME" help:"How long a certificate, and the published checkpoint, wait for a quorum of the witnesses, at most 1h. Then they are made without it, and say so; 0s does not wait (default: ${default})."`
-	LogWitnessAllow    proxies       `env:"TIMBRE_LOG_WITNESS_ALLOW" example:"10.1.0.0/16,127.0.0.0/8" placeholder:"CIDRS" help:"Networks in which witnesses may be beside public addresses, separated by commas. Witnesses there may use http and any port. Without this flag, a witness needs https and a public address."`
+	LogWitnesses      []policyFile  `env:"TIMBRE_LOG_WITNESSES" example:"mainnet=/etc/timbre/witnesses" placeholder:"NAME=FILE" help:"Witnesses that cosign the checkpoints of the log NAME: a policy (c2sp.org/tlog-policy) with an address for each witness. Repeat the flag for each log, or separate logs by commas. Give all processes the same."`
+	LogWitnessTimeout time.Duration `env:"TIMBRE_LOG_WITNESS_TIMEOUT" example:"1m" default:"1m" placeholder:"TIME" help:"How long a certificate, and the published checkpoint, wait for a quorum of the witnesses, at most 1h. Then they are made without it, and say so; 0s does not wait (default: ${default})."`
+	LogWitnessAllow   proxies       `env:"TIMBRE_LOG_WITNESS_ALLOW" example:"10.1.0.0/16,127.0.0.0/8" placeholder:"CIDRS" help:"Networks in which witnesses may be beside public addresses, separated by commas. Witnesses there may use http and any port. Without this flag, a witness needs https and a public address."`
 }
 
 // validateWitnesses checks the flags without a connection.
 func (f serverFlags) validateWitnesses() error {
-	if f.LogWitnessPatience < 0 || f.LogWitnessPatience > time.Hour {
-		return wrongf("log-witness-patience", "must be between 0s and 1h")
+	if f.LogWitnessTimeout < 0 || f.LogWitnessTimeout > time.Hour {
+		return wrongf("log-witness-timeout", "must be between 0s and 1h")
 	}
 	seen := map[network.Name]bool{}
 	for _, one := range f.LogWitnesses {
@@ -67,7 +67,7 @@ func (f serverFlags) witnesses() map[network.Name]*netlog.Witnesses {
 	all := map[network.Name]*netlog.Witnesses{}
 	for _, one := range f.LogWitnesses {
 		all[one.network] = &netlog.Witnesses{
-			Policy: one.policy, Patience: f.LogWitnessPatience,
+			Policy: one.policy, Timeout: f.LogWitnessTimeout,
 			Client: outbound.NewPolicy(f.LogWitnessAllow).Client(witnessConnections, 1),
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"database/sql"
 	"encoding/json"
 	"go/ast"
@@ -29,6 +30,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"timbre.example/internal/metrics"
+	"timbre.example/internal/network"
+	"timbre.example/internal/witness"
+	"timbre.example/proof/evidence"
 )
 
 const (
@@ -38,10 +42,26 @@ const (
 
 var metricName = regexp.MustCompile(`\btimbre_[a-z0-9_]+`)
 
+// witnessKeyOf returns the rest of the verifier key of a witness with this name.
+func witnessKeyOf(t *testing.T, name string) string {
+	t.Helper()
+	w, err := witness.New(witness.Config{Name: name, Seed: make([]byte, ed25519.SeedSize)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(w.VerifierKey(), name+"+")
+}
+
 // served returns the names of the metrics of a server with all roles.
 func served(t *testing.T) map[string]bool {
 	t.Helper()
 	f := smallServer(t.TempDir())
+	witness := "witness w w.example/w+" + witnessKeyOf(t, "w.example/w") + " https://w.example/\nquorum w\n"
+	policy, err := evidence.ParsePolicy([]byte(witness)) // the metrics of witnesses exist with a witness
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.LogWitnesses = []policyFile{{network: network.Testnet, policy: policy}}
 	s, err := newServer(t.Context(), f, f.logger(io.Discard))
 	if err != nil {
 		t.Fatal(err)

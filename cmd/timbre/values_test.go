@@ -87,7 +87,7 @@ var wrongValues = map[string][]string{
 	"network-clock-tolerance":          {"long", "-1s", "0s"},
 	"log-checkpoint":                   {"data/checkpoints", "file:", "blobs:", "sqlite:x.db", "postgres://host:port/x"},
 	"log-witnesses":                    {"mainnet", "mainnet=DIR/none", "devnet=FILE", "mainnet=FILE", "mainnet=DIR"},
-	"log-witness-patience":             {"long", "-1s", "2h"},
+	"log-witness-timeout":              {"long", "-1s", "2h"},
 	"log-witness-allow":                {"10.0.0.0", "x", "10.0.0.0/33", ""},
 	"prices-testnet":                   {"network=cheap", "free"},
 	"prices-mainnet":                   {"network=-1", "storage=10", "storage=x:1/:2"},

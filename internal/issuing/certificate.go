@@ -94,6 +94,9 @@ func (s *Service) reconcile(ctx context.Context) error {
 	if now.Sub(s.reconciled).Abs() < reconcileEvery { // Abs: a clock that was ahead does not stop the check
 		return nil
 	}
+	if err := s.hurry(ctx); err != nil {
+		return err
+	}
 	// Two reads first: nearly always there is nothing to write.
 	lacks, err := s.DB.Read().HasUnqueued(ctx)
 	if err != nil {

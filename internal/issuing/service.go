@@ -69,6 +69,14 @@ type Service struct {
 	lastStamped string
 }
 
+// unwitnessed is a postponed certificate: its block has no quorum yet.
+type unwitnessed struct {
+	outbox.Delivery
+	network network.Name
+	block   int64
+	until   time.Time // the end of the timeout, when it is due by itself
+}
+
 // retry is the next attempt at an authority that did not answer.
 type retry struct {
 	at   time.Time

@@ -12,16 +12,8 @@ import (
 )
 
 // maxUnwitnessed bounds the certificates that this process remembers to make before the end of
-// the patience. Those beyond it are made at that end.
+// the timeout. Those beyond it are made at that end.
 const maxUnwitnessed = 10_000
-
-// unwitnessed is a postponed certificate: its block has no quorum yet.
-type unwitnessed struct {
-	outbox.Delivery
-	network network.Name
-	block   int64
-	until   time.Time // the end of the patience, when it is due by itself
-}
 
 // witnessing reads how far the witnesses of the networks are, of those that have witnesses.
 func (s *Service) witnessing(ctx context.Context) (map[network.Name]network.Witnessing, error) {
@@ -43,7 +35,7 @@ func (s *Service) witnessing(ctx context.Context) (map[network.Name]network.Witn
 }
 
 // unhurried returns the deliveries whose certificates need not wait for witnesses any longer. It
-// postpones the others to the end of the patience.
+// postpones the others to the end of the timeout.
 func (s *Service) unhurried(ctx context.Context, some []outbox.Delivery) (now []outbox.Delivery, err error) {
 	seen, err := s.witnessing(ctx)
 	if err != nil || len(seen) == 0 {
@@ -66,7 +58,7 @@ func (s *Service) unhurried(ctx context.Context, some []outbox.Delivery) (now []
 	for _, d := range some {
 		row := blocks[d.Subject]
 		at, asked := seen[network.Name(row.Network)]
-		end := store.Time(row.RegisteredAt).Add(at.Patience)
+		end := store.Time(row.RegisteredAt).Add(at.Timeout)
 		if !asked || row.BlockNumber <= at.Block || !s.DB.Now().Before(end) || d.Attempts > 0 {
 			now = append(now, d)
 			continue
@@ -83,6 +75,24 @@ func (s *Service) unhurried(ctx context.Context, some []outbox.Delivery) (now []
 		}
 	}
 	return now, nil
+}
+
+// hurry makes certificates due that a process postponed which has ended since, or that it did
+// not remember.
+func (s *Service) hurry(ctx context.Context) error {
+	seen, err := s.witnessing(ctx)
+	if err != nil {
+		return err
+	}
+	for name, at := range seen {
+		if err := s.DB.Tx(ctx, func(tx *store.Tx) error {
+			_, err := tx.HurryWitnessed(ctx, query.HurryWitnessedParams{Network: string(name), Block: at.Block, Timeout: at.Timeout.Microseconds(), Now: store.Micros(tx.Now)})
+			return err
+		}); err != nil {
+			return fmt.Errorf("certificates of %s with a quorum: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // unless gives deliveries back after an error.

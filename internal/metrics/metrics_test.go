@@ -115,6 +115,12 @@ func TestSources(t *testing.T) {
 			}
 			return metrics.Log{Stopped: true, Blocks: 5, Entries: 50, Refused: 1, SequencerAt: now.Add(-4 * time.Second), BlockAt: now.Add(-time.Minute), ClockJumps: 2}, nil
 		},
+		Witnesses: func(ctx context.Context, network string) ([]metrics.Witness, error) {
+			if network == "testnet" {
+				return nil, errors.New("no answer")
+			}
+			return []metrics.Witness{{Name: "ben", Behind: 3, CosignedAt: now.Add(-7 * time.Second), FailingSince: now.Add(-5 * time.Second), Alarm: true}, {Name: "new"}}, nil
+		},
 		Rows: func(ctx context.Context) (metrics.Rows, error) {
 			if _, ok := ctx.Deadline(); !ok {
 				t.Error("a read has no timeout")
@@ -145,6 +151,9 @@ func TestSources(t *testing.T) {
 		`timbre_certificates_waiting 6`, `timbre_timestamps_waiting 7`, `timbre_erasures_waiting 8`, `timbre_erasures_stuck 1`,
 		`timbre_sweeper_waiting{work="expired"} 9`, `timbre_sweeper_waiting{work="leftover"} 10`,
 		`timbre_credits{account="issued"} 100`, `timbre_credits{account="held"} 10`,
+		`timbre_log_witness_behind_entries{network="mainnet",witness="ben"} 3`, `timbre_log_witness_cosigned_age_seconds{network="mainnet",witness="ben"} 7`,
+		`timbre_log_witness_failing_seconds{network="mainnet",witness="ben"} 5`, `timbre_log_witness_alarm{network="mainnet",witness="ben"} 1`,
+		`timbre_log_witness_cosigned_age_seconds{network="mainnet",witness="new"} NaN`, `timbre_log_witness_failing_seconds{network="mainnet",witness="new"} 0`,
 		`timbre_log_stopped{network="mainnet"} 1`, `timbre_log_blocks_total{network="mainnet"} 5`, `timbre_log_entries_total{network="mainnet"} 50`, `timbre_log_refused_total{network="mainnet"} 1`,
 		`timbre_log_sequencer_age_seconds{network="mainnet"} 4`, `timbre_log_block_age_seconds{network="mainnet"} 60`, `timbre_clock_jumps_total{network="mainnet"} 2`,
 		`timbre_log_blocks_total{network="testnet"} NaN`,

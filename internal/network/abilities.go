@@ -81,8 +81,8 @@ type Witnessed interface {
 type Witnessing struct {
 	// Asked: the network has witnesses.
 	Asked bool
-	// Patience is how long a block may wait for them.
-	Patience time.Duration
+	// Timeout is how long a block may wait for them.
+	Timeout time.Duration
 	// Block is the newest block with a quorum, or -1.
 	Block int64
 }

@@ -64,8 +64,7 @@ type Receipt struct {
 type Proof struct {
 	Log       *evidence.Log
 	Substrate *evidence.Substrate
-	// Later is a later checkpoint that has seen more witnesses than that of Log; nil if there
-	// is none.
+	// Later is a later checkpoint that more witnesses have cosigned than that of Log, or nil.
 	Later *evidence.Attestation
 	// Quorum says whether Log or Later has the cosignatures of enough witnesses.
 	Quorum Quorum

@@ -165,6 +165,45 @@ func TestLease(t *testing.T) {
 	})
 }
 
+// A postponed delivery is due at its time, or as soon as it is given back. A worker that lost its
+// lease postpones nothing.
+func TestPostpone(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		pass := clock(db)
+		q := &outbox.Queue{DB: db, Kind: outbox.Certificate}
+		enqueue(t, db, certificate("a", "1"), certificate("a", "2"))
+		all, err := q.TakeSome(t.Context(), 2)
+		if err != nil || len(all) != 2 {
+			t.Fatal(all, err)
+		}
+		until := db.Now().Add(time.Minute)
+		if err := q.Postpone(t.Context(), all, []time.Time{until, until}); err != nil {
+			t.Fatal(err)
+		}
+		take(t, q, "")
+		if err := q.Return(t.Context(), all[0]); err != nil {
+			t.Fatal(err)
+		}
+		late := take(t, q, all[0].Subject)
+		if late.Attempts != 0 {
+			t.Errorf("%+v", late)
+		}
+		finish(t, db, late)
+		pass(time.Minute)
+		second := take(t, q, all[1].Subject)
+		pass(turns.Lease)
+		take(t, q, second.Subject)
+		if err := q.Postpone(t.Context(), []outbox.Delivery{second}, []time.Time{db.Now()}); err != nil {
+			t.Error(err)
+		}
+		take(t, q, "")
+		if err := q.Postpone(t.Context(), nil, nil); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Retries wait longer and longer, and survive a restart. The row has the cause, as both
 // databases can store it.
 func TestRetry(t *testing.T) {

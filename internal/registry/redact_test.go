@@ -77,7 +77,7 @@ var columns = map[string]string{
 	"log_entries":           "network:public tx_hash:public body:public commitment:public received_at:public position:public idx:public leaf:public ats_id:public version:public block:public decided_at:public failure:public lost:public",
 	"log_tiles":             "network:public level:public n:public data:public",
 	"log_repairs":           "network:public from_size:public to_size:public lost:public checkpoint:public created_at:other",
-	"log_cosigning":         "network:public patience:public patience_at:public holder:other lease_until:other",
+	"log_cosigning":         "network:public timeout:public timeout_at:public holder:other lease_until:other",
 	"log_witnesses":         "network:public witness:public label:public size:public cosigned_at:public failures:other failing_since:other due_at:other failure:other alarm:other proof:public",
 	"log_cosignatures":      "network:public block:public witness:public line:public cosigned_at:public",
 	"log_witnessed":         "network:public block:public witnessed_at:public",

@@ -28,6 +28,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,8 +39,10 @@ import (
 	"timbre.example/internal/events"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log/checkpoint"
+	"timbre.example/internal/network/log/cosign"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/evidence"
 	"timbre.example/proof/evidence/leaf"
 )
 
@@ -89,6 +92,17 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// Witnesses are those whom a log asks to cosign its checkpoints, and how many of them are
+// enough.
+type Witnesses struct {
+	// Policy names the witnesses. If it names logs, one of them must be this log.
+	Policy evidence.Policy
+	// Timeout is how long a block may wait for a quorum before it is served without one.
+	Timeout time.Duration
+	// Client makes the requests. It decides which addresses may be reached.
+	Client *http.Client
+}
+
 // Log is one log in a database. It implements network.Network and is safe for
 // concurrent use.
 type Log struct {
@@ -115,6 +129,19 @@ type Log struct {
 	mu   sync.Mutex
 	head chan struct{} // closed and replaced when the log grows
 	seen position
+}
+
+// cosigner asks the witnesses of one log. Registrations never wait for it.
+type cosigner struct {
+	l       *Log
+	from    Witnesses
+	asked   []*cosign.Witness
+	holder  string
+	keeping sync.Mutex // two cosignatures of one block are kept one after the other
+	running sync.WaitGroup
+	mu      sync.Mutex
+	busy    map[string]bool
+	quorum  []func()
 }
 
 // position is the state of a log: it changes with every commit of a sequencer.

@@ -405,17 +405,6 @@ func (l *Log) insertBlock(ctx context.Context, tx *store.Tx, number, first, size
 	})
 }
 
-// loader reads tiles through q.
-func (l *Log) loader(ctx context.Context, q *query.Queries) func(level int, n int64) ([]byte, error) {
-	return func(level int, n int64) ([]byte, error) {
-		data, err := q.GetLogTile(ctx, query.GetLogTileParams{Network: string(l.config.Network), Level: int64(level), N: n})
-		if err != nil {
-			return nil, fmt.Errorf("tile %d/%d: %w", level, n, err)
-		}
-		return data, nil
-	}
-}
-
 // signer is the log's note.Signer.
 type signer struct{ l *Log }
 

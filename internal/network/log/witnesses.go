@@ -23,17 +23,6 @@ import (
 	"timbre.example/proof/evidence"
 )
 
-// Witnesses are those whom a log asks to cosign its checkpoints, and how many of them are
-// enough.
-type Witnesses struct {
-	// Policy names the witnesses. If it names logs, one of them must be this log.
-	Policy evidence.Policy
-	// Patience is how long a block may wait for a quorum before it is served without one.
-	Patience time.Duration
-	// Client makes the requests. It decides which addresses may be reached.
-	Client *http.Client
-}
-
 // The bounds of asking.
 const (
 	// maxWitnesses is how many witnesses a log may have: evidence has no place for more
@@ -51,19 +40,6 @@ const (
 	// cosignature from before its block for a contradiction.
 	clockOfWitness = 4 * time.Minute
 )
-
-// cosigner asks the witnesses of one log. Registrations never wait for it.
-type cosigner struct {
-	l       *Log
-	from    Witnesses
-	asked   []*cosign.Witness
-	holder  string
-	keeping sync.Mutex // two cosignatures of one block are kept one after the other
-	running sync.WaitGroup
-	mu      sync.Mutex
-	busy    map[string]bool
-	quorum  []func()
-}
 
 // CheckWitnesses returns an error for a policy whose witnesses cannot be asked. It connects to
 // none of them.
@@ -129,7 +105,7 @@ func (l *Log) AskWitnesses(ctx context.Context, w *Witnesses) (err error) {
 		var asked []*cosign.Witness
 		if l.cosigner != nil {
 			asked = l.cosigner.asked
-			err = tx.SetLogCosigning(ctx, query.SetLogCosigningParams{Network: name, Patience: w.Patience.Microseconds(), Now: store.Micros(tx.Now)})
+			err = tx.SetLogCosigning(ctx, query.SetLogCosigningParams{Network: name, Timeout: w.Timeout.Microseconds(), Now: store.Micros(tx.Now)})
 		} else {
 			_, err = tx.DropLogCosigning(ctx, name)
 		}
@@ -470,7 +446,7 @@ func (l *Log) Witnessing(ctx context.Context) (network.Witnessing, error) {
 	} else if err != nil {
 		return network.Witnessing{}, l.fail("witnesses", err)
 	}
-	return network.Witnessing{Asked: true, Patience: time.Duration(row.Patience) * time.Microsecond, Block: row.Block}, nil
+	return network.Witnessing{Asked: true, Timeout: time.Duration(row.Timeout) * time.Microsecond, Block: row.Block}, nil
 }
 
 // Witnesses implements network.Witnessed.
@@ -505,7 +481,7 @@ func (l *Log) Forked(ctx context.Context) error {
 }
 
 // Published returns the checkpoint that the log serves, with its cosignatures. It is that of
-// the newest block with a quorum, or of a newer one whose patience is over. Both numbers only
+// the newest block with a quorum, or of a newer one whose timeout has passed. Both numbers only
 // grow, so no checkpoint follows a larger one.
 func (l *Log) Published(ctx context.Context) (_ string, err error) {
 	name := string(l.config.Network)
@@ -516,7 +492,7 @@ func (l *Log) Published(ctx context.Context) (_ string, err error) {
 		return "", l.fail("checkpoint", err)
 	}
 	number, err := l.db.Read().LastLogBlockBefore(ctx, query.LastLogBlockBeforeParams{
-		Network: name, After: row.Block, Until: max(store.Micros(l.db.Now())-row.Patience, row.PatienceAt),
+		Network: name, After: row.Block, Until: max(store.Micros(l.db.Now())-row.Timeout, row.TimeoutAt),
 	})
 	if errors.Is(err, sql.ErrNoRows) && row.Block >= 0 {
 		number, err = row.Block, nil
@@ -542,8 +518,8 @@ type seen struct {
 }
 
 // seenOf reads what witnesses have said about a block. The later checkpoint is the first one
-// with a quorum. While there is none, it is the first one with any cosignature, for a block
-// that has none itself.
+// with a quorum. Before there is one, it is the first one with any cosignature, for a block
+// without cosignatures.
 func (l *Log) seenOf(ctx context.Context, b network.Block) (s seen, err error) {
 	first, err := l.db.Read().WitnessedFrom(ctx, query.WitnessedFromParams{Network: string(l.config.Network), Block: b.Number})
 	if err != nil {

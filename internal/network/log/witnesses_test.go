@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,12 +21,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/mod/sumdb/note"
 	"pgregory.net/rapid"
 
 	"timbre.example/internal/monitor"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log"
 	"timbre.example/internal/network/log/checkpoint"
+	"timbre.example/internal/outbound"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
 	"timbre.example/internal/witness"
@@ -31,7 +36,7 @@ import (
 	"timbre.example/proof/evidence"
 )
 
-// guard is a witness of ours, whose answers a test may replace.
+// guard is our witness, whose answers a test may replace.
 type guard struct {
 	*witness.Witness
 	url    string
@@ -78,9 +83,9 @@ func policyOf(t testing.TB, lines ...string) evidence.Policy {
 func line(name, key, url string) string { return fmt.Sprintf("witness %s %s %s", name, key, url) }
 
 // ask makes the witnesses of a policy those of a log.
-func ask(t testing.TB, l *log.Log, patience time.Duration, p evidence.Policy) {
+func ask(t testing.TB, l *log.Log, timeout time.Duration, p evidence.Policy) {
 	t.Helper()
-	if err := l.AskWitnesses(t.Context(), &log.Witnesses{Policy: p, Patience: patience, Client: http.DefaultClient}); err != nil {
+	if err := l.AskWitnesses(t.Context(), &log.Witnesses{Policy: p, Timeout: timeout, Client: http.DefaultClient}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -208,20 +213,20 @@ func TestQuorum(t *testing.T) {
 		if size, lines, _ := published(t, l); size != 2 || len(lines) != 2 || told != 1 || !slices.IsSorted(lines) {
 			t.Fatalf("%d %q, told %d times", size, lines, told)
 		}
-		// One witness is away: the published checkpoint stays until its patience is over.
+		// One witness is away: the published checkpoint stays until its timeout.
 		b.answer = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
 		fill(t, l, 2, 3)
 		cosign(t, l)
 		if size, lines, _ := published(t, l); size != 2 || len(lines) != 2 {
-			t.Errorf("within the patience: %d %q", size, lines)
+			t.Errorf("within the timeout: %d %q", size, lines)
 		}
 		if proof, seen := witnessed(t, l, 3, p); proof.Quorum != network.TooFew || seen.Met || len(proof.Log.Cosignatures) != 1 || proof.Later != nil {
-			t.Errorf("within the patience: %+v", proof)
+			t.Errorf("within the timeout: %+v", proof)
 		}
 		later := db.Now
 		db.Now = func() time.Time { return later().Add(2 * time.Minute) }
 		if size, lines, _ := published(t, l); size != 5 || len(lines) != 1 {
-			t.Errorf("after the patience: %d %q", size, lines)
+			t.Errorf("after the timeout: %d %q", size, lines)
 		}
 		db.Now = later
 		// Back again, the witness signs the newest block, and the block between is proved by it.
@@ -262,7 +267,7 @@ func TestQuorum(t *testing.T) {
 	})
 }
 
-// Whatever happens, no published checkpoint is smaller than one before.
+// No published checkpoint is smaller than one before, in any order of events.
 func TestPublishedNeverShrinks(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -275,7 +280,7 @@ func TestPublishedNeverShrinks(t *testing.T) {
 		p := policyOf(t, line("a", w.VerifierKey(), w.url), "quorum a")
 		last, entries := int64(0), 0
 		for range rapid.IntRange(1, 12).Draw(r, "steps") {
-			switch step := rapid.SampledFrom([]string{"grow", "cosign", "away", "back", "patience", "none", "wait"}).Draw(r, "step"); step {
+			switch step := rapid.SampledFrom([]string{"grow", "cosign", "away", "back", "timeout", "none", "wait"}).Draw(r, "step"); step {
 			case "grow":
 				fill(t, l, entries, 2)
 				entries += 2
@@ -285,8 +290,8 @@ func TestPublishedNeverShrinks(t *testing.T) {
 				w.answer = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
 			case "back":
 				w.answer = nil
-			case "patience":
-				ask(t, l, time.Duration(rapid.IntRange(0, 100).Draw(r, "patience"))*time.Second, p)
+			case "timeout":
+				ask(t, l, time.Duration(rapid.IntRange(0, 100).Draw(r, "timeout"))*time.Second, p)
 			case "none":
 				if err := l.AskWitnesses(t.Context(), nil); err != nil {
 					t.Fatal(err)
@@ -364,7 +369,7 @@ func TestWitnessFails(t *testing.T) {
 			l := open(t, db)
 			w := watch(t, "a.example/w", l.VerifierKey())
 			client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-			if err := l.AskWitnesses(t.Context(), &log.Witnesses{Policy: policyOf(t, line("a", w.VerifierKey(), w.url), "quorum a"), Patience: time.Hour, Client: client}); err != nil {
+			if err := l.AskWitnesses(t.Context(), &log.Witnesses{Policy: policyOf(t, line("a", w.VerifierKey(), w.url), "quorum a"), Timeout: time.Hour, Client: client}); err != nil {
 				t.Fatal(err)
 			}
 			w.answer = c.answer(w)
@@ -393,6 +398,74 @@ func TestWitnessFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A witness on a private address is asked only if the operator allows its network.
+func TestPrivateWitness(t *testing.T) {
+	t.Parallel()
+	db := storetest.SQLite(t)
+	l := open(t, db)
+	w := watch(t, "a.example/w", l.VerifierKey())
+	fill(t, l, 0, 1)
+	wait := time.Duration(0) // longer than the lease of the one before
+	for url, why := range map[string]string{w.url: outbound.ErrPlain.Error(), strings.Replace(w.url, "http:", "https:", 1): outbound.ErrAddress.Error()} {
+		p := policyOf(t, line("a", w.VerifierKey(), url), "quorum a")
+		if err := l.AskWitnesses(t.Context(), &log.Witnesses{Policy: p, Client: outbound.NewPolicy(nil).Client(1, 1)}); err != nil {
+			t.Fatal(err)
+		}
+		wait += time.Minute
+		cosignLater(t, l, db, wait)
+		if state := states(t, l)[0]; !strings.Contains(state.Failure, why) || w.asked > 0 {
+			t.Errorf("%s: %+v, asked %d times", url, state, w.asked)
+		}
+	}
+	p := policyOf(t, line("a", w.VerifierKey(), w.url), "quorum a")
+	if err := l.AskWitnesses(t.Context(), &log.Witnesses{Policy: p, Client: outbound.NewPolicy([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}).Client(1, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	cosignLater(t, l, db, time.Hour)
+	if state := states(t, l)[0]; state.Size != 1 {
+		t.Errorf("%+v", state)
+	}
+}
+
+// Policies whose witnesses cannot be asked are refused when the server starts.
+func TestUnaskable(t *testing.T) {
+	t.Parallel()
+	l := open(t, storetest.SQLite(t))
+	w := watch(t, "a.example/w")
+	key := w.VerifierKey()
+	_, other, err := note.GenerateKey(nil, "other.example/log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mldsa := mldsaKey("b.example/w")
+	for _, c := range []struct {
+		lines []string
+		why   string
+	}{
+		{[]string{line("a", key, w.url), "quorum a"}, ""},
+		{[]string{"log " + l.VerifierKey(), line("a", key, w.url), "quorum a"}, ""},
+		{[]string{"log " + other, line("a", key, w.url), "quorum a"}, "names other logs"},
+		{[]string{"quorum none"}, "needs no witness"},
+		{[]string{"witness a " + key, "quorum a"}, "no address"},
+		{[]string{line("a", key, "ftp://a.example/"), "quorum a"}, "http URL"},
+		{[]string{line("a", key, "https://u:p@a.example/"), "quorum a"}, "http URL"},
+		{[]string{line("a", key, w.url), line("b", mldsa, "https://b.example/"), "group any any a b", "quorum any"}, ""},
+		{[]string{line("a", key, w.url), line("b", mldsa, "https://b.example/"), "group all all a b", "quorum all"}, "are no quorum"},
+	} {
+		err := l.AskWitnesses(t.Context(), &log.Witnesses{Policy: policyOf(t, c.lines...), Client: http.DefaultClient})
+		if (err == nil) != (c.why == "") || err != nil && !strings.Contains(err.Error(), c.why) {
+			t.Errorf("%q: %v, want %q", c.lines, err, c.why)
+		}
+	}
+}
+
+// mldsaKey returns a verifier key of a kind that is not asked.
+func mldsaKey(name string) string {
+	key := append([]byte{6}, make([]byte, 1312)...)
+	sum := sha256.Sum256(append([]byte(name+"\n"), key...))
+	return fmt.Sprintf("%s+%x+%s", name, sum[:4], base64.StdEncoding.EncodeToString(key))
 }
 
 // The pauses grow, and a witness may ask for a longer one.
@@ -514,7 +587,7 @@ func TestCopiedRegistry(t *testing.T) {
 				t.Fatal(err)
 			}
 			copied := serve(t, second).url
-			// A shorter one is no proof yet: it could continue.
+			// A shorter one proves nothing yet: it could continue.
 			if err, fork := check(copied, nil), (*monitor.Fork)(nil); err == nil || entries >= 3 && !errors.As(err, &fork) {
 				t.Errorf("the follower says %v", err)
 			}
@@ -608,8 +681,8 @@ func TestOneProcessAsks(t *testing.T) {
 	})
 }
 
-// While a witness hangs, entries become final as ever, and the other witness cosigns. When the
-// server stops, nobody waits for the witness.
+// While a witness hangs, entries become final as ever, and the other witness cosigns. A
+// server that stops does not wait for the witness.
 func TestWitnessHangs(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {

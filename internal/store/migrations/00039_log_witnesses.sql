@@ -1,17 +1,17 @@
 -- +goose Up
 -- Witnesses of logs (c2sp.org/tlog-witness): see network/log/witnesses.go and ADR 102.
 --
--- log_cosigning has a row for each log that has witnesses. Blocks that are older than patience
--- (microseconds) are served without a quorum, and so are all blocks before patience_at. The
+-- log_cosigning has a row for each log that has witnesses. Blocks that are older than timeout
+-- (microseconds) are served without a quorum, and so are all blocks before timeout_at. The
 -- holder asks the witnesses until its lease ends.
 CREATE TABLE log_cosigning (
   network     TEXT NOT NULL PRIMARY KEY,
-  patience    BIGINT NOT NULL,
-  patience_at BIGINT NOT NULL,
+  timeout    BIGINT NOT NULL,
+  timeout_at BIGINT NOT NULL,
   holder      TEXT NOT NULL DEFAULT '',
   lease_until BIGINT NOT NULL DEFAULT 0
 );
--- What is known of each witness. witness is the name and the hash of its key, label its name
+-- The state of each witness. witness is the name and the hash of its key, label its name
 -- in the policy. alarm is not empty while the witness saw a history that is not this log's;
 -- proof is then a checkpoint of that history with this log's signature, or empty.
 CREATE TABLE log_witnesses (

@@ -36,6 +36,13 @@ WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.
 SELECT sqlc.embed(v), sqlc.embed(w), s.token FROM versions v JOIN works w ON w.id = v.work_id LEFT JOIN timestamps s ON s.work_id = v.work_id AND s.version = v.version
 WHERE v.transaction_id IN (SELECT substr(CAST(sqlc.arg(joined) AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n);
 
+-- name: HurryWitnessed :execrows
+-- Certificates that were postponed, and whose blocks have a quorum now. A postponed delivery is due
+-- exactly at its timeout; the lease of a delivery that is being made ends at another time.
+UPDATE deliveries SET due_at = 0 WHERE kind = 'certificate' AND lane = '' AND attempts = 0 AND due_at > sqlc.arg(now)
+  AND EXISTS (SELECT 1 FROM versions v JOIN works w ON w.id = v.work_id WHERE v.transaction_id = deliveries.subject AND w.network = sqlc.arg(network)
+    AND v.block_number <= sqlc.arg(block) AND v.registered_at + CAST(sqlc.arg(timeout) AS BIGINT) = deliveries.due_at);
+
 -- name: BlocksTogether :many
 -- The blocks of several transactions, as IssuedTogether.
 WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST(sqlc.arg(count) AS BIGINT))

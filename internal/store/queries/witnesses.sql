@@ -1,15 +1,15 @@
 -- name: SetLogCosigning :exec
--- A log gets witnesses, or another patience. The time of a change stays: blocks before it may
+-- A log gets witnesses, or another timeout. The time of a change stays: blocks before it may
 -- be served already.
-INSERT INTO log_cosigning (network, patience, patience_at) VALUES (sqlc.arg(network), sqlc.arg(patience), sqlc.arg(now))
-ON CONFLICT (network) DO UPDATE SET patience = excluded.patience, patience_at = excluded.patience_at WHERE log_cosigning.patience <> excluded.patience;
+INSERT INTO log_cosigning (network, timeout, timeout_at) VALUES (sqlc.arg(network), sqlc.arg(timeout), sqlc.arg(now))
+ON CONFLICT (network) DO UPDATE SET timeout = excluded.timeout, timeout_at = excluded.timeout_at WHERE log_cosigning.timeout <> excluded.timeout;
 
 -- name: DropLogCosigning :execrows
 DELETE FROM log_cosigning WHERE network = sqlc.arg(network);
 
 -- name: GetLogCosigning :one
 -- block is the newest block with a quorum, or -1.
-SELECT c.patience, c.patience_at, CAST(COALESCE((SELECT MAX(w.block) FROM log_witnessed w WHERE w.network = c.network), -1) AS BIGINT) AS block
+SELECT c.timeout, c.timeout_at, CAST(COALESCE((SELECT MAX(w.block) FROM log_witnessed w WHERE w.network = c.network), -1) AS BIGINT) AS block
 FROM log_cosigning c WHERE c.network = sqlc.arg(network);
 
 -- name: HoldLogCosigning :execrows
@@ -21,8 +21,9 @@ WHERE network = sqlc.arg(network) AND (holder = sqlc.arg(holder) OR lease_until 
 UPDATE log_cosigning SET lease_until = 0 WHERE network = sqlc.arg(network) AND holder = sqlc.arg(holder);
 
 -- name: AddLogWitness :exec
+-- A known witness is due at once: its operator may have corrected what failed.
 INSERT INTO log_witnesses (network, witness, label) VALUES (sqlc.arg(network), sqlc.arg(witness), sqlc.arg(label))
-ON CONFLICT (network, witness) DO UPDATE SET label = excluded.label WHERE log_witnesses.label <> excluded.label;
+ON CONFLICT (network, witness) DO UPDATE SET label = excluded.label, due_at = 0;
 
 -- name: ListLogWitnesses :many
 SELECT witness, label, size, cosigned_at, failures, failing_since, due_at, failure, alarm, proof

@@ -171,6 +171,34 @@ func (q *Queries) HasUnqueued(ctx context.Context) (bool, error) {
 	return exists, err
 }
 
+const hurryWitnessed = `-- name: HurryWitnessed :execrows
+UPDATE deliveries SET due_at = 0 WHERE kind = 'certificate' AND lane = '' AND attempts = 0 AND due_at > $1
+  AND EXISTS (SELECT 1 FROM versions v JOIN works w ON w.id = v.work_id WHERE v.transaction_id = deliveries.subject AND w.network = $2
+    AND v.block_number <= $3 AND v.registered_at + CAST($4 AS BIGINT) = deliveries.due_at)
+`
+
+type HurryWitnessedParams struct {
+	Now     int64
+	Network string
+	Block   int64
+	Timeout int64
+}
+
+// Certificates that were postponed, and whose blocks have a quorum now. A postponed delivery is due
+// exactly at its timeout; the lease of a delivery that is being made ends at another time.
+func (q *Queries) HurryWitnessed(ctx context.Context, arg HurryWitnessedParams) (int64, error) {
+	result, err := q.db.Exec(ctx, hurryWitnessed,
+		arg.Now,
+		arg.Network,
+		arg.Block,
+		arg.Timeout,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const insertTimestamp = `-- name: InsertTimestamp :exec
 INSERT INTO timestamps (work_id, version, token) VALUES ($1, $2, $3)
 `

@@ -252,8 +252,8 @@ type LogCosignature struct {
 
 type LogCosigning struct {
 	Network    string
-	Patience   int64
-	PatienceAt int64
+	Timeout    int64
+	TimeoutAt  int64
 	Holder     string
 	LeaseUntil int64
 }

@@ -11,7 +11,7 @@ import (
 
 const addLogWitness = `-- name: AddLogWitness :exec
 INSERT INTO log_witnesses (network, witness, label) VALUES ($1, $2, $3)
-ON CONFLICT (network, witness) DO UPDATE SET label = excluded.label WHERE log_witnesses.label <> excluded.label
+ON CONFLICT (network, witness) DO UPDATE SET label = excluded.label, due_at = 0
 `
 
 type AddLogWitnessParams struct {
@@ -20,6 +20,7 @@ type AddLogWitnessParams struct {
 	Label   string
 }
 
+// A known witness is due at once: its operator may have corrected what failed.
 func (q *Queries) AddLogWitness(ctx context.Context, arg AddLogWitnessParams) error {
 	_, err := q.db.Exec(ctx, addLogWitness, arg.Network, arg.Witness, arg.Label)
 	return err
@@ -52,21 +53,21 @@ func (q *Queries) DropLogWitness(ctx context.Context, arg DropLogWitnessParams) 
 }
 
 const getLogCosigning = `-- name: GetLogCosigning :one
-SELECT c.patience, c.patience_at, CAST(COALESCE((SELECT MAX(w.block) FROM log_witnessed w WHERE w.network = c.network), -1) AS BIGINT) AS block
+SELECT c.timeout, c.timeout_at, CAST(COALESCE((SELECT MAX(w.block) FROM log_witnessed w WHERE w.network = c.network), -1) AS BIGINT) AS block
 FROM log_cosigning c WHERE c.network = $1
 `
 
 type GetLogCosigningRow struct {
-	Patience   int64
-	PatienceAt int64
-	Block      int64
+	Timeout   int64
+	TimeoutAt int64
+	Block     int64
 }
 
 // block is the newest block with a quorum, or -1.
 func (q *Queries) GetLogCosigning(ctx context.Context, network string) (GetLogCosigningRow, error) {
 	row := q.db.QueryRow(ctx, getLogCosigning, network)
 	var i GetLogCosigningRow
-	err := row.Scan(&i.Patience, &i.PatienceAt, &i.Block)
+	err := row.Scan(&i.Timeout, &i.TimeoutAt, &i.Block)
 	return i, err
 }
 
@@ -290,20 +291,20 @@ func (q *Queries) ReleaseLogCosigning(ctx context.Context, arg ReleaseLogCosigni
 }
 
 const setLogCosigning = `-- name: SetLogCosigning :exec
-INSERT INTO log_cosigning (network, patience, patience_at) VALUES ($1, $2, $3)
-ON CONFLICT (network) DO UPDATE SET patience = excluded.patience, patience_at = excluded.patience_at WHERE log_cosigning.patience <> excluded.patience
+INSERT INTO log_cosigning (network, timeout, timeout_at) VALUES ($1, $2, $3)
+ON CONFLICT (network) DO UPDATE SET timeout = excluded.timeout, timeout_at = excluded.timeout_at WHERE log_cosigning.timeout <> excluded.timeout
 `
 
 type SetLogCosigningParams struct {
-	Network  string
-	Patience int64
-	Now      int64
+	Network string
+	Timeout int64
+	Now     int64
 }
 
-// A log gets witnesses, or another patience. The time of a change stays: blocks before it may
+// A log gets witnesses, or another timeout. The time of a change stays: blocks before it may
 // be served already.
 func (q *Queries) SetLogCosigning(ctx context.Context, arg SetLogCosigningParams) error {
-	_, err := q.db.Exec(ctx, setLogCosigning, arg.Network, arg.Patience, arg.Now)
+	_, err := q.db.Exec(ctx, setLogCosigning, arg.Network, arg.Timeout, arg.Now)
 	return err
 }
 
