@@ -9,8 +9,8 @@ import (
 
 // The Unicode Bidirectional Algorithm (UAX #9), without embeddings and overrides: the page
 // shows such characters by their numbers. Isolates are only those of [words.isolated]. The
-// library that shapes text has the algorithm too, but gives a number between two directions
-// the level of its neighbour, and then sorts it to the wrong side.
+// library that shapes text has the algorithm, too. But it gives a number the level of its
+// neighbour, and so puts it on the wrong side.
 
 // A sequence is the characters of one level that follow each other, without those of an
 // isolate between them (BD13).
@@ -36,6 +36,7 @@ func levels(text []rune, base di.Direction) []int {
 		switch classes[i] {
 		case bidi.R, bidi.AL, bidi.AN, bidi.FSI, bidi.LRI, bidi.RLI, bidi.PDI:
 			plain = false
+		default:
 		}
 	}
 	if plain && level == 0 {
@@ -115,6 +116,7 @@ func rightFirst(text []rune) bool {
 			if depth == 0 {
 				return true
 			}
+		default:
 		}
 	}
 	return false
@@ -148,6 +150,7 @@ func (s *sequence) weak(classes []bidi.Class) {
 			if strong == bidi.AL {
 				*c = bidi.AN
 			}
+		default:
 		}
 	}
 	for k := 1; k < len(s.at)-1; k++ { // W4
@@ -179,6 +182,7 @@ func (s *sequence) weak(classes []bidi.Class) {
 			if strong == bidi.L {
 				*c = bidi.L
 			}
+		default:
 		}
 	}
 }
@@ -243,8 +247,9 @@ func (s *sequence) brackets(text []rune, classes []bidi.Class) {
 			return bidi.R
 		case bidi.L:
 			return bidi.L
+		default:
+			return bidi.ON
 		}
-		return bidi.ON
 	}
 	own := towards(s.level)
 	for _, p := range pairs {
@@ -296,8 +301,9 @@ func (s *sequence) neutral(classes []bidi.Class) {
 		switch classes[s.at[k]] {
 		case bidi.L, bidi.R, bidi.EN, bidi.AN:
 			return false
+		default:
+			return true
 		}
-		return true
 	}
 	for k := 0; k < len(s.at); k++ {
 		to := k

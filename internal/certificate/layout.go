@@ -298,10 +298,10 @@ func (w words) below(c Creator) string {
 	}
 	facts = []string{strings.Join(facts, cmp.Or(w.comma, ", "))}
 	if c.IPI != "" {
-		facts = append(facts, "IPI\u00a0"+c.IPI)
+		facts = append(facts, w.isolated("IPI\u00a0"+c.IPI))
 	}
 	if c.ISNI != "" {
-		facts = append(facts, "ISNI\u00a0"+c.ISNI)
+		facts = append(facts, w.isolated("ISNI\u00a0"+c.ISNI))
 	}
 	return strings.TrimPrefix(strings.Join(facts, "\u00a0· "), "\u00a0· ")
 }

@@ -24,8 +24,8 @@ type cluster struct {
 // line draws one line of a paragraph from left to right, with its baseline from x, y.
 //
 // Programs that copy text read a line from left to right, and then turn what is written from
-// right to left. Each does it in its own way. A code of one character is turned in the same
-// way by all of them, so text from right to left has no code of several letters.
+// right to left. Each does it in its own way, but single letters in the same way. So text from
+// right to left has no code of several letters.
 func (p *page) line(s shown, l shaping.Line, size, x, y float64) {
 	p.begin()
 	pen := pen{page: p, size: size, y: y, unit: size / unitsPerEm}

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// written are names in the writings that people use, with ligatures from right to left, vowels
-// that are drawn before their consonant, letters of two halves, and stacks.
+// written are names in the writings that people use. They have ligatures from right to left,
+// vowels that are drawn before their consonant, letters of two halves, and stacks.
 var written = map[string]string{
 	"Latin": "Zoë Åström-Nguyễn", "Latin, marks": "x̂ ŷ ẑ á̧", "Cyrillic": "Андрій Їжакевич", "Greek": "Ελευθέριος Ψαρράς", "Armenian": "Արամ Խաչատրյան", "Georgian": "გია ყანჩელი",
 	"Arabic": "محمد صلاح عبد الوهاب", "Arabic, lam and alef": "صلاح سلام علاء غلام", "Arabic, vowels": "مُحَمَّدُ كِتَاب", "Urdu": "نصرت فتح علی خان", "Persian": "می‌خواهم نان‌ها",

@@ -16,7 +16,6 @@ import (
 
 	"github.com/go-text/typesetting/di"
 	"github.com/go-text/typesetting/font"
-	ot "github.com/go-text/typesetting/font/opentype"
 	"github.com/go-text/typesetting/language"
 	"github.com/go-text/typesetting/shaping"
 	"golang.org/x/image/math/fixed"
@@ -227,6 +226,17 @@ type shown struct {
 	last *wrapped
 }
 
+// leading is the distance of two baselines, as a multiple of the font size. Scripts with
+// marks above and below need more than Latin.
+const leading = 1.3
+
+// Letters may be higher or deeper than this, in parts of the font size, such as those of
+// Burmese and Tibetan. They make their lines higher, by mostExtra at most.
+const ascent, descent, mostExtra = 1.05, 0.27, 0.6
+
+// lead is the distance of two baselines.
+func (s shown) lead(size float64) float64 { return size * (leading + s.above + s.below) }
+
 // wrapped is a paragraph in lines.
 type wrapped struct {
 	at    fixed.Int26_6
@@ -395,49 +405,3 @@ func lineWidth(l shaping.Line, size float64) float64 {
 	}
 	return w / 64 / em * size
 }
-
-// outline returns the path of a glyph and its box, in units of its font.
-func outline(face *font.Face, id font.GID) (_ []byte, box [4]int) {
-	var path bytes.Buffer
-	first := true
-	at := func(p ot.SegmentPoint) (int, int) {
-		x, y := int(p.X), int(p.Y)
-		if first {
-			box, first = [4]int{x, y, x, y}, false
-		}
-		box = [4]int{min(box[0], x), min(box[1], y), max(box[2], x), max(box[3], y)}
-		return x, y
-	}
-	data, _ := face.GlyphData(id).(font.GlyphOutline)
-	var px, py int
-	for i, s := range data.Segments {
-		switch s.Op {
-		case ot.SegmentOpMoveTo:
-			if i > 0 {
-				path.WriteString("h\n")
-			}
-			px, py = at(s.Args[0])
-			fmt.Fprintf(&path, "%d %d m\n", px, py)
-		case ot.SegmentOpLineTo:
-			px, py = at(s.Args[0])
-			fmt.Fprintf(&path, "%d %d l\n", px, py)
-		case ot.SegmentOpQuadTo:
-			cx, cy := at(s.Args[0])
-			ex, ey := at(s.Args[1])
-			fmt.Fprintf(&path, "%s %s %s %s %d %d c\n", third(px, cx), third(py, cy), third(ex, cx), third(ey, cy), ex, ey)
-			px, py = ex, ey
-		case ot.SegmentOpCubeTo:
-			ax, ay := at(s.Args[0])
-			bx, by := at(s.Args[1])
-			px, py = at(s.Args[2])
-			fmt.Fprintf(&path, "%d %d %d %d %d %d c\n", ax, ay, bx, by, px, py)
-		}
-	}
-	if path.Len() > 0 {
-		path.WriteString("h f\n")
-	}
-	return path.Bytes(), box
-}
-
-// third returns the control point of the cubic curve that equals a quadratic one.
-func third(end, control int) string { return num(float64(end) + 2*float64(control-end)/3) }
