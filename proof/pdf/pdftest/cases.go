@@ -67,7 +67,7 @@ func Small(first, second string) (all []Case) {
 		add(name, good.With(6, Stream(filter, data)).File(), why)
 	}
 	const pixels = "/Columns 5/Colors 3/BitsPerComponent 4"
-	long := strings.Repeat(first, 400)
+	long := strings.Repeat(first, 1+40_000/len(first))
 	for len(long)%8 > 0 {
 		long += " "
 	}
