@@ -40,7 +40,7 @@ func TestVerifyPageReadsPDFs(t *testing.T) {
 	longest := 0.0
 	for i, one := range pdftest.Cases(first, second) {
 		if one.Why == "header" {
-			continue // for the page this is no PDF: it asks about a recording
+			continue // the page takes any other file for a recording
 		}
 		want, trouble := "registered", ""
 		switch {
