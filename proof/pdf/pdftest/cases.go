@@ -280,6 +280,7 @@ dence\056json)`).File(), "")
 	secret("permissions without a sign", "RC4 128", "/P -44", "/P 4294967252", "")
 	secret("permissions that are too large", "RC4 128", "/P -44", "/P 4294967296", "encryption")
 	secret("encrypted without a text of the user", "AES 256", "/U<", "/X<", "encryption")
+	secret("encrypted with half a key of the owner", "AES 256", "/OE<", "/OE<00>/X<", "encryption")
 	secret("encrypted with half a key", "AES 256", "/UE<", "/UE<00>/X<", "encryption")
 	for _, kind := range []string{"AES 128", "AES 256"} {
 		f := good.encrypted(kind, "")
