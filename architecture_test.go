@@ -28,9 +28,10 @@ var rooms = map[string]struct {
 	why string
 }{
 	"proof/commitment":                    {nil, "a verifier takes this package alone: standard library only"},
-	"proof/evidence":                      {[]string{"proof/commitment", "proof/evidence/internal/cms", "proof/evidence/leaf"}, "a verifier takes this package: besides the module's packages only the standard library, golang.org/x/mod and golang.org/x/crypto"},
+	"proof/evidence":                      {[]string{"proof/commitment", "proof/evidence/internal/cms", "proof/evidence/internal/ots", "proof/evidence/leaf"}, "a verifier takes this package: besides the module's packages only the standard library, golang.org/x/mod and golang.org/x/crypto"},
 	"proof/evidence/internal/cms":         {nil, "signed messages alone: what they prove is evidence's; standard library only"},
 	"proof/evidence/internal/cms/cmstest": {nil, "writes messages for tests; it shares no code with the reader"},
+	"proof/evidence/internal/ots":         {nil, "the steps of OpenTimestamps files alone: which block counts is evidence's; standard library only"},
 	"proof/evidence/leaf":                 {nil, "the texts that are logged: verifiers read them"},
 	"proof/pdf":                           {nil, "an attachment's bytes: what they prove is evidence's; standard library only"},
 	"proof/pdf/pdftest":                   {nil, "PDFs for tests; it shares no code with the reader that it checks"},
@@ -64,8 +65,12 @@ var rooms = map[string]struct {
 
 	"internal/network":                {[]string{"proof/evidence"}, "a seam has no opinions; what a network proves has the form that verifiers read"},
 	"internal/network/networktest":    {[]string{"proof/evidence", "internal/network", "proof/evidence/leaf"}, "a network that fails on request"},
-	"internal/network/log":            {[]string{"proof/evidence", "proof/evidence/leaf", "internal/crash", "internal/events", "internal/fault", "internal/network", "internal/network/log/checkpoint", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
+	"internal/network/log":            {[]string{"proof/evidence", "proof/evidence/leaf", "internal/crash", "internal/events", "internal/fault", "internal/network", "internal/network/log/checkpoint", "internal/network/log/cosign", "internal/operation", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
+	"internal/network/log/cosign":     {[]string{"internal/operation", "proof/evidence"}, "asks one witness; what is kept, and when it is asked again, is the log's"},
 	"internal/network/log/checkpoint": {nil, "keeps one text outside of a database; it never reads it"},
+
+	"internal/witness": {[]string{"internal/network/log/checkpoint", "internal/operation"}, "cosigns checkpoints of any log; it knows no entry, no database and no work"},
+	"internal/monitor": {[]string{"internal/network/log/checkpoint", "internal/operation", "proof/evidence", "proof/evidence/leaf"}, "reads a log as a stranger does: over HTTP, without a database or a secret"},
 
 	"internal/paths":      {[]string{"internal/network"}, "addresses that paper carries; it knows no page"},
 	"internal/sheet":      {nil, "cells that no program runs; what they mean is its callers'"},
@@ -89,6 +94,9 @@ var rooms = map[string]struct {
 	"internal/timestamp":         {[]string{"proof/commitment", "proof/evidence"}, "a token is what verifiers take for one; it knows no work"},
 	"internal/timestamp/tsatest": {nil, "somebody else's authority, for tests"},
 
+	"internal/outbound":            {nil, "requests to addresses that others name; what is sent is its callers'"},
+	"internal/witness/witnesstest": {nil, "somebody else's witness, for tests"},
+
 	"internal/work": {nil, "the loop of all background work; what a step does is its caller's"},
 
 	"internal/record":     {[]string{"proof/commitment", "internal/credits", "internal/fault", "internal/operation", "internal/store", "internal/store/query"}, "values in rows that several rooms share; it decides nothing"},
@@ -102,7 +110,7 @@ var rooms = map[string]struct {
 	"internal/files":      {[]string{"internal/blob", "internal/fault", "internal/operation", "internal/record", "internal/store", "internal/store/query"}, "which files jobs and works have; it opens none"},
 	"internal/outbox":     {[]string{"internal/operation", "internal/store", "internal/store/query", "internal/turns"}, "a queue in one table; what is delivered is its callers'"},
 
-	"internal/webhook": {[]string{"internal/accesscode", "internal/audit", "internal/events", "internal/fault", "internal/legible", "internal/operation", "internal/outbox", "internal/share", "internal/store", "internal/store/query", "internal/work"},
+	"internal/webhook": {[]string{"internal/accesscode", "internal/audit", "internal/events", "internal/fault", "internal/legible", "internal/operation", "internal/outbound", "internal/outbox", "internal/share", "internal/store", "internal/store/query", "internal/work"},
 		"endpoints and what is sent to them; who asks, and what a transaction is, is its callers'"},
 
 	"internal/access": {[]string{"internal/accesscode", "internal/apikey", "internal/fault", "internal/network", "internal/operation", "internal/permission", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query"},

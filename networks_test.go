@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,6 +15,10 @@ import (
 // files use the interfaces of package network. So a second kind of network needs only a line
 // in this file.
 const wiring = "cmd/timbre/networks_log.go"
+
+// keepers are packages that keep checkpoints of the logs of others: they use the place of
+// checkpoints, and nothing of the built-in log.
+var keepers = []string{"internal/monitor", "internal/witness"}
 
 func TestOnlyTheWiringNamesTheLog(t *testing.T) {
 	t.Parallel()
@@ -42,6 +47,9 @@ func TestOnlyTheWiringNamesTheLog(t *testing.T) {
 			}
 			if path == wiring {
 				named = true
+				continue
+			}
+			if name == module+"internal/network/log/checkpoint" && slices.Contains(keepers, filepath.ToSlash(filepath.Dir(path))) {
 				continue
 			}
 			if strings.HasPrefix(path, strings.TrimSuffix(wiring, ".go")+"_faults") {

@@ -30,12 +30,12 @@ func (c *clockSkew) worker(log *slog.Logger) *work.Worker {
 }
 
 func (c *clockSkew) compare(ctx context.Context) error {
-	skew, err := c.db.ClockSkew(ctx)
+	skew, within, err := c.db.ClockSkew(ctx)
 	if err != nil {
 		return err
 	}
 	c.found.Store(int64(skew))
-	if skew.Abs() > mostSkew {
+	if skew.Abs() > mostSkew+within {
 		return fmt.Errorf("the database's clock is %s ahead of this machine's: synchronize both with a time server (NTP)", skew.Round(time.Second))
 	}
 	return nil

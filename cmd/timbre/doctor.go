@@ -146,6 +146,12 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 	if err != nil {
 		return
 	}
+	retired, err := db.Retired(ctx)
+	found := "none is only for the release before"
+	if len(retired) > 0 {
+		found = plural(len(retired), "index") + " only for the release before. When no process of it runs and none will, `timbre migrate --retire` makes registrations cheaper"
+	}
+	look("indexes", err, found, "Check that the user of the database may read its schema.")
 	patterns, err := db.Read().AllOrigins(ctx)
 	for _, text := range patterns {
 		if _, e := account.ParsePattern(text); e != nil {
@@ -154,8 +160,8 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 	}
 	look("allowed origins", err, fmt.Sprintf("%d, all valid", len(patterns)), "An invalid origin allows nothing: remove it (`timbre origins remove`), and add your own host.")
 	// The difference includes the time of one query, so only a large one counts.
-	skew, err := db.ClockSkew(ctx)
-	if err == nil && (skew > time.Second || skew < -time.Second) {
+	skew, within, err := db.ClockSkew(ctx)
+	if err == nil && skew.Abs() > time.Second+within {
 		err = fmt.Errorf("the database's clock differs by %s", skew.Round(time.Millisecond))
 	}
 	look("clock", err, "agrees with the database's clock", "Synchronize both machines with a time server (NTP).")

@@ -31,6 +31,15 @@ import (
 	"timbre.example/internal/timestamp"
 )
 
+// hostAndPort refuses an address that no one can listen on.
+func hostAndPort(flag, address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if n, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || strconv.FormatUint(n, 10) != port {
+		return wrongf(flag, "must be HOST:PORT or :PORT, with a port from 0 (a free one) to 65535")
+	}
+	return nil
+}
+
 // databaseFlag names the database, for every command that needs only that.
 type databaseFlag struct {
 	DatabaseURL     string `env:"TIMBRE_DATABASE_URL" default:"sqlite:data/timbre.db" placeholder:"URL" secret:"after-scheme" example:"sqlite:data/timbre.db" help:"sqlite:PATH or postgres://USER@HOST/NAME (default: ${default})."`
@@ -213,6 +222,7 @@ type serverFlags struct {
 	NetworkSilence   time.Duration `env:"TIMBRE_NETWORK_SILENCE" example:"36s" placeholder:"TIME" help:"New quotes are refused when no worker was active for this time (default: 30s more than --network-block-time)."`
 
 	checkpointFlag
+	witnessesFlags
 	clockFlag
 
 	MaxFileSize     int64  `env:"TIMBRE_MAX_FILE_SIZE" example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file in bytes; organizations, keys and sessions can set a lower limit (default: ${default}, 500 MB)."`
@@ -381,6 +391,9 @@ func (f serverFlags) validate() error {
 	if err := f.validateCheckpoints(); err != nil {
 		return err
 	}
+	if err := f.validateWitnesses(); err != nil {
+		return err
+	}
 	if err := f.peopleFlags.validate(); err != nil {
 		return err
 	}
@@ -396,9 +409,8 @@ func (f serverFlags) validate() error {
 		if x.value == "" && x.flag == "metrics-listen" {
 			continue
 		}
-		_, port, err := net.SplitHostPort(x.value)
-		if n, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || strconv.FormatUint(n, 10) != port {
-			return wrongf(x.flag, "must be HOST:PORT or :PORT, with a port from 0 (a free one) to 65535")
+		if err := hostAndPort(x.flag, x.value); err != nil {
+			return err
 		}
 	}
 	for _, name := range f.MetricsHost {

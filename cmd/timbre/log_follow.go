@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -13,38 +11,26 @@ import (
 	"time"
 
 	"timbre.example/internal/monitor"
-	"timbre.example/internal/network/log/checkpoint"
-	"timbre.example/proof/evidence"
 )
 
 // readerFlags name a log that is read over HTTP.
 type readerFlags struct {
-	URL       string      `arg:"" example:"https://songs.example/log/mainnet" placeholder:"URL" help:"Address of the log, as its checkpoints name it, with https://."`
+	URL       logURL      `arg:"" example:"https://songs.example/log/mainnet" placeholder:"URL" help:"Address of the log: its files are below it, such as URL/checkpoint."`
 	LogKey    verifierKey `example:"log.pub" required:"" placeholder:"KEY" help:"The log's verifier key (NAME+HASH+BASE64) that you saved, or a file with it."`
 	Witnesses string      `example:"policy.txt" name:"witness-policy" type:"existingfile" placeholder:"FILE" help:"Require the cosignatures of this policy on each checkpoint (c2sp.org/tlog-policy, at most 64 KiB)."`
-	JSON      bool        `name:"json" help:"Print JSON, one line for each check."`
+	JSON      bool        `name:"json" help:"Print JSON, one line for each check, also when it fails."`
 }
 
 // open returns the monitor with a folder, which is created.
 func (f readerFlags) open(dir string, mirror bool) (*monitor.Monitor, error) {
-	if u, err := url.Parse(f.URL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return nil, wrongf("url", "must be the address of a log: https://HOST/log/NAME")
-	}
-	c := monitor.Config{URL: f.URL, Key: string(f.LogKey), Dir: dir, Mirror: mirror}
-	if f.Witnesses != "" {
-		text, err := readAtMost(f.Witnesses, maxPolicyFile)
-		if err != nil {
-			return nil, wrongf("witness-policy", "%s", plainly(err))
-		}
-		p, err := evidence.ParsePolicy(text)
-		if err != nil {
-			return nil, wrongf("witness-policy", "%s", plainly(err))
-		}
-		c.Policy = &p
+	c := monitor.Config{URL: string(f.URL), Key: string(f.LogKey), Dir: dir, Mirror: mirror}
+	var err error
+	if c.Policy, err = readPolicy(f.Witnesses); err != nil {
+		return nil, err
 	}
 	if dir != "" {
-		if err := checkpoint.Dir(dir).Probe(); err != nil {
-			return nil, wrongf("dir", "cannot create %s or write to it: %s", dir, plainly(err))
+		if _, err := folder("dir", dir); err != nil {
+			return nil, err
 		}
 	}
 	return monitor.Open(c)
@@ -144,20 +130,42 @@ func repeat(f readerFlags, dir string, mirror bool, every time.Duration, once bo
 	}
 }
 
+// found is the line of one check for programs.
+type found struct {
+	// Result is ok, forked, broken, or unread: the log could not be read, or a file of it is
+	// not what it signed.
+	Result string    `json:"result"`
+	At     time.Time `json:"at"`
+	*monitor.Report
+	Why string `json:"why,omitempty"`
+	// Checkpoints are the two that contradict each other, for forked. Entry is the one that
+	// breaks the rules, for broken.
+	Checkpoints []string `json:"checkpoints,omitempty"`
+	Entry       *int64   `json:"entry,omitempty"`
+}
+
 // look checks the log once and prints what was found.
 func look(ctx context.Context, m *monitor.Monitor, o *output, asJSON bool) error {
 	r, err := m.Check(ctx)
+	line := found{Result: "ok", At: time.Now().UTC(), Report: &r}
+	if err != nil {
+		line.Result, line.Report, line.Why = "unread", nil, plainly(err)
+	}
 	fork, broken := (*monitor.Fork)(nil), (*monitor.Broken)(nil)
 	switch {
 	case errors.As(err, &fork):
-		fmt.Fprintf(o.err, "\nThe log signed these two checkpoints. Publish both.\n\n%s\n%s\n", fork.Older, fork.Newer)
-		return exitError{exitForked, err}
+		line.Result, line.Why, line.Checkpoints = "forked", fork.Why, []string{fork.Older, fork.Newer}
+		tellFork(o, fork.Older, fork.Newer)
+		err = exitError{exitForked, err}
 	case errors.As(err, &broken):
-		return exitError{exitBroken, err}
-	case err != nil:
-		return err
+		line.Result, line.Why, line.Entry = "broken", broken.Why, &broken.Index
+		err = exitError{exitBroken, err}
 	}
-	return o.print(asJSON, r, func(w io.Writer) {
-		fmt.Fprintf(w, "%s  %d entries  root %s  %d new  %d works\n", r.Origin, r.Size, r.Root, r.New, r.Works)
-	})
+	if asJSON {
+		return errors.Join(o.line(line), err)
+	}
+	if err == nil {
+		fmt.Fprintf(terminal{o.out}, "%s  %d entries  root %s  %d new  %d works\n", r.Origin, r.Size, r.Root, r.New, r.Works)
+	}
+	return err
 }

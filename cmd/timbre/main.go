@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"slices"
 
 	"github.com/alecthomas/kong"
@@ -18,23 +17,6 @@ import (
 
 	"timbre.example/internal/fault"
 )
-
-// release is the version that the release build sets with -X; "" in every other build. It
-// has no initial value here, because a computed initial value would replace that of -X.
-var release string
-
-// version is the release or the commit that this binary was built from.
-var version = built()
-
-func built() string {
-	if release != "" {
-		return release
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "dev"
-}
 
 type cli struct {
 	Demo     demoCmd     `cmd:"" help:"Run everything in one process, with a ready organization and an example page at /demo/."`
@@ -55,6 +37,7 @@ type cli struct {
 	Log      logCmd      `cmd:"" help:"Repair the built-in log after a restore."`
 	Witness  witnessCmd  `cmd:"" help:"Cosign the checkpoints of the logs of others."`
 	Verify   verifyCmd   `cmd:"" help:"Check the evidence of a work, offline: without a server, a database or a network."`
+	Evidence evidenceCmd `cmd:"" help:"Add statements of others to evidence."`
 	Errors   errorsCmd   `cmd:"" help:"List and explain error codes."`
 
 	// The function words turns both into the flags of these names.
@@ -83,27 +66,6 @@ func words(args []string) []string {
 	}
 	return args
 }
-
-// The exit codes.
-const (
-	exitDone    = 0
-	exitRefused = 1 // refused, a failed check, or not proved
-	exitUsage   = 2
-	// The evidence is proved, but the page of its PDF was changed.
-	exitPageChanged = 3
-	exitForked      = 4 // a log has two histories
-	exitBroken      = 5 // a log signed an entry that breaks its rules
-)
-
-// exitError is an error with an exit code of its own.
-type exitError struct {
-	code int
-	error
-}
-
-// usageError is an error in an environment variable. A command's help would not explain
-// more.
-type usageError struct{ error }
 
 func main() {
 	private()

@@ -64,11 +64,33 @@ func (f serverFlags) sources(st storage, who identity, w works, requests *reques
 		at, err := o.Status(ctx)
 		return metrics.Log(at), err
 	}
+	out.Witnesses = func(ctx context.Context, n string) ([]metrics.Witness, error) {
+		return countWitnesses(ctx, w.networks[network.Name(n)])
+	}
 	return out
 }
 
+// countWitnesses reads the state of the witnesses of a network, which may have none.
+func countWitnesses(ctx context.Context, n network.Network) (all []metrics.Witness, err error) {
+	seen, ok := n.(network.Witnessed)
+	o, ok2 := n.(network.Observed)
+	if !ok || !ok2 {
+		return nil, nil
+	}
+	kept, err := seen.Witnesses(ctx)
+	if err != nil || len(kept) == 0 {
+		return nil, err
+	}
+	at, err := o.Status(ctx)
+	for _, w := range kept {
+		all = append(all, metrics.Witness{Name: w.Name, Behind: max(0, at.Entries-w.Size), CosignedAt: w.CosignedAt, FailingSince: w.FailingSince, Alarm: w.Alarm != ""})
+	}
+	return all, err
+}
+
 // conditions returns the checks of a process that are not those of its API: a database that
-// was set back to an older schema, and a network that no process works on.
+// was set back to an older schema, a network that no process works on, and one that a witness
+// proves to be forked.
 func conditions(db *store.DB, networks network.Set) []web.Check {
 	return []web.Check{
 		{Name: "schema", Reason: "migrations_pending", Run: func(ctx context.Context) error {
@@ -82,6 +104,16 @@ func conditions(db *store.DB, networks network.Set) []web.Check {
 			for _, n := range networks.All() {
 				if o, ok := n.(network.Observed); ok {
 					if err := o.Sequenced(ctx); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		}},
+		{Name: "log", Reason: "log_forked", Run: func(ctx context.Context) error {
+			for _, n := range networks.All() {
+				if w, ok := n.(network.Witnessed); ok {
+					if err := w.Forked(ctx); err != nil {
 						return err
 					}
 				}

@@ -8,7 +8,8 @@ import (
 
 type migrateCmd struct {
 	databaseFlag
-	JSON bool `help:"Print JSON."`
+	Retire bool `help:"Drop the indexes that only the release before uses. No process of it may run: its registrations would fail, and they would also fail after a step back."`
+	JSON   bool `help:"Print JSON."`
 }
 
 func (c *migrateCmd) Run(o *output) error {
@@ -28,5 +29,19 @@ func (c *migrateCmd) Run(o *output) error {
 	if err := db.Migrate(ctx); err != nil {
 		return err
 	}
-	return o.print(c.JSON, map[string]int64{"applied": pending}, func(w io.Writer) { fmt.Fprintf(w, "%s applied\n", plural(int(pending), "migration")) })
+	var dropped []string
+	if c.Retire {
+		if dropped, err = db.Retired(ctx); err != nil {
+			return err
+		}
+		if err := db.Retire(ctx); err != nil {
+			return err
+		}
+	}
+	return o.print(c.JSON, map[string]any{"applied": pending, "dropped": dropped}, func(w io.Writer) {
+		fmt.Fprintf(w, "%s applied\n", plural(int(pending), "migration"))
+		for _, name := range dropped {
+			fmt.Fprintf(w, "index %s dropped\n", name)
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -19,8 +20,10 @@ import (
 	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
 	"timbre.example/internal/network/log/checkpoint"
+	"timbre.example/internal/outbound"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/evidence"
 )
 
 // checkpointFlag is the place where the newest checkpoint of each log is stored.
@@ -32,6 +35,74 @@ type checkpointFlag struct {
 type clockFlag struct {
 	NetworkClockTolerance time.Duration `env:"TIMBRE_NETWORK_CLOCK_TOLERANCE" example:"1m" default:"1m" placeholder:"TIME" help:"Largest error of the clock. The log makes no block while its newest block is further in the future, and for a minute after the clock jumped ahead further (default: ${default})."`
 }
+
+// witnessesFlags name the witnesses of the logs.
+type witnessesFlags struct {
+	LogWitnesses       []policyFile  `env:"TIMBRE_LOG_WITNESSES" example:"mainnet=/etc/timbre/witnesses" placeholder:"NAME=FILE" help:"Witnesses that cosign the checkpoints of the log NAME: a policy (c2sp.org/tlog-policy) with an address for each witness. Repeat the flag for each log, or separate logs by commas. Give all processes the same."`
+	LogWitnessPatience time.Duration `env:"TIMBRE_LOG_WITNESS_PATIENCE" example:"1m" default:"1m" placeholder:"TIME" help:"How long a certificate, and the published checkpoint, wait for a quorum of the witnesses, at most 1h. Then they are made without it, and say so; 0s does not wait (default: ${default})."`
+	LogWitnessAllow    proxies       `env:"TIMBRE_LOG_WITNESS_ALLOW" example:"10.1.0.0/16,127.0.0.0/8" placeholder:"CIDRS" help:"Networks in which witnesses may be beside public addresses, separated by commas. Witnesses there may use http and any port. Without this flag, a witness needs https and a public address."`
+}
+
+// policyFile is a log and the file with the policy of its witnesses.
+type policyFile struct {
+	network network.Name
+	path    string
+	policy  evidence.Policy
+}
+
+// UnmarshalText reads NAME=FILE, and the file.
+func (p *policyFile) UnmarshalText(text []byte) error {
+	name, path, ok := strings.Cut(string(text), "=")
+	if !ok || path == "" || !network.Name(name).Valid() {
+		return fmt.Errorf("must be NAME=FILE, where NAME is %s", network.Every())
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("cannot read %s: %s", path, plainly(err))
+	}
+	policy, err := evidence.ParsePolicy(b)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	*p = policyFile{network.Name(name), path, policy}
+	return nil
+}
+
+// validateWitnesses checks the flags without a connection.
+func (f serverFlags) validateWitnesses() error {
+	if f.LogWitnessPatience < 0 || f.LogWitnessPatience > time.Hour {
+		return wrongf("log-witness-patience", "must be between 0s and 1h")
+	}
+	seen := map[network.Name]bool{}
+	for _, one := range f.LogWitnesses {
+		if seen[one.network] {
+			return wrongf("log-witnesses", "names %s twice", one.network)
+		}
+		seen[one.network] = true
+		if at, ok := f.address(one.network); !ok || at.URL != builtIn {
+			return wrongf("log-witnesses", "%s is not a built-in log of this server", one.network)
+		}
+		if err := netlog.CheckWitnesses(one.policy); err != nil {
+			return wrongf("log-witnesses", "%s: %s", one.path, err)
+		}
+	}
+	return nil
+}
+
+// witnesses returns the witnesses of each log.
+func (f serverFlags) witnesses() map[network.Name]*netlog.Witnesses {
+	all := map[network.Name]*netlog.Witnesses{}
+	for _, one := range f.LogWitnesses {
+		all[one.network] = &netlog.Witnesses{
+			Policy: one.policy, Patience: f.LogWitnessPatience,
+			Client: outbound.NewPolicy(f.LogWitnessAllow).Client(witnessConnections, 1),
+		}
+	}
+	return all
+}
+
+// witnessConnections is how many idle connections to witnesses of one log are kept.
+const witnessConnections = 16
 
 // builtIn is the URL of the built-in log, and builtInKind its scheme.
 const (
@@ -46,7 +117,7 @@ func logKind(ctx context.Context, f serverFlags, d networkDeps) (network.Kind, i
 		Key: func(n network.Name) ([]byte, ed25519.PublicKey) {
 			return d.root.key(purposeLog(n)), d.root.key(purposeLog(n) + public)
 		},
-		BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, ClockTolerance: f.NetworkClockTolerance, Remember: f.SettingsMaxAge,
+		BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, ClockTolerance: f.NetworkClockTolerance, Remember: f.SettingsMaxAge, Witnesses: f.witnesses(),
 	}
 	if d.place == leavePlace || !f.uses(builtInKind) {
 		return faulty(k), nothing{}, nil
@@ -152,6 +223,15 @@ func (f serverFlags) checkpoints(ctx context.Context, log *slog.Logger, make boo
 		return nil, nil, wrongf("log-checkpoint", "%s", err)
 	}
 	return p, p, nil
+}
+
+// folder returns the folder that a flag names, for checkpoints of the logs of others. It is
+// created.
+func folder(flag, dir string) (checkpoint.Store, error) {
+	if err := checkpoint.Dir(dir).Probe(); err != nil {
+		return nil, wrongf(flag, "cannot create %s or write to it: %s", dir, plainly(err))
+	}
+	return checkpoint.Dir(dir), nil
 }
 
 // endSessions ends all sessions in a restored database. Without it, tokens that were

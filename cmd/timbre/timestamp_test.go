@@ -99,9 +99,9 @@ func TestTimestamps(t *testing.T) {
 		code int
 		want string
 	}{
-		{"", exitRefused, "the identity of the authority. It calls itself CN=Clock,O=Songs Example"},
-		{a.CAFile, exitRefused, "passed       The time-stamp authority is one that you trust."},
-		{tsatest.New(t).CAFile, exitRefused, "failed       The time-stamp authority is one that you trust."},
+		{"", exitNotProved, "the identity of the authority. It calls itself CN=Clock,O=Songs Example"},
+		{a.CAFile, exitNotProved, "passed       The time-stamp authority is one that you trust."},
+		{tsatest.New(t).CAFile, exitNotProved, "failed       The time-stamp authority is one that you trust."},
 	} {
 		args := []string{"verify", file}
 		if c.ca != "" {

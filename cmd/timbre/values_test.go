@@ -86,6 +86,9 @@ var wrongValues = map[string][]string{
 	"network-silence":                  {"long", "1s"},
 	"network-clock-tolerance":          {"long", "-1s", "0s"},
 	"log-checkpoint":                   {"data/checkpoints", "file:", "blobs:", "sqlite:x.db", "postgres://host:port/x"},
+	"log-witnesses":                    {"mainnet", "mainnet=DIR/none", "devnet=FILE", "mainnet=FILE", "mainnet=DIR"},
+	"log-witness-patience":             {"long", "-1s", "2h"},
+	"log-witness-allow":                {"10.0.0.0", "x", "10.0.0.0/33", ""},
 	"prices-testnet":                   {"network=cheap", "free"},
 	"prices-mainnet":                   {"network=-1", "storage=10", "storage=x:1/:2"},
 	"log-level":                        {"debgu", ""},
@@ -94,6 +97,12 @@ var wrongValues = map[string][]string{
 	"tsa-ca":                           {"DIR/none", "DIR", "FILE"},
 	"witness-policy":                   {"DIR/none", "DIR", "FILE"},
 	"bitcoin-headers":                  {"DIR/none", "DIR", "FILE"},
+	"dir":                              {"FILE/below"},
+	"every":                            {"soon", "0s"},
+	"checkpoint-from":                  {"songs.example", "https://songs.example/?x", "FILE"},
+	"ots":                              {"DIR/none", "DIR"},
+	"token of evidence":                {"DIR/none", "DIR"},
+	"name of witness":                  {"a b", "a+b"},
 	"media":                            {"DIR/none", "DIR"},
 	"save":                             {"DIR"},
 	"only-creator":                     {"first"},
@@ -118,6 +127,7 @@ var wrongValues = map[string][]string{
 	"<amount>":                         {"many", "1.5"},
 	"<ats-id>":                         {"first"},
 	"<evidence>":                       {"DIR/none", "DIR"},
+	"<url>":                            {"songs.example", "ftp://songs.example/log/mainnet", "https://songs.example/?x"},
 	"<source>":                         {"DIR/none"},
 	"limits-key":                       {"300", "0/1m"},
 	"session-life":                     {"soon", "1y"},
@@ -173,9 +183,10 @@ func TestWrongValues(t *testing.T) {
 	// given twice, the last one counts.
 	right := map[string][]string{
 		"--database-url": {"sqlite:" + database}, "--blob-url": {"file:" + filepath.Join(folder, "blobs")}, "--secret-file": {secret}, "--listen": {"127.0.0.1:0"},
+		"--log-key": {filepath.Join(filepath.Dir(evidence), "key.txt")}, "--dir": {filepath.Join(folder, "kept")},
 		"--public-url": {"https://songs.example"}, "--addr": {"127.0.0.1:0"}, "--data": {filepath.Join(folder, "demo")}, "--out": {filepath.Join(folder, "out")}, "--network": {"testnet"}, "--id": {"x"}, "--name": {"x"}, "--org": {"x"},
 	}
-	arguments := map[string]string{"org": "x", "id": "x", "name": "x", "origin": "x", "site-key": "x", "code": "x", "amount": "1", "ats-id": "1", "evidence": evidence, "source": evidence, "command": "serve", "email": "x@songs.example", "label": "x"}
+	arguments := map[string]string{"org": "x", "id": "x", "name": "x", "origin": "x", "site-key": "x", "code": "x", "amount": "1", "ats-id": "1", "evidence": evidence, "source": evidence, "command": "serve", "email": "x@songs.example", "label": "x", "url": "https://songs.example/log/testnet"}
 	// Flags that must be given too, or the invalid value is not read.
 	beside := map[string][]string{
 		"smtp-address": {"--smtp-from=timbre@songs.example"}, "smtp-password-file": {"--smtp-address=mail.songs.example:587", "--smtp-from=timbre@songs.example", "--smtp-user=x"},
@@ -212,6 +223,12 @@ func TestWrongValues(t *testing.T) {
 		}
 		if command[0] == "secret" { // required there; a server with them would be another one
 			base = append(base, "--roles=ats")
+		}
+		if command[0] == "witness" && command[1] == "serve" {
+			base = append(base, "--log-key="+right["--log-key"][0])
+		}
+		if command[0] == "evidence" { // without a statement to add, nothing else is read
+			base = append(base, "--ots="+file)
 		}
 		if command[0] == "apikeys" {
 			base = append(base, map[string][]string{"create": {"--scope=works:read"}}[command[1]]...)

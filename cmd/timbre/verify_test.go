@@ -21,22 +21,38 @@ import (
 // A file that is not evidence is refused with a clear message.
 func TestVerifyRefuses(t *testing.T) {
 	t.Parallel()
-	for text, words := range map[string]string{
-		`{"evidence":3}`:   "This evidence has an unknown form.",
-		`{"evidence":1}`:   "This evidence is damaged, or somebody changed it.",
-		`{"evidence":1`:    "This evidence is damaged, or somebody changed it.",
-		`{"invoice":1}`:    "This file is neither a certificate (PDF) nor evidence (JSON).",
-		"RIFF....WAVEfmt ": "and the recording with --media",
-		"# Read me":        "This file is neither a certificate (PDF) nor evidence (JSON).",
-		"":                 "This file is neither a certificate (PDF) nor evidence (JSON).",
+	for text, want := range map[string]struct {
+		code            int
+		words, in, json string
+	}{
+		`{"evidence":3}`:   {exitUnreadable, "This evidence has an unknown form.", "unreadable", "otherVersion"},
+		`{"evidence":1}`:   {exitRefused, "This evidence is damaged, or somebody changed it.", "refused", "damaged"},
+		`{"evidence":1`:    {exitRefused, "This evidence is damaged, or somebody changed it.", "refused", "damaged"},
+		`{"invoice":1}`:    {exitNotEvidence, "This file is neither a certificate (PDF) nor evidence (JSON).", "not_evidence", "neither"},
+		"RIFF....WAVEfmt ": {exitNotEvidence, "and the recording with --media", "not_evidence", "neither"},
+		"# Read me":        {exitNotEvidence, "This file is neither a certificate (PDF) nor evidence (JSON).", "not_evidence", "neither"},
+		"":                 {exitNotEvidence, "This file is neither a certificate (PDF) nor evidence (JSON).", "not_evidence", "neither"},
+		"%PDF-1.7\n":       {exitUnreadable, "This PDF is damaged, or a program wrote it wrongly.", "unreadable", "broken"},
 	} {
 		path := filepath.Join(t.TempDir(), "evidence.json")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		var out, errs bytes.Buffer
-		if code := run([]string{"verify", path}, &out, &errs); code != exitRefused || !strings.Contains(errs.String(), path+": ") || !strings.Contains(errs.String(), words) {
+		if code := run([]string{"verify", path}, &out, &errs); code != want.code || !strings.Contains(errs.String(), path+": ") || !strings.Contains(errs.String(), want.words) {
 			t.Errorf("%s: exit %d, %s%s", text, code, out.String(), errs.String())
+		}
+		// A program receives JSON for each of them.
+		out.Reset()
+		var said struct {
+			Result, Trouble, Verdict string
+			Checks                   []struct{ Name, Status string }
+		}
+		if code := run([]string{"verify", "--json", path}, &out, &errs); code != want.code || json.Unmarshal(out.Bytes(), &said) != nil || said.Result != want.in || said.Trouble != want.json {
+			t.Errorf("%s: exit %d, %s", text, code, out.String())
+		}
+		if damaged := said.Trouble == "damaged"; damaged != (said.Verdict == "fails") || damaged != (len(said.Checks) == 1 && said.Checks[0].Name == "form" && said.Checks[0].Status == "failed") {
+			t.Errorf("%s: %s", text, out.String())
 		}
 	}
 }
@@ -98,8 +114,8 @@ func TestVerify(t *testing.T) {
 		out  string
 		err  string
 	}{
-		{[]string{dir + "full.json"}, exitRefused, "not checked  The log is one that you trust.", "not proved: Not trusted; give the key of a log that you trust with --log-key"},
-		{[]string{dir + "substrate.json", "--log-key", key}, exitRefused, "not checked  The block is final", "not proved: Cannot say; ask a node of the chain"},
+		{[]string{dir + "full.json"}, exitNotProved, "not checked  The log is one that you trust.", "not proved: Not trusted; give the key of a log that you trust with --log-key"},
+		{[]string{dir + "substrate.json", "--log-key", key}, exitNotProved, "not checked  The block is final", "not proved: Cannot say; ask a node of the chain"},
 		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "creator      3. \"<Ben> & \\\"Söhne\\\"\", \"ben@songs.example\": arrangement, adaptation\n", ""},
 		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "\n\nverdict      Verified\n             This recording is registered, with", ""},
 		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "\nwarning      Test network. This is a test registration.", ""},
@@ -108,7 +124,7 @@ func TestVerify(t *testing.T) {
 		{[]string{dir + "redacted.json", "--media", dir + "media.bin", "--log-key", dir + "key.txt"}, exitDone, "Some creators are not shown.", ""},
 		{[]string{dir + "full.json", "--media", dir + "key.txt"}, exitRefused, "The file hash (SHA-256) or the size differs.", "not proved: This is another recording; give the registered recording with --media"},
 		{[]string{dir + "full.json", "--media", dir + "key.txt", "--log-key", key}, exitRefused, "verdict      This is another recording\n", "not proved: This is another recording"},
-		{[]string{dir + "full.json", "--log-key", other, "--json"}, exitRefused, `"verdict": "untrusted"`, "not proved: Not trusted"},
+		{[]string{dir + "full.json", "--log-key", other, "--json"}, exitNotProved, `"verdict": "untrusted"`, "not proved: Not trusted"},
 		{[]string{dir + "full.json", "--log-key", made + "none.txt"}, exitUsage, "", "must be a verifier key (NAME+HASH+BASE64), or a file with one"},
 		{[]string{dir + "full.json", "--log-key", made + "twice.txt"}, exitUsage, "", "this file contains no verifier key"},
 		{[]string{made + "none.json"}, exitUsage, "", "none.json"},
@@ -122,16 +138,16 @@ func TestVerify(t *testing.T) {
 		{[]string{made + "other-title.pdf", "--log-key", key}, exitRefused, "verdict      Does not match", ""},
 		{[]string{made + "front.pdf", "--log-key", key}, exitDone, "verdict      The registration is proved", ""},
 		{[]string{made + "open.pdf", "--log-key", key}, exitDone, "verdict      The registration is proved", ""},
-		{[]string{made + "secret.pdf", "--log-key", key}, exitRefused, "", "This PDF opens only with a password or a key. Save it without them, or use the evidence file.\n  xref "},
-		{[]string{made + "secret.pdf", "--json"}, exitRefused, `"trouble": "encrypted"`, "the file opens only with a password"},
-		{[]string{made + "twins.pdf", "--json"}, exitRefused, `"trouble": "manyAttachments"`, "object 7, object 6: more than one attachment"},
-		{[]string{made + "unsure.pdf", "--log-key", key}, exitRefused, "", "This PDF cannot be read with certainty: another program may show another attachment. Use the evidence file.\n  object "},
-		{[]string{made + "unsure.pdf", "--json"}, exitRefused, `"result": "refused",` + "\n  " + `"trouble": "unsure",` + "\n  " + `"why": "name"`, "cannot be read with certainty"},
-		{[]string{made + "bare.pdf", "--json"}, exitRefused, `"trouble": "noAttachment"`, "No evidence is attached"},
+		{[]string{made + "secret.pdf", "--log-key", key}, exitUnreadable, "", "This PDF opens only with a password or a key. Save it without them, or use the evidence file.\n  xref "},
+		{[]string{made + "secret.pdf", "--json"}, exitUnreadable, `"trouble": "encrypted"`, "the file opens only with a password"},
+		{[]string{made + "twins.pdf", "--json"}, exitUnreadable, `"trouble": "manyAttachments"`, "object 7, object 6: more than one attachment"},
+		{[]string{made + "unsure.pdf", "--log-key", key}, exitUnreadable, "", "This PDF cannot be read with certainty: another program may show another attachment. Use the evidence file.\n  object "},
+		{[]string{made + "unsure.pdf", "--json"}, exitUnreadable, `"result": "unreadable",` + "\n  " + `"trouble": "unsure",` + "\n  " + `"why": "name"`, "cannot be read with certainty"},
+		{[]string{made + "bare.pdf", "--json"}, exitNotEvidence, `"trouble": "noAttachment"`, "No evidence is attached"},
 		{[]string{made + "other.pdf", "--json"}, exitRefused, `"trouble": "damaged"`, "This evidence is damaged"},
-		{[]string{dir + "media.bin", "--json"}, exitRefused, `"trouble": "neither"`, "neither a certificate"},
-		{[]string{made + "behind.pdf", "--log-key", key}, exitRefused, "", "the file does not end with startxref and %%EOF"},
-		{[]string{made + "bare.pdf", "--log-key", key}, exitRefused, "", "No evidence is attached to this PDF."},
+		{[]string{dir + "media.bin", "--json"}, exitNotEvidence, `"trouble": "neither"`, "neither a certificate"},
+		{[]string{made + "behind.pdf", "--log-key", key}, exitUnreadable, "", "the file does not end with startxref and %%EOF"},
+		{[]string{made + "bare.pdf", "--log-key", key}, exitNotEvidence, "", "No evidence is attached to this PDF."},
 		{[]string{made + "other.pdf", "--log-key", key}, exitRefused, "", "This evidence is damaged"},
 		// A title cannot start a line of its own, and cannot clear the screen.
 		{[]string{made + "line.json"}, exitRefused, `title        "\x1b[2J\u202e\nok  `, "not proved: Does not match\n"},
@@ -183,6 +199,70 @@ func TestVerify(t *testing.T) {
 	if err != nil || said.Result != "proved" || said.Checks[0].Name != "page" || !said.Checks.Anchored() || e.AtsID != 17 {
 		t.Errorf("%v: %s", err, out.String())
 	}
+}
+
+// Two files of one log are compared. A log that shows two histories is found out.
+func TestVerifySeveral(t *testing.T) {
+	t.Parallel()
+	const dir = "../../proof/evidence/testdata/"
+	made := t.TempDir() + "/"
+	// The fork's log has the same key, and another work in the same place.
+	text, err := os.ReadFile(dir + "fork.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"fork.json": text, "text.json": []byte("text")} {
+		if err := os.WriteFile(made+name, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one, same, fork, key := dir+"v2/full.json", dir+"v2/redacted.json", made+"fork.json", dir+"v2/key.txt"
+	for _, c := range []struct {
+		args             []string
+		exit             int
+		result, relation string
+	}{
+		{[]string{one, same, "--log-key", key}, exitDone, "proved", "same_history"},
+		{[]string{one, same}, exitNotProved, "not_proved", "same_history"},
+		{[]string{one, fork, "--log-key", key}, exitForked, "forked", "contradiction"},
+		{[]string{one, fork}, exitForked, "forked", "contradiction"},
+		{[]string{one, dir + "v2/substrate.json", "--log-key", key}, exitNotProved, "not_proved", "other_logs"},
+		{[]string{one, made + "text.json", "--log-key", key}, exitNotEvidence, "not_evidence", ""},
+		{[]string{one, one, fork, "--log-key", key}, exitForked, "forked", "same_history"},
+	} {
+		s := timbre(t, append([]string{"verify", "--json"}, c.args...)...)
+		var said struct {
+			Result      string
+			Documents   []struct{ File, Result string }
+			Comparisons []struct {
+				Relation    string
+				Checkpoints []string
+			}
+		}
+		if err := json.Unmarshal([]byte(s.out), &said); err != nil || s.code != c.exit || said.Result != c.result || filepath.Base(said.Documents[1].File) != filepath.Base(c.args[1]) {
+			t.Fatalf("%v: exit %d, %v: %.300s %s", c.args, s.code, err, s.out, s.err)
+		}
+		if c.relation == "" && len(said.Comparisons) > 0 || c.relation != "" && said.Comparisons[0].Relation != c.relation {
+			t.Errorf("%v: %+v", c.args, said.Comparisons)
+		}
+		if c.exit == exitForked {
+			// Both checkpoints are printed, and each one is signed by the log.
+			last := said.Comparisons[len(said.Comparisons)-1]
+			if len(last.Checkpoints) != 2 || last.Checkpoints[0] == last.Checkpoints[1] {
+				t.Fatalf("%+v", last)
+			}
+			for _, signed := range last.Checkpoints {
+				if !strings.Contains(s.err, signed) {
+					t.Errorf("%v: %s", c.args, s.err)
+				}
+			}
+		}
+	}
+	// People read the same.
+	if s := timbre(t, "verify", one, fork, "--log-key", key); s.code != exitForked || !strings.Contains(s.out, "only one can be true") || !strings.Contains(s.out, "The registration is proved") || !strings.Contains(s.err, "timbre: the log forked: ") {
+		t.Errorf("exit %d: %s%s", s.code, s.out, s.err)
+	}
+	timbre(t, "verify", one, same, "--save", made+"saved.json").refused(exitUsage, "can only be used with one FILE")
 }
 
 // The reason of a check can contain text from the maker of the evidence, such as the name

@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/web"
 	"timbre.example/internal/witness"
 )
@@ -36,7 +35,7 @@ func (f witnessFlags) open() (witness.Config, error) {
 	}
 	seed := root.key(purposeWitness)
 	if seed == nil {
-		return witness.Config{}, wrongf("secret-file", "the secret file %s has no key for a witness: give a file with the whole secret", f.SecretFile)
+		return witness.Config{}, wrongf("secret-file", "the secret file %s has no key for a witness. On the machine with the whole secret, run: timbre secret derive --witness --out FILE", f.SecretFile)
 	}
 	return witness.Config{Name: f.Name, Seed: seed}, nil
 }
@@ -67,6 +66,9 @@ where KEY is the output of timbre witness key.`
 func (c *witnessServe) Run(o *output) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if err := hostAndPort("listen", c.Listen); err != nil {
+		return err
+	}
 	config, err := c.open()
 	if err != nil {
 		return err
@@ -75,10 +77,10 @@ func (c *witnessServe) Run(o *output) error {
 	if dir == "" {
 		dir = filepath.Join(filepath.Dir(c.SecretFile), "witness")
 	}
-	if err := checkpoint.Dir(dir).Probe(); err != nil {
-		return wrongf("dir", "cannot create %s or write to it: %s", dir, plainly(err))
+	if config.Store, err = folder("dir", dir); err != nil {
+		return err
 	}
-	config.Store, config.Logger = checkpoint.Dir(dir), logger(o.err, c.LogFormat, slog.LevelInfo)
+	config.Logger = logger(o.err, c.LogFormat, slog.LevelInfo)
 	for _, key := range c.LogKey {
 		config.Logs = append(config.Logs, string(key))
 	}

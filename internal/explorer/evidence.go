@@ -113,7 +113,7 @@ func proofFile(p *evidence.Log) string {
 	for _, h := range p.Proof {
 		text = fmt.Appendf(text, "%s\n", h)
 	}
-	return string(fmt.Appendf(text, "\n%s", p.Checkpoint))
+	return string(fmt.Appendf(text, "\n%s", evidence.Join(p.Checkpoint, p.Cosignatures)))
 }
 
 // examineBlock checks that the block is signed and continues the block before it.

@@ -740,7 +740,7 @@ var table = []Entry{
 		Action:  "Retry after the number of seconds in `Retry-After`.",
 		Cause:   "The object store or the network does not answer, the store has no space for uploads, or this server is overloaded.",
 		Details: []Detail{
-			{Name: "reason", Type: "string", Optional: true, Meaning: "`storage_full`: the store has no space for more uploads; files that are already uploaded can be registered. `bodies_in_flight`: this server already reads its maximum of request bodies. `log_stopped`: the log accepts no registrations until the operator has repaired it. `log_silent`, `migrations_pending` and `stopping` come from `/readyz` alone.", Example: `"storage_full"`},
+			{Name: "reason", Type: "string", Optional: true, Meaning: "`storage_full`: the store has no space for more uploads; files that are already uploaded can be registered. `bodies_in_flight`: this server already reads its maximum of request bodies. `log_stopped`: the log accepts no registrations until the operator has repaired it. `log_silent`, `log_forked`, `migrations_pending` and `stopping` come from `/readyz` alone.", Example: `"storage_full"`},
 		},
 		RetryAfter: true,
 		Rehearse:   "prepare",

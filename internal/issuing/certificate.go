@@ -42,10 +42,19 @@ func (s *Service) CertifyDue(ctx context.Context) (err error) {
 	if err := s.reconcile(ctx); err != nil {
 		return err
 	}
+	if err := s.witnessed(ctx); err != nil {
+		return err
+	}
 	for {
 		some, err := s.certificates.TakeSome(ctx, certificatesTogether)
 		if err != nil || len(some) == 0 {
 			return err
+		}
+		if some, err = s.unhurried(ctx, some); err != nil {
+			return err
+		}
+		if len(some) == 0 {
+			continue
 		}
 		took, err := s.certifySome(ctx, some)
 		if err != nil {
@@ -247,10 +256,11 @@ func (s *Service) certifyOne(ctx context.Context, d outbox.Delivery, batch map[s
 	}
 	began := time.Now()
 	var proof evidence.Evidence
+	quorum := of.proof.Quorum
 	if of.proved {
 		proof, err = assemble(of.work, of.version, of.proof, of.token)
 	} else {
-		proof, err = s.prove(ctx, of.work, of.version)
+		proof, quorum, err = s.prove(ctx, of.work, of.version)
 	}
 	if store.Unavailable(err) || ctx.Err() != nil {
 		return out, nil, errors.Join(err, ctx.Err())
@@ -258,7 +268,7 @@ func (s *Service) certifyOne(ctx context.Context, d outbox.Delivery, batch map[s
 		return out, err, nil
 	}
 	within, cancel := context.WithTimeout(ctx, CertificateTime)
-	pdf, err := s.Certify(within, of.issuer.issue(proof, of.version))
+	pdf, err := s.Certify(within, of.issuer.issue(proof, quorum, of.version))
 	cancel()
 	if ctx.Err() != nil {
 		return out, nil, errors.Join(err, ctx.Err())

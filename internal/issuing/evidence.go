@@ -18,25 +18,26 @@ import (
 )
 
 // Evidence returns the proof of a version of a work; version 0 is the latest. Every call
-// returns the same proof. For an unknown or non-final version, or one that waits for its
+// returns the same proof, with what witnesses have added until then. For an unknown or non-final version, or one that waits for its
 // time-stamp, it returns work.certificate_unavailable. It does no authorization.
 func (s *Service) Evidence(ctx context.Context, work string, version int64) (_ evidence.Evidence, err error) {
 	defer operation.Wrap(&err, "evidence of work %s, version %d", work, version)
-	e, _, _, err := s.evidence(ctx, work, version)
+	e, _, _, _, err := s.evidence(ctx, work, version)
 	return e, err
 }
 
-// evidence is Evidence together with the rows of the work and the version.
-func (s *Service) evidence(ctx context.Context, work string, version int64) (evidence.Evidence, query.Work, query.Version, error) {
+// evidence is Evidence together with the quorum of its witnesses and the rows of the work and the
+// version.
+func (s *Service) evidence(ctx context.Context, work string, version int64) (evidence.Evidence, network.Quorum, query.Work, query.Version, error) {
 	w, v, err := s.provable(ctx, work, version)
 	if err != nil {
-		return evidence.Evidence{}, w, v, err
+		return evidence.Evidence{}, "", w, v, err
 	}
-	e, err := s.prove(ctx, w, v)
+	e, quorum, err := s.prove(ctx, w, v)
 	if err != nil {
-		return evidence.Evidence{}, w, v, fmt.Errorf("evidence of version %d of work %s: %w", v.Version, w.ID, err)
+		return evidence.Evidence{}, "", w, v, fmt.Errorf("evidence of version %d of work %s: %w", v.Version, w.ID, err)
 	}
-	return e, w, v, nil
+	return e, quorum, w, v, nil
 }
 
 // provable reads a version that has evidence.
@@ -63,20 +64,21 @@ func (s *Service) provable(ctx context.Context, work string, version int64) (que
 }
 
 // prove reads what the evidence of a version needs beside its rows.
-func (s *Service) prove(ctx context.Context, w query.Work, v query.Version) (evidence.Evidence, error) {
+func (s *Service) prove(ctx context.Context, w query.Work, v query.Version) (evidence.Evidence, network.Quorum, error) {
 	n, err := s.Networks.Get(network.Name(w.Network))
 	if err != nil {
-		return evidence.Evidence{}, err
+		return evidence.Evidence{}, "", err
 	}
 	proof, err := n.Prove(ctx, [32]byte(v.TxHash))
 	if err != nil {
-		return evidence.Evidence{}, err
+		return evidence.Evidence{}, "", err
 	}
 	token, err := s.DB.Read().Timestamp(ctx, query.TimestampParams{WorkID: v.WorkID, Version: v.Version})
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return evidence.Evidence{}, err
+		return evidence.Evidence{}, "", err
 	}
-	return assemble(w, v, proof, token)
+	e, err := assemble(w, v, proof, token)
+	return e, proof.Quorum, err
 }
 
 // assemble combines the rows with the proof of the network and the token of the time stamp, which
@@ -114,6 +116,9 @@ func assemble(w query.Work, v query.Version, proof network.Proof, token []byte) 
 	}
 	if token != nil {
 		e.Attestations = append(e.Attestations, evidence.Attestation{Kind: evidence.KindRFC3161, Of: evidence.OfCommitment, Token: token})
+	}
+	if proof.Later != nil {
+		e.Attestations = append(e.Attestations, *proof.Later)
 	}
 	report, err := evidence.Verify(e, evidence.Options{})
 	if err == nil && !report.OK() {

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 
+	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -20,14 +21,14 @@ const defaultLanguage = "en"
 // [Service.Evidence] does. The first call sets the date of issue.
 func (s *Service) Issue(ctx context.Context, work string, version int64) (_ Issue, err error) {
 	defer operation.Wrap(&err, "content of the certificate of work %s, version %d", work, version)
-	e, w, v, err := s.evidence(ctx, work, version)
+	e, quorum, w, v, err := s.evidence(ctx, work, version)
 	if err != nil {
 		return Issue{}, err
 	}
-	return s.issue(ctx, e, w, v)
+	return s.issue(ctx, e, quorum, w, v)
 }
 
-func (s *Service) issue(ctx context.Context, e evidence.Evidence, w query.Work, v query.Version) (Issue, error) {
+func (s *Service) issue(ctx context.Context, e evidence.Evidence, quorum network.Quorum, w query.Work, v query.Version) (Issue, error) {
 	if v.IssuedAt == 0 {
 		// Two instances may try to set it at once: the first wins, and both read its date.
 		if err := s.DB.Tx(ctx, func(tx *store.Tx) error {
@@ -47,7 +48,7 @@ func (s *Service) issue(ctx context.Context, e evidence.Evidence, w query.Work, 
 		return Issue{}, err
 	}
 	of, err := s.issuer(ctx, org)
-	return of.issue(e, v), err
+	return of.issue(e, quorum, v), err
 }
 
 // issuer is an organization as its certificates show it.
@@ -69,6 +70,6 @@ func (s *Service) issuer(ctx context.Context, org query.Organization) (issuer, e
 	return out, nil
 }
 
-func (o issuer) issue(e evidence.Evidence, v query.Version) Issue {
-	return Issue{Evidence: e, Language: cmp.Or(v.Language, defaultLanguage), Issuer: o.name, Logo: o.logo, Imprint: o.imprint, Issued: store.Time(v.IssuedAt)}
+func (o issuer) issue(e evidence.Evidence, quorum network.Quorum, v query.Version) Issue {
+	return Issue{Evidence: e, Quorum: quorum, Language: cmp.Or(v.Language, defaultLanguage), Issuer: o.name, Logo: o.logo, Imprint: o.imprint, Issued: store.Time(v.IssuedAt)}
 }

@@ -3,8 +3,12 @@ package issuing
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"image/png"
+	"slices"
+	"strings"
 	"time"
 
 	"timbre.example/internal/certificate"
@@ -33,8 +37,12 @@ func (p Pages) Certify(ctx context.Context, e Issue) (_ []byte, err error) {
 		Language: e.Language, Issuer: e.Issuer, Imprint: e.Imprint, Issued: e.Issued, Registry: p.Registry, VerifyURL: p.PublicURL + "/verify",
 		Title: e.Title, Registration: e.AtsID, Version: e.Version, Network: e.Network.Name, Test: e.OnTestNetwork(), At: e.Block.Time, Block: e.Block.Number,
 		File:     certificate.File{Name: e.Media.Filename, Format: e.Media.Format, Size: e.Media.SizeBytes, Duration: time.Duration(e.Media.Duration * float64(time.Second))},
-		FileHash: record.Hex(e.Media.SHA256[:]), Unseen: e.Media.Format == "", Stamped: len(e.Tokens()) > 0, Commitment: record.Hex(e.Commitment[:]), Transaction: record.Hex(e.TxHash[:]),
+		FileHash: record.Hex(e.Media.SHA256[:]), Unseen: e.Media.Format == "", Authority: authority(e.Evidence), Commitment: record.Hex(e.Commitment[:]), Transaction: record.Hex(e.TxHash[:]),
 		PublicURL: p.PublicURL + paths.Work(network.Name(e.Network.Name), e.AtsID),
+	}
+	in.Witnesses, in.Unwitnessed = cosigners(e.Evidence), e.Quorum == network.TooFew
+	if e.Log != nil {
+		in.Origin, in.KeyFingerprint = e.Log.Origin, fingerprint(e.Log.Key)
 	}
 	for _, one := range e.Creators {
 		c := certificate.Creator{Name: one.FullName}
@@ -56,6 +64,44 @@ func (p Pages) Certify(ctx context.Context, e Issue) (_ []byte, err error) {
 		return nil, err
 	}
 	return certificate.RenderWithin(ctx, in, p.Signer)
+}
+
+// cosigners returns the names of the keys whose cosignatures evidence has.
+func cosigners(e evidence.Evidence) (names []string) {
+	var lines []string
+	if e.Log != nil {
+		lines = e.Log.Cosignatures
+	}
+	for _, a := range e.Attestations {
+		lines = append(lines[:len(lines):len(lines)], a.Cosignatures...)
+	}
+	for _, line := range lines {
+		if words := strings.Fields(line); len(words) == 3 && !slices.Contains(names, words[1]) {
+			names = append(names, words[1])
+		}
+	}
+	return names
+}
+
+// authority returns the name of the authority that stamped the commitment, or "".
+func authority(e evidence.Evidence) string {
+	for _, token := range e.Tokens() {
+		if stamp, err := token.Open(e.Commitment); err == nil {
+			return stamp.Authority
+		}
+	}
+	return ""
+}
+
+// fingerprint returns the fingerprint of a verifier key in groups, as the page /verify shows
+// it.
+func fingerprint(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	groups := make([]string, 8)
+	for i := range groups {
+		groups[i] = hex.EncodeToString(sum[2*i : 2*i+2])
+	}
+	return strings.Join(groups, " ")
 }
 
 // logo reads a stored picture, which has no transparency.

@@ -45,6 +45,8 @@ type Issue struct {
 	Issuer, Imprint string
 	// Logo is the organization's picture as PNG, or nil.
 	Logo []byte
+	// Quorum says whether enough witnesses of the log have seen the version.
+	Quorum network.Quorum
 	// Issued is the date of issue. It never changes once set.
 	Issued time.Time
 }
@@ -57,10 +59,11 @@ type Service struct {
 	// unstamped signals that a version waits for its token. authority is the next attempt.
 	unstamped work.Signal
 	authority retry
-	// certificates and reconciled belong to CertifyDue. reconciled is when deliveries were
-	// last compared with versions.
+	// certificates, reconciled and unwitnessed belong to CertifyDue. reconciled is when
+	// deliveries were last compared with versions.
 	certificates *outbox.Queue
 	reconciled   time.Time
+	unwitnessed  []unwitnessed
 	// lastStamped is the organization that was served last: see package turns. It belongs
 	// to StampDue.
 	lastStamped string
@@ -78,6 +81,9 @@ func New(c Config) *Service {
 		Config: c, final: work.NewSignal(), unstamped: work.NewSignal(), certificates: &outbox.Queue{DB: c.DB, Kind: outbox.Certificate},
 	}
 }
+
+// Witnessed tells the worker that blocks got the cosignatures of enough witnesses.
+func (s *Service) Witnessed() { s.final.Ring() }
 
 // Wake tells the workers that versions became final.
 func (s *Service) Wake() {

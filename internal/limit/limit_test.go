@@ -224,6 +224,30 @@ func TestClocksDiffer(t *testing.T) {
 	}
 }
 
+// A database that stands still for a moment answers late. Such an answer compares the clocks
+// badly, by up to half of that moment. The calls of this instance would then use up everybody's budget.
+func TestALateAnswerComparesNoClocks(t *testing.T) {
+	t.Parallel()
+	url := storetest.PostgresURL(t)
+	r := rate(t, "10/1s,burst=10")
+	slow, other := storetest.Open(t, url), storetest.Open(t, url)
+	real := slow.Now
+	stands := time.Duration(0)
+	slow.Now = func() time.Time { stands += 1300 * time.Millisecond; return real().Add(stands) } // each look at the clock is later
+	late := limit.New(slow, limit.Rates{Session: r}, quiet())
+	if err := late.Follow().Step(t.Context()); err == nil {
+		t.Error("clocks were compared with a late answer")
+	}
+	slow.Now = real
+	early := limit.New(other, limit.Rates{Session: r}, quiet())
+	if err := early.Follow().Step(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !late.Session.Take(t.Context(), "one").Allowed || !early.Session.Take(t.Context(), "one").Allowed {
+		t.Error("a call is refused, and the burst is 10")
+	}
+}
+
 // For any calls of several instances: in no period do they allow more calls than the
 // burst and what the period adds. A single caller that is not faster than the limit is
 // never refused.

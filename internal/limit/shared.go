@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -95,9 +96,12 @@ func (s *shared) measure(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	at, since := s.db.Now().Round(0), time.Now() // without and with the clock that is never set
-	ahead, err := s.db.ClockSkew(ctx)
+	ahead, within, err := s.db.ClockSkew(ctx)
 	if err != nil {
 		return err
+	}
+	if within > jump {
+		return fmt.Errorf("the database's clock was read too slowly: the error may be %s", within)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -37,6 +37,8 @@ type Sources struct {
 	Rows func(context.Context) (Rows, error)
 	// Log reads the state of the log of a network.
 	Log func(ctx context.Context, network string) (Log, error)
+	// Witnesses reads the state of the witnesses of a network's log.
+	Witnesses func(ctx context.Context, network string) ([]Witness, error)
 	// ClockSkew is how far the database's clock is ahead of this machine's.
 	ClockSkew func() time.Duration
 	// Now is the clock; nil: the system's.
@@ -113,6 +115,17 @@ type Log struct {
 	ClockJumps int64
 }
 
+// Witness is the state of a witness of a log. Name is one of few.
+type Witness struct {
+	Name string
+	// Behind is how many entries of the log it has not cosigned.
+	Behind int64
+	// CosignedAt is when it cosigned last, FailingSince when it began to fail; zero: never.
+	CosignedAt, FailingSince time.Time
+	// Alarm: it saw another history of the log.
+	Alarm bool
+}
+
 const (
 	// fresh is how old the counts of rows may be. Within this time any number of scrapes
 	// makes one read, also while reads fail.
@@ -182,6 +195,11 @@ func (m *Metrics) Read(s Sources) {
 	if s.Log != nil {
 		for _, n := range m.networks {
 			m.registry.MustRegister(newLog(n, s))
+		}
+	}
+	if s.Witnesses != nil {
+		for _, n := range m.networks {
+			m.registry.MustRegister(newWitnesses(n, s))
 		}
 	}
 }
@@ -391,4 +409,55 @@ func (l *log) Collect(to chan<- prometheus.Metric) {
 	send(l.sequencerAge, prometheus.GaugeValue, max(0, now.Sub(v.SequencerAt)).Seconds())
 	send(l.blockAge, prometheus.GaugeValue, max(0, now.Sub(v.BlockAt)).Seconds())
 	to <- prometheus.MustNewConstMetric(l.jumps, prometheus.CounterValue, float64(v.ClockJumps))
+}
+
+// witnesses collects the state of the witnesses of one log. A log without witnesses has none of
+// these metrics, and neither has any log while the database does not answer.
+type witnesses struct {
+	cache                             cache[[]Witness]
+	behind, cosigned, failing, alarms *prometheus.Desc
+}
+
+func newWitnesses(network string, s Sources) *witnesses {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, []string{"witness"}, prometheus.Labels{"network": network})
+	}
+	return &witnesses{
+		cache:    cache[[]Witness]{read: func(ctx context.Context) ([]Witness, error) { return s.Witnesses(ctx, network) }, now: s.Now},
+		behind:   desc("timbre_log_witness_behind_entries", "Entries of the log that the witness has not cosigned."),
+		cosigned: desc("timbre_log_witness_cosigned_age_seconds", "Time since the last cosignature of the witness, by its clock; NaN before the first."),
+		failing:  desc("timbre_log_witness_failing_seconds", "Time since the first of the failed attempts in a row; 0 while the witness cosigns."),
+		alarms:   desc("timbre_log_witness_alarm", "1 while the witness says that it saw another history of the log."),
+	}
+}
+
+func (w *witnesses) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{w.behind, w.cosigned, w.failing, w.alarms} {
+		to <- d
+	}
+}
+
+func (w *witnesses) Collect(to chan<- prometheus.Metric) {
+	all, err := w.cache.get()
+	if err != nil {
+		return
+	}
+	now := w.cache.now()
+	since := func(at time.Time) float64 { return max(0, now.Sub(at)).Seconds() }
+	for _, one := range all {
+		send := func(d *prometheus.Desc, value float64) {
+			to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, one.Name)
+		}
+		send(w.behind, float64(one.Behind))
+		send(w.alarms, truth(one.Alarm))
+		cosigned, failing := math.NaN(), 0.0
+		if !one.CosignedAt.IsZero() {
+			cosigned = since(one.CosignedAt)
+		}
+		if !one.FailingSince.IsZero() {
+			failing = since(one.FailingSince)
+		}
+		send(w.cosigned, cosigned)
+		send(w.failing, failing)
+	}
 }

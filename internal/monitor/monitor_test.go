@@ -164,7 +164,7 @@ func TestFork(t *testing.T) {
 	if _, err := follow(t, url, honest.log.VerifierKey(), dir, false).Check(t.Context()); !errors.As(err, &fork) || !strings.Contains(fork.Newer, "\n327\n") {
 		t.Fatalf("the twin that has grown: %v", err)
 	}
-	// The honest log is still followed, and an older checkpoint is no fork.
+	// The honest log is still followed, and an older checkpoint is not a fork.
 	current.Store(honest)
 	honest.add(2, 0)
 	check(m, 309, 2, 308)

@@ -63,6 +63,48 @@ type Published interface {
 	Files(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler
 }
 
+// Witnessed is a network whose blocks independent witnesses cosign.
+type Witnessed interface {
+	// Witnessing reads how far the witnesses are.
+	Witnessing(ctx context.Context) (Witnessing, error)
+	// Witnesses reads the state of each witness, in the order of their names.
+	Witnesses(ctx context.Context) ([]Witness, error)
+	// Forked returns an error while a witness proves that this network is not the only one
+	// with its key.
+	Forked(ctx context.Context) error
+	// OnQuorum calls tell after each block that gets a quorum in this process. tell must not
+	// block.
+	OnQuorum(tell func())
+}
+
+// Witnessing is how far the witnesses of a network are.
+type Witnessing struct {
+	// Asked: the network has witnesses.
+	Asked bool
+	// Patience is how long a block may wait for them.
+	Patience time.Duration
+	// Block is the newest block with a quorum, or -1.
+	Block int64
+}
+
+// Witness is the state of a witness.
+type Witness struct {
+	// Name is the witness's name in the policy, ID the name and the hash of its key.
+	Name, ID string
+	// Size is the size of the newest checkpoint that it cosigned, and CosignedAt when, by its
+	// own clock; zero before the first.
+	Size       int64
+	CosignedAt time.Time
+	// Failures counts the failed attempts in a row since FailingSince. Failure is why the last
+	// one failed.
+	Failures     int64
+	FailingSince time.Time
+	Failure      string
+	// Alarm is not empty while the witness saw a history that is not this network's. Proof is
+	// then a checkpoint of that history with this network's signature, or "".
+	Alarm, Proof string
+}
+
 // Batched is a network that proves several transactions together for less than one by one.
 type Batched interface {
 	// ProveAll is Prove for several transactions. It omits those for which Prove would wrap

@@ -60,11 +60,26 @@ type Receipt struct {
 }
 
 // Proof proves that a transaction is final, without asking a server. It has the form in
-// which it is published. Exactly one field is set; it determines the kind of the network.
+// which it is published. Either Log or Substrate is set; it determines the kind of the network.
 type Proof struct {
 	Log       *evidence.Log
 	Substrate *evidence.Substrate
+	// Later is a later checkpoint that has seen more witnesses than that of Log; nil if there
+	// is none.
+	Later *evidence.Attestation
+	// Quorum says whether Log or Later has the cosignatures of enough witnesses.
+	Quorum Quorum
 }
+
+// Quorum says how many witnesses of a network have seen a transaction.
+type Quorum string
+
+// The values of Quorum.
+const (
+	NoWitnesses Quorum = ""       // the network asks none
+	TooFew      Quorum = "few"    // fewer than its operator wants
+	Enough      Quorum = "quorum" // as many
+)
 
 // ErrNotFinal is wrapped by Prove if Find would return no receipt, or a receipt with a
 // failure.
@@ -103,7 +118,8 @@ type Network interface {
 	// must find everything that Broadcast ever accepted, also before a restart.
 	Find(ctx context.Context, hashes [][32]byte) (map[[32]byte]Receipt, error)
 	// Prove returns the proof of a transaction that Find returns. It always returns the
-	// same bytes: the proof in the transaction's own block, not in the newest.
+	// same proof: that in the transaction's own block, not in the newest. Only what witnesses
+	// add grows.
 	Prove(ctx context.Context, hash [32]byte) (Proof, error)
 	// Head returns a channel that is closed when the network has finalized something
 	// after this call. It only wakes readers up; the truth is in Find.

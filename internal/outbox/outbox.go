@@ -205,6 +205,29 @@ func (q *Queue) Return(ctx context.Context, all ...Delivery) error {
 	})
 }
 
+// Postpone gives back deliveries that need not be tried before these times, one for each. They
+// can be given back to their places with Return until then. Postpone changes the deliveries.
+func (q *Queue) Postpone(ctx context.Context, all []Delivery, until []time.Time) (err error) {
+	defer operation.Wrap(&err, "postpone deliveries of the kind %s", q.Kind)
+	if len(all) == 0 {
+		return nil
+	}
+	err = q.DB.Tx(ctx, func(tx *store.Tx) error {
+		for i, d := range all {
+			if err := tx.ReturnDelivery(ctx, query.ReturnDeliveryParams{Kind: string(d.Kind), Subject: d.Subject, Lease: d.lease, DueAt: store.Micros(until[i])}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		for i := range all {
+			all[i].lease = store.Micros(until[i])
+		}
+	}
+	return err
+}
+
 // Retry gives back a delivery that failed, and returns the pause before its next attempt. Its
 // row keeps the cause. Return and Retry change nothing after the lease has expired and another
 // worker took the delivery.

@@ -52,7 +52,7 @@ func TestTurnsAreFoundByIndex(t *testing.T) {
 			{"issuing", "overdueTimestamps", []string{"5", "256"}},
 			{"anchoring", "organizationsInFlight", []string{"'testnet'", "'confirmed'"}},
 			{"anchoring", "inFlight", []string{"'testnet'", "'confirmed'", "'b'", "''", "16"}},
-			{"anchoring", "fewInFlight", []string{"'testnet'", "'confirmed'", "129"}},
+			{"anchoring", "fewInFlight", []string{"'testnet'", "'confirmed'", "32"}}, // each row is one lookup of four pages
 			{"sessions", "revokeSession", []string{"1", "'plan-7'", "'b'", "'k'", "''"}},
 			{"sessions", "revokeEndUser", []string{"1", "'k'", "'u8'", "'b'"}},
 			{"erasing", "nextErasing", []string{"5", "5", "''"}},

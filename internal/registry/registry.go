@@ -115,6 +115,11 @@ func New(c Config) *Registry {
 		DB: c.DB, Blobs: c.Blobs, Codes: codes, Access: r.Access, WorkURL: c.WorkURL, ExplorerURL: c.ExplorerURL, Result: c.Times.Result, AwaitCertificate: c.AwaitCertificate, Reached: reached, Log: c.Log,
 	})
 	r.Issuing = issuing.New(issuing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, Certify: c.Certify, Stamp: c.Stamp, Reached: reached, Events: c.Events, Log: c.Log})
+	for _, n := range c.Networks.All() {
+		if w, ok := n.(network.Witnessed); ok {
+			w.OnQuorum(r.Issuing.Witnessed)
+		}
+	}
 	hooks := c.Webhooks
 	hooks.DB, hooks.Codes, hooks.Reached, hooks.Events, hooks.Log = c.DB, codes, reached, c.Events, c.Log
 	r.Webhooks = webhook.New(hooks)

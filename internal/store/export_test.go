@@ -10,7 +10,7 @@ var Serves = serves
 
 // UpTo takes the schema up to a migration.
 func (db *DB) UpTo(ctx context.Context, version int64) error {
-	p, err := db.provider()
+	p, err := db.provider(false)
 	if err == nil {
 		_, err = p.UpTo(ctx, version)
 	}
@@ -19,7 +19,7 @@ func (db *DB) UpTo(ctx context.Context, version int64) error {
 
 // DownTo takes the schema back to a migration.
 func (db *DB) DownTo(ctx context.Context, version int64) error {
-	p, err := db.provider()
+	p, err := db.provider(false)
 	if err == nil {
 		_, err = p.DownTo(ctx, version)
 	}
@@ -51,7 +51,7 @@ func (db *DB) Strings(ctx context.Context, text string) (all []string, err error
 
 // Versions returns the numbers of all migrations, in their order.
 func (db *DB) Versions() (all []int64, err error) {
-	p, err := db.provider()
+	p, err := db.provider(false)
 	if err != nil {
 		return nil, err
 	}
@@ -66,3 +66,9 @@ const MaxConns = maxConns
 
 // Conns returns how many connections to Postgres this process may have.
 func (db *DB) Conns() int32 { return db.engine.(*postgres).all.Config().MaxConns }
+
+// Number runs a query with one number outside of a transaction, as the queries of the product run.
+func (db *DB) Number(ctx context.Context, text string) (n int64, err error) {
+	err = db.engine.reader().QueryRow(ctx, text).Scan(&n)
+	return n, err
+}

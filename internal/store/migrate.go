@@ -44,7 +44,11 @@ func serves(newest, current, releases int64) bool {
 // lockTimeout.
 func (db *DB) Migrate(ctx context.Context) (err error) {
 	defer operation.Wrap(&err, "migrate the database")
-	p, err := db.provider()
+	fresh, err := db.Empty(ctx)
+	if err != nil {
+		return err
+	}
+	p, err := db.provider(fresh)
 	if err != nil {
 		return err
 	}
@@ -162,7 +166,7 @@ func (db *DB) guard(ctx context.Context) error {
 // it is 0 after the next release, and negative after a later one: the number of migrations that this release lacks.
 func (db *DB) Pending(ctx context.Context) (_ int64, err error) {
 	defer operation.Wrap(&err, "count pending migrations")
-	p, err := db.provider()
+	p, err := db.provider(false)
 	if err != nil {
 		return 0, err
 	}
@@ -190,7 +194,7 @@ func (db *DB) Pending(ctx context.Context) (_ int64, err error) {
 // Empty reports whether no release has migrated this database yet.
 func (db *DB) Empty(ctx context.Context) (_ bool, err error) {
 	defer operation.Wrap(&err, "read the version of the schema")
-	p, err := db.provider()
+	p, err := db.provider(false)
 	if err != nil {
 		return false, err
 	}
@@ -198,12 +202,14 @@ func (db *DB) Empty(ctx context.Context) (_ bool, err error) {
 	return current == 0, err
 }
 
-func (db *DB) provider() (*goose.Provider, error) {
+// provider knows all migrations. fresh: no release has used the database, so it needs nothing of
+// the release before.
+func (db *DB) provider(fresh bool) (*goose.Provider, error) {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, err
 	}
-	dialect, opts := database.DialectSQLite3, []goose.ProviderOption{goose.WithGoMigrations(titleKeys(), growing(db.dialect))}
+	dialect, opts := database.DialectSQLite3, []goose.ProviderOption{goose.WithGoMigrations(titleKeys(), growing(db.dialect), moving(db.dialect, fresh))}
 	if db.dialect == "postgres" {
 		dialect = database.DialectPostgres
 		locker, err := lock.NewPostgresSessionLocker()

@@ -239,13 +239,17 @@ func (t *pgTx) unsure(err error) error {
 // transaction.
 func (t *pgTx) lost() bool { return t.conn != nil && t.conn.Conn().IsClosed() }
 
-// trip sends statements in one round trip. It waits for the answers also after ctx has ended,
-// up to StatementTimeout: a statement that is interrupted costs the connection.
+// trip sends statements in one round trip. It waits for the answers also after ctx is canceled,
+// up to the deadline of ctx and to StatementTimeout: a statement that is interrupted costs the connection.
 func (t *pgTx) trip(ctx context.Context, all []*statement) error {
 	if err := t.connect(ctx); err != nil {
 		return fail(all, name(statementName(all[len(all)-1].text), t.heard(ctx, err)))
 	}
-	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), StatementTimeout)
+	at := time.Now().Add(StatementTimeout)
+	if end, has := ctx.Deadline(); has && end.Before(at) {
+		at = end
+	}
+	within, cancel := context.WithDeadline(context.WithoutCancel(ctx), at)
 	defer cancel()
 	return t.heard(ctx, trip(within, t.conn.Conn(), all))
 }

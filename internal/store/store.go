@@ -244,16 +244,17 @@ func (db *DB) Scrub(ctx context.Context) (err error) {
 	return err
 }
 
-// ClockSkew returns how far the database's clock is ahead of this process's. On SQLite
-// both are the same clock.
-func (db *DB) ClockSkew(ctx context.Context) (_ time.Duration, err error) {
+// ClockSkew returns how far the database's clock is ahead of this process's, and the largest
+// error of that: half the time until the answer came, which may be seconds while the database
+// stands still. On SQLite both are the same clock.
+func (db *DB) ClockSkew(ctx context.Context) (ahead, within time.Duration, err error) {
 	defer operation.Wrap(&err, "read the database's clock")
 	if db.dialect != "postgres" {
-		return 0, nil
+		return 0, 0, nil
 	}
 	var us int64
 	before := db.Now()
 	err = db.engine.reader().QueryRow(ctx, "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)").Scan(&us)
-	middle := before.Add(db.Now().Sub(before) / 2)
-	return time.UnixMicro(us).Sub(middle), err
+	within = db.Now().Sub(before) / 2
+	return time.UnixMicro(us).Sub(before.Add(within)), within.Abs(), err
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -307,4 +308,25 @@ func TestATableChangesMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	read()
+}
+
+// A caller's deadline ends the wait for an answer, and its cancellation does not: the callers with deadlines
+// go on without the database.
+func TestADeadlineEndsARoundTrip(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t, storetest.PostgresURL(t))
+	const slow = "SELECT CAST(1 AS BIGINT) FROM pg_sleep(1)"
+	late, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := db.Number(late, slow); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("after the deadline: %v", err)
+	}
+	canceled, stop := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, stop)
+	if n, err := db.Number(canceled, slow); err != nil || n != 1 {
+		t.Errorf("after the cancellation: %d, %v", n, err)
+	}
+	if n, err := db.Number(t.Context(), "SELECT CAST(2 AS BIGINT)"); err != nil || n != 2 {
+		t.Errorf("then: %d, %v", n, err)
+	}
 }

@@ -26,24 +26,20 @@ func DayOf(t time.Time) Day { return Day(t.Unix() / 86400) }
 // Time is the beginning of a day.
 func (d Day) Time() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
 
-// Final counts a transaction whose registration is final at a time, in the transaction that records it. A transaction that
-// is counted already stays counted once.
+// Final counts a transaction whose registration is final at a time, in the transaction that records it: FinishTransaction
+// marks it as counted, and changes it once.
 func Final(ctx context.Context, tx *store.Tx, row query.Transaction, at time.Time) (err error) {
 	defer operation.Wrap(&err, "count the end of transaction %s", row.ID)
 	return count(ctx, tx, row, at, "", "", row.TotalCredits)
 }
 
-// Failed counts a transaction that the network has refused.
+// Failed counts a transaction that the network has refused, after FailTransaction, likewise.
 func Failed(ctx context.Context, tx *store.Tx, row query.Transaction, at time.Time, reason string) (err error) {
 	defer operation.Wrap(&err, "count the end of transaction %s", row.ID)
 	return count(ctx, tx, row, at, string(fault.CodeTransactionFailed), reason, 0)
 }
 
 func count(ctx context.Context, tx *store.Tx, row query.Transaction, at time.Time, code, reason string, credits int64) error {
-	n, err := tx.MarkCounted(ctx, row.ID)
-	if err != nil || n == 0 {
-		return err
-	}
 	return tx.CountEnd(ctx, query.CountEndParams{
 		OrganizationID: row.OrganizationID, Day: int64(DayOf(at)), Network: row.Network, Test: row.Test, Kind: row.Kind, Code: code, Reason: short(reason), Credits: credits,
 	})
@@ -96,6 +92,14 @@ func Backfill(ctx context.Context, db *store.DB) (err error) {
 			}
 			n = len(rows)
 			for _, r := range rows {
+				if err := tx.MarkEndCounted(ctx, query.MarkEndCountedParams{OrganizationID: r.OrganizationID, Network: r.Network, State: r.State, TransactionID: r.ID}); err != nil {
+					return err
+				}
+				if n, err := tx.MarkCounted(ctx, r.ID); err != nil {
+					return err
+				} else if n == 0 { // the release before counted it while migration 43 copied it
+					continue
+				}
 				at := store.Time(r.UpdatedAt)
 				if r.State == state.TransactionFinal {
 					err = Final(ctx, tx, r, at)

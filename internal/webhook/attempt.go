@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"time"
 	"unicode/utf8"
+
+	"timbre.example/internal/outbound"
 )
 
 // schedule has the pauses after the failed attempts of one round. The attempt after the last
@@ -135,9 +137,9 @@ func explain(err error) string {
 		line tls.RecordHeaderError
 	)
 	switch {
-	case errors.Is(err, errAddress):
+	case errors.Is(err, outbound.ErrAddress):
 		return "The host has an address to which nothing is delivered: it is private or reserved, or the port is refused."
-	case errors.Is(err, errPlain):
+	case errors.Is(err, outbound.ErrPlain):
 		return "The URL begins with http, and the host is not in a network that the operator allowed."
 	case errors.Is(err, context.DeadlineExceeded):
 		return "There was no answer within 30 seconds."

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"timbre.example/internal/outbound"
 )
 
 // Export for tests: the schedule, and a client that a test can point at its own name server
@@ -20,12 +22,12 @@ func Pause(n int64, retryAfter time.Duration) (time.Duration, bool) { return pau
 
 func Readable(b []byte, most int) string { return readable(b, most) }
 
-func (s *Service) Safe(ip netip.Addr) bool { return s.policy.safe(ip) == nil }
+func (s *Service) Safe(ip netip.Addr) bool { return s.policy.Safe(ip) == nil }
 
 // Dial makes the client use a resolver, and tell each address that it connects to.
 func (s *Service) Dial(r *net.Resolver, trusted *tls.Config) {
 	s.client = s.policy.client(func(d *net.Dialer) { d.Resolver = r })
-	s.client.Transport.(byScheme).secure.TLSClientConfig = trusted
+	s.client.Transport.(outbound.ByScheme).Secure.TLSClientConfig = trusted
 }
 
 // DeliverOne takes one delivery of a lane, and makes its attempt in this goroutine.

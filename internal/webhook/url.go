@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"errors"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -10,20 +9,14 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"code.dny.dev/ssrf"
 	"golang.org/x/net/idna"
+
+	"timbre.example/internal/outbound"
 )
 
 // policy decides where deliveries may go: to every public address, and to the networks that
 // the operator allows. Only there may a URL begin with http, or have any port.
-type policy struct {
-	allowed []netip.Prefix
-	public  *ssrf.Guardian
-}
-
-func newPolicy(allowed []netip.Prefix) policy {
-	return policy{allowed: allowed, public: ssrf.New(ssrf.WithAnyPort())}
-}
+type policy struct{ outbound.Policy }
 
 // InvalidURL is why a URL cannot be an endpoint.
 type InvalidURL struct {
@@ -89,7 +82,7 @@ func (p policy) check(text string) (string, error) {
 func (p policy) host(u *url.URL) (string, error) {
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 	if ip, err := netip.ParseAddr(host); err == nil {
-		if ip.Zone() != "" || p.safe(ip) != nil {
+		if ip.Zone() != "" || p.Safe(ip) != nil {
 			return "", &InvalidURL{"address", "is an address to which nothing is delivered: give a public address"}
 		}
 		return ip.String(), nil
@@ -107,7 +100,7 @@ func (p policy) host(u *url.URL) (string, error) {
 		return "", &InvalidURL{"malformed", "has an invalid host"}
 	case strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x"): // an address in a form that programs read differently
 		return "", &InvalidURL{"address", "has a host that is neither a name nor an address in its usual form"}
-	case len(p.allowed) == 0 && (len(labels) == 1 || slices.Contains([]string{"localhost", "local", "internal", "lan", "home", "arpa", "onion"}, last)):
+	case !p.AllowsAny() && (len(labels) == 1 || slices.Contains([]string{"localhost", "local", "internal", "lan", "home", "arpa", "onion"}, last)):
 		return "", &InvalidURL{"address", "has a host that is not on the public internet"}
 	}
 	return host, nil
@@ -127,36 +120,15 @@ func (p policy) port(u *url.URL, host string) error {
 	if err != nil || n == 0 || strconv.FormatUint(n, 10) != text {
 		return &InvalidURL{"malformed", "has a port that is not a number from 1 to 65535"}
 	}
-	if !usual(uint16(n)) && !p.maybeInside(host) {
+	if !outbound.Usual(uint16(n)) && !p.maybeInside(host) {
 		return &InvalidURL{"address", "has a port that is not 80, 443 or from 1024 on"}
 	}
 	return nil
 }
 
-func usual(port uint16) bool { return port == 80 || port == 443 || port >= 1024 }
-
 // maybeInside reports whether a host can be in a network that the operator allows. Of a name
 // only its addresses can tell.
 func (p policy) maybeInside(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	return len(p.allowed) > 0 && (err != nil || p.inside(ip))
-}
-
-func (p policy) inside(ip netip.Addr) bool {
-	return slices.ContainsFunc(p.allowed, func(n netip.Prefix) bool { return n.Contains(ip.Unmap()) })
-}
-
-// errAddress is the refusal of an address. It does not say which one: a name may lead into
-// the operator's network, and its owner must not learn how.
-var errAddress = errors.New("the host has an address to which nothing is delivered")
-
-// errPlain is the refusal of http outside of the allowed networks.
-var errPlain = errors.New("http is delivered only to networks that the operator allowed")
-
-// safe refuses an address that is neither public nor allowed.
-func (p policy) safe(ip netip.Addr) error {
-	if ip = ip.Unmap(); p.inside(ip) || ip.Zone() == "" && p.public.SafeAddr(ip) == nil {
-		return nil
-	}
-	return errAddress
+	return p.AllowsAny() && (err != nil || p.Inside(ip))
 }

@@ -27,6 +27,7 @@ import (
 
 	"timbre.example/internal/accesscode"
 	"timbre.example/internal/events"
+	"timbre.example/internal/outbound"
 	"timbre.example/internal/outbox"
 	"timbre.example/internal/share"
 	"timbre.example/internal/store"
@@ -87,7 +88,7 @@ func New(c Config) *Service {
 	if c.Reached == nil {
 		c.Reached = func(string) {}
 	}
-	s := &Service{Config: c, policy: newPolicy(c.Allow), wake: work.NewSignal(), quick: share.New(quickSlots), slow: share.New(slowSlots), lanes: lanes{active: map[string]*lane{}}, unrecorded: newUnrecorded()}
+	s := &Service{Config: c, policy: policy{outbound.NewPolicy(c.Allow)}, wake: work.NewSignal(), quick: share.New(quickSlots), slow: share.New(slowSlots), lanes: lanes{active: map[string]*lane{}}, unrecorded: newUnrecorded()}
 	s.queue = &outbox.Lanes{DB: c.DB, Kind: outbox.Webhook, Owner: uuid.NewString(), Lease: lease}
 	s.client = s.policy.client()
 	return s

@@ -204,7 +204,7 @@ func (w *Witness) cosign(text string) string {
 }
 
 // Checkpoint returns the newest cosigned checkpoint of the log whose origin has this SHA-256,
-// in hexadecimal; "" if there is none.
+// in hexadecimal; "" without one.
 func (w *Witness) Checkpoint(ctx context.Context, hash string) (_ string, err error) {
 	defer operation.Wrap(&err, "read a cosigned checkpoint")
 	for origin := range w.logs {

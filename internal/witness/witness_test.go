@@ -177,7 +177,7 @@ func TestProtocol(t *testing.T) {
 			t.Errorf("%s: %s %q", c.name, kind, text)
 		}
 	}
-	// What was kept is served, with both signatures.
+	// The kept checkpoint is served, with both signatures.
 	sum := sha256.Sum256([]byte(origin))
 	res, err := http.Get(server.URL + "/" + hex.EncodeToString(sum[:]) + "/checkpoint")
 	if err != nil {

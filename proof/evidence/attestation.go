@@ -307,7 +307,7 @@ func (e Evidence) Extend(more ...Attestation) (Evidence, error) {
 	return e, nil
 }
 
-// upgrade returns e in format 2. The proof stays the same: a block's hash is over the
+// upgrade returns e in format 2. The proof stays the same: a block's hash covers the
 // checkpoint with the log's signature alone, which is all that format 1 had.
 func (e Evidence) upgrade() Evidence {
 	if e.Format != 1 {

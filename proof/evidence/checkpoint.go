@@ -54,9 +54,9 @@ func parseTree(text, origin string) (tlog.Tree, error) {
 	return tlog.Tree{N: size, Hash: root}, err
 }
 
-// Split separates a served checkpoint into the note that the log signed, with the log's
-// signature alone, and the signature lines of others, in the order of format 2. The log's
-// signature is the one line whose name is the origin. Split verifies no signature.
+// Split separates a served checkpoint into two parts. The first one is the note with the
+// log's signature alone. The other one is the signature lines of others, in the order of
+// format 2. The log's signature is the one line whose name is the origin. Split verifies no signature.
 func Split(signed string) (own string, cosignatures []string, err error) {
 	text, lines, err := parseNote(signed)
 	if err != nil {

@@ -43,11 +43,13 @@ func TestByHand(t *testing.T) {
 		}
 	}
 	_, hand, ok := strings.Cut(document(t, "evidence.md"), "## Check it by hand")
-	steps, log := blocks(hand, "sh"), blocks(document(t, "log.md"), "sh")
-	if !ok || len(steps) != 4 || len(log) != 4 {
-		t.Fatalf("%d and %d blocks of shell", len(steps), len(log))
+	_, log, _ := strings.Cut(document(t, "log.md"), "## Check one entry by hand")
+	log, _, _ = strings.Cut(log, "\n## ")
+	steps, further := blocks(hand, "sh"), blocks(log, "sh")
+	if !ok || len(steps) != 4 || len(further) != 4 {
+		t.Fatalf("%d and %d blocks of shell", len(steps), len(further))
 	}
-	script := "set -eu\n" + strings.Join(append(steps, log[1:]...), "")
+	script := "set -eu\n" + strings.Join(append(steps, further[1:]...), "")
 	prove := func(t *testing.T, e evidence.Evidence) string {
 		t.Helper()
 		dir := t.TempDir()

@@ -53,6 +53,21 @@ func golden() map[string][]byte {
 	}
 }
 
+// The document of a forked copy of the log: the log's key, and another work in the same
+// place. Programs that compare documents find it out.
+func TestForkIsWritten(t *testing.T) {
+	t.Parallel()
+	text := must(evidence.Encode(forked(func(w *work) { w.title = "Another Song" }).logged()))
+	if *update {
+		if err := os.WriteFile("testdata/fork.json", text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if now, err := os.ReadFile("testdata/fork.json"); err != nil || !bytes.Equal(now, text) {
+		t.Errorf("testdata/fork.json is no longer what this release writes (%v)", err)
+	}
+}
+
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	for name, text := range golden() {

@@ -133,6 +133,24 @@ func (w work) logged() evidence.Evidence {
 	return e
 }
 
+// pair returns evidence of two entries of the same version, which one tree of the log has.
+func (w work) pair() (one, other evidence.Evidence) {
+	again := w
+	again.title += ", again"
+	both := [2]evidence.Evidence{w.logged(), again.logged()}
+	var tree hashes
+	for i, e := range both {
+		tree = append(tree, must(tlog.StoredHashes(int64(i), []byte(e.Log.Leaf), tree))...)
+	}
+	checkpoint := w.sign(2, must(tlog.TreeHash(2, tree)))
+	for i := range both {
+		l := *both[i].Log
+		l.Index, l.Proof, l.Checkpoint = int64(i), must(tlog.ProveRecord(2, int64(i), tree)), string(checkpoint)
+		both[i].Log, both[i].Block.Hash = &l, sha256.Sum256(checkpoint)
+	}
+	return both[0], both[1]
+}
+
 // Real data of a Substrate chain: a header with its hash, and for each call an
 // extrinsic up to the arguments.
 const (

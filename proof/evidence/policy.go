@@ -265,6 +265,17 @@ func (p Policy) satisfied(name string, at []int64, t int64) bool {
 	return n >= g.k
 }
 
+// Enough reports whether the witnesses with these names in the policy are a quorum.
+func (p Policy) Enough(names ...string) bool {
+	at := make([]int64, len(p.Witnesses))
+	for i, w := range p.Witnesses {
+		if slices.Contains(names, w.Name) {
+			at[i] = 1
+		}
+	}
+	return !p.Asks() || p.satisfied(p.quorum, at, 1)
+}
+
 // maxTime is the last second that has a form in RFC 3339.
 const maxTime = 253402300799
 

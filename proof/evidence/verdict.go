@@ -88,8 +88,8 @@ const (
 	LevelRegistered Level = "registered" // only the registry says so
 	LevelLogged     Level = "logged"     // a log that the caller trusts signed it
 	LevelWitnessed  Level = "witnessed"  // enough trusted witnesses saw it in that log
-	LevelStamped    Level = "stamped"    // a trusted authority, or Bitcoin, dated it
-	LevelChained    Level = "chained"    // a public chain holds it
+	LevelStamped    Level = "stamped"    // a trusted authority dated it
+	LevelChained    Level = "chained"    // a block of a public chain that the caller has holds it, such as Bitcoin's
 )
 
 var levels = []Level{LevelRegistered, LevelLogged, LevelWitnessed, LevelStamped, LevelChained}
@@ -109,8 +109,11 @@ func (r Report) Levels() (reached []Level) {
 	logged := r.proved(CheckLogKey) && r.proved(CheckInclusion)
 	has := map[Level]bool{LevelRegistered: true, LevelLogged: logged, LevelWitnessed: logged && r.proved(CheckWitnesses), LevelChained: r.proved(CheckChain)}
 	for _, c := range r {
-		if c.Status == OK && (c.Name == CheckToken && trusted(r, c.Part) || c.Name == CheckBitcoin) {
+		if c.Status == OK && c.Name == CheckToken && trusted(r, c.Part) {
 			has[LevelStamped] = true
+		}
+		if c.Status == OK && c.Name == CheckBitcoin {
+			has[LevelChained] = true
 		}
 	}
 	for _, l := range levels {
@@ -131,6 +134,11 @@ func LaterVersions() string { return word("later_versions") }
 // the PDF. Put it before the other checks of a [Report].
 func Page(status Status, why string) Check {
 	return Check{Name: CheckPage, Proves: word("check_page"), Status: status, Why: why}
+}
+
+// Form returns the check of a document's form, for a caller that got err from [Decode].
+func Form(err error) Check {
+	return Check{Name: CheckForm, Proves: word("check_form"), Status: Failed, Why: err.Error()}
 }
 
 // PageWhy returns why a check of the page did not pass.

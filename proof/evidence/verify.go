@@ -124,8 +124,8 @@ type Options struct {
 	// Policy says which witnesses the caller trusts, and how many must have seen the block.
 	// Its logs are trusted as those of Keys. nil: no witness is trusted.
 	Policy *Policy
-	// Blocks returns the Merkle root and the time of the block of Bitcoin at this height, and
-	// false if the caller does not have the block. nil: the caller has none.
+	// Blocks returns the Merkle root and the time of the block of Bitcoin at this height. ok
+	// is false if the caller does not have the block. nil: the caller has no blocks.
 	Blocks func(height int64) (root [32]byte, at time.Time, ok bool)
 	// Now is the time of the check, for dates in the future. Zero: the time of the call.
 	Now time.Time
@@ -135,7 +135,7 @@ type Options struct {
 // when reading opts.Media fails. Verify reads all of opts.Media, and keeps nothing.
 func Verify(e Evidence, opts Options) (Report, error) {
 	if err := e.validate(); err != nil {
-		return Report{{Name: CheckForm, Proves: "The document is evidence.", Status: Failed, Why: err.Error()}}, nil
+		return Report{Form(err)}, nil
 	}
 	var r Report
 	add := func(name CheckName, proves string, err error) {
@@ -202,7 +202,13 @@ func verifyLog(e Evidence, keys []string, add adder, skip skipper) {
 			entry.Hash() == e.TxHash && entry.Block == e.Block.Number, "the entry says something else")
 	}
 	add(CheckEntry, word("check_entry"), err)
-	add(CheckTime, word("check_time"), must(err == nil && entry.At.Equal(e.Block.Time), "the entry says another time"))
+	switch {
+	case err != nil:
+		err = errors.New("the entry is not that of this work, so its time says nothing")
+	case !entry.At.Equal(e.Block.Time):
+		err = errors.New("the entry says another time")
+	}
+	add(CheckTime, word("check_time"), err)
 
 	key := l.Key
 	if len(keys) == 0 {

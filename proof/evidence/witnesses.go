@@ -131,7 +131,7 @@ func verifyAttestation(e Evidence, i int, opts Options) []Check {
 		if err := verifyLater(e, a, opts); err != nil {
 			c.Status, c.Why = Failed, err.Error()
 			if errors.Is(err, errFork) {
-				c.Part = "" // a contradiction of the log with itself is no matter of the attestation alone
+				c.Part = "" // a contradiction of the log with itself concerns the whole evidence
 			}
 		}
 		return []Check{c}
@@ -146,8 +146,8 @@ const (
 	futureTolerance = 24 * time.Hour
 )
 
-// verifyDates checks that the dates of the report r do not contradict each other. Nobody can
-// see a block before the log made it, and nobody can see anything in the future.
+// verifyDates checks that the dates of the report r do not contradict each other. No one can
+// see a block before the log made it, and no one can see anything in the future.
 func verifyDates(e Evidence, r Report, now time.Time) []Check {
 	c := Check{Name: CheckDates, Proves: word("check_dates"), Status: OK}
 	future := now.Add(futureTolerance)

@@ -135,7 +135,7 @@ function list(entries: readonly (readonly [string, string | HTMLElement])[], mon
   );
 }
 
-/** Who says since when the work has been registered. */
+/** The dates of the registration, and the parties that state them. */
 const dated = (texts: Texts, e: Evidence, checks: readonly Check[]): HTMLElement =>
   h(
     'ul',

@@ -78,7 +78,7 @@ export interface Note {
   readonly lines: readonly string[];
 }
 
-/** Separates a signed note; undefined when the text is none. */
+/** Separates a signed note; undefined for any other text. */
 export function splitNote(note: string): Note | undefined {
   if (/[\x00-\x09\x0b-\x1f]/.test(note)) return undefined;
   const split = note.lastIndexOf('\n\n');

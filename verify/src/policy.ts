@@ -39,7 +39,7 @@ function keyOf(text: string): { name: string; hash: number; kind: number; key: B
   return { name: m[1]!, hash, kind, key: raw.slice(1) };
 }
 
-/** Reads a policy; undefined when the text is none. */
+/** Reads a policy; undefined for any other text. */
 export function parsePolicy(text: string): Policy | undefined {
   if (utf8(text).length > maxPolicy || /[\x00-\x08\x0b-\x1f\x7f]/.test(text)) return undefined;
   const logs: string[] = [];

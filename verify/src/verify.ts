@@ -112,7 +112,7 @@ function verifyAttestation(e: Evidence, a: Attestation, part: number, keys: read
       return [{ name: 'bitcoin', status: 'not_checked', part }];
     case 'checkpoint': {
       const is = later(e.at as Log, a, keys);
-      // A contradiction of the log with itself is no matter of the attestation alone.
+      // A contradiction of the log with itself concerns the whole evidence.
       return [{ name: 'later', status: is === 'ok' ? 'ok' : 'failed', part: is === 'fork' ? undefined : part }];
     }
     default:
@@ -155,7 +155,7 @@ function better(a: Cosigned, b: Cosigned): boolean {
 const clockTolerance = 300n;
 const futureTolerance = 86_400n;
 
-/** Nobody can see a block before the log made it, and nobody can see anything in the future. */
+/** No one can see a block before the log made it, and no one can see anything in the future. */
 function verifyDates(e: Evidence, checks: readonly Check[], now: number): Check[] {
   const nano = 1_000_000_000n;
   const future = BigInt(Math.floor(now)) * 1_000_000n + futureTolerance * nano;

@@ -30,34 +30,10 @@ type Run struct {
 	mu     sync.Mutex
 	wrong  []string
 	counts map[string]int
-	keys   map[string][]time.Time // the last calls with each API key
 }
 
 // NewRun begins now.
-func NewRun() *Run {
-	return &Run{begun: time.Now(), counts: map[string]int{}, keys: map[string][]time.Time{}}
-}
-
-// Each API key may make keyBurst calls at once, and 1,200 a minute: see --limits-key.
-const keyBurst = 200
-
-// Used remembers a call with an API key.
-func (r *Run) Used(key string, at time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	calls := append(r.keys[key], at)
-	r.keys[key] = calls[max(0, len(calls)-keyBurst):]
-}
-
-// Spent says whether the calls with an API key can have spent its budget: keyBurst of them in a
-// minute. A fault may hold calls back and let them arrive together, so the
-// rate alone proves nothing.
-func (r *Run) Spent(key string, at time.Time) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	calls := r.keys[key]
-	return len(calls) == keyBurst && at.Sub(calls[0]) <= time.Minute
-}
+func NewRun() *Run { return &Run{begun: time.Now(), counts: map[string]int{}} }
 
 // Since is the time since the begin of the run.
 func (r *Run) Since() time.Duration { return time.Since(r.begun).Round(time.Millisecond) }
@@ -163,13 +139,6 @@ func (c *caller) exchange(ctx context.Context, what, method, url string, header 
 	for name, values := range header {
 		req.Header[name] = values
 	}
-	key := "" // an API key: a session's token comes with a site key
-	if header.Get("X-Site-Key") == "" {
-		key = header.Get("Authorization")
-	}
-	if key != "" {
-		c.run.Used(key, time.Now())
-	}
 	res, err := c.client.Do(req)
 	if err != nil {
 		return err
@@ -197,9 +166,6 @@ func (c *caller) exchange(ctx context.Context, what, method, url string, header 
 		return fmt.Errorf("%s: %.200s", res.Status, text)
 	}
 	r, wrong := refusalOf(res, text)
-	if r.Details["reason"] == "api_key" && r.Status == http.StatusTooManyRequests && !c.run.Spent(key, time.Now()) {
-		wrong = "its calls did not come near the rate of its key"
-	}
 	if wrong != "" {
 		c.run.Say("%s: %s %s answered %s: %s: %.300q", c.name, method, url, res.Status, wrong, text)
 	}
@@ -231,8 +197,8 @@ func refusalOf(res *http.Response, text []byte) (_ *harness.Refusal, wrong strin
 	case (r.Status == 503 || r.Status == 429 && r.Code != string(fault.CodeCommonQuotaExceeded)) && (r.RetryAfter < 1 || r.RetryAfter > 60):
 		return r, "no Retry-After between 1 and 60"
 	}
-	if _, named := r.Details["reason"]; r.Status == 429 && strings.HasSuffix(r.Code, "rate_limited") && !named {
-		return r, "a refusal by a rate that does not name its reason"
+	if r.Status == 429 && strings.HasSuffix(r.Code, "rate_limited") {
+		return r, "no client of a run comes near its rates"
 	}
 	return r, ""
 }

@@ -3,7 +3,6 @@ package chaos
 import (
 	"errors"
 	"testing"
-	"time"
 
 	"timbre.example/internal/e2e/harness"
 )
@@ -45,24 +44,6 @@ func TestCompare(t *testing.T) {
 		}
 		if wrong := c.job.compare("j", c.exists, ends); len(wrong) != c.wrong {
 			t.Errorf("%s: %q", name, wrong)
-		}
-	}
-}
-
-func TestSpent(t *testing.T) {
-	now := time.Now()
-	for _, c := range []struct {
-		calls int
-		pace  time.Duration
-		want  bool
-	}{{keyBurst, time.Millisecond, true}, {keyBurst, 300 * time.Millisecond, true}, {keyBurst - 1, time.Millisecond, false}, {2 * keyBurst, 400 * time.Millisecond, false}} {
-		r := NewRun()
-		for i := range c.calls {
-			r.Used("a key", now.Add(time.Duration(i-c.calls)*c.pace))
-			r.Used("another key", now)
-		}
-		if got := r.Spent("a key", now); got != c.want {
-			t.Errorf("%d calls, one each %s: spent = %t, want %t", c.calls, c.pace, got, c.want)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
 )
 
 // URL is the address of the built-in log. It needs no more: the log is in the server's
@@ -39,8 +40,10 @@ type Kind struct {
 	Remember                           time.Duration
 	Checkpoints                        checkpoint.Store
 	WentBack                           func(context.Context) error
-	Events                             *events.Recorder
-	Logger                             *slog.Logger
+	// Witnesses are those of each log; a log that is not named has none.
+	Witnesses map[network.Name]*Witnesses
+	Events    *events.Recorder
+	Logger    *slog.Logger
 }
 
 var _ interface {
@@ -84,6 +87,9 @@ func (k *Kind) Open(ctx context.Context, at network.Address) (network.Network, e
 		err := l.Guard(ctx)
 		if _, stopped := errors.AsType[*Stop](err); err != nil && !stopped { // the place of the checkpoints does not answer
 			k.Logger.ErrorContext(ctx, "no block is made until this error is solved", "network", at.Name, "error", err)
+		}
+		if err := l.AskWitnesses(ctx, k.Witnesses[at.Name]); err != nil {
+			return nil, err
 		}
 	}
 	return l, nil
@@ -136,6 +142,38 @@ func (k *Kind) Examine(ctx context.Context, at network.Address, report func(netw
 			Remedy: "Start a process with the role worker on this database. Until then the server refuses new quotes, and confirmed registrations wait."})
 	}
 	k.examineContinuity(ctx, l, report)
+	k.examineWitnesses(ctx, l, report)
+}
+
+// examineWitnesses reports what the process that asks knows of each witness. It asks none.
+func (k *Kind) examineWitnesses(ctx context.Context, l *Log, report func(network.Finding)) {
+	name := string(l.Name())
+	if w := k.Witnesses[l.Name()]; w != nil {
+		_, err := newCosigner(l, *w)
+		report(network.Finding{Check: "policy of the witnesses of " + name, Err: err, Found: "names this log, or none", Remedy: "Correct the file of --log-witnesses."})
+	}
+	all, err := l.Witnesses(ctx)
+	var row query.GetLogRow
+	if err == nil && len(all) > 0 {
+		row, err = k.DB.Read().GetLog(ctx, name)
+	}
+	if err != nil {
+		report(network.Finding{Check: "witnesses of " + name, Err: err})
+		return
+	}
+	for _, w := range all {
+		f := network.Finding{Check: fmt.Sprintf("witness %s of %s", w.Name, name), Found: "not asked yet", Remedy: "Check the address of the witness, and that its operator added the key of this log."}
+		if w.Size > 0 {
+			f.Found = fmt.Sprintf("cosigned %d of %d entries, at %s", w.Size, row.Size, w.CosignedAt.UTC().Format(time.RFC3339))
+		}
+		switch {
+		case w.Alarm != "":
+			f.Err, f.Remedy = errors.New(w.Alarm), "A copy of this registry runs elsewhere, or its database went back. Stop all but one, and see docs/operating.md, Witnesses of the log."
+		case w.Failures > 0:
+			f.Err = fmt.Errorf("fails since %s: %s", w.FailingSince.UTC().Format(time.RFC3339), w.Failure)
+		}
+		report(f)
+	}
 }
 
 // examineContinuity compares a log with its checkpoint outside of the database and with

@@ -110,6 +110,8 @@ type Log struct {
 	guarded atomic.Bool              // the last Guard returned nil
 	stopped atomic.Pointer[Stop]     // the last Guard's Stop
 
+	cosigner *cosigner // nil without witnesses; set before Run
+
 	mu   sync.Mutex
 	head chan struct{} // closed and replaced when the log grows
 	seen position
@@ -126,6 +128,7 @@ var _ interface {
 	network.Published
 	network.Consistent
 	network.Repairable
+	network.Witnessed
 } = (*Log)(nil)
 
 // Open opens the log c.Network. The first Open creates it and signs its empty checkpoint.

@@ -208,13 +208,17 @@ func (l *Log) Prove(ctx context.Context, hash [32]byte) (network.Proof, error) {
 	if err != nil {
 		return network.Proof{}, err
 	}
-	return l.proof(e, b, p), nil
+	seen, err := l.seenOf(ctx, b)
+	if err != nil {
+		return network.Proof{}, err
+	}
+	return l.proof(e, b, p, seen), nil
 }
 
-func (l *Log) proof(e network.Entry, b network.Block, p tlog.RecordProof) network.Proof {
+func (l *Log) proof(e network.Entry, b network.Block, p tlog.RecordProof, by seen) network.Proof {
 	return network.Proof{Log: &evidence.Log{
-		Origin: l.Origin(), Key: l.VerifierKey(), Leaf: string(e.Leaf), Index: e.Index, Proof: p, Checkpoint: b.Checkpoint,
-	}}
+		Origin: l.Origin(), Key: l.VerifierKey(), Leaf: string(e.Leaf), Index: e.Index, Proof: p, Checkpoint: b.Checkpoint, Cosignatures: by.lines,
+	}, Later: by.later, Quorum: by.quorum}
 }
 
 // ProveAll implements network.Batched. It reads each block and each tile once. A tile that is read
@@ -245,6 +249,13 @@ func (l *Log) ProveAll(ctx context.Context, hashes [][32]byte) (map[[32]byte]net
 	}); err != nil {
 		return nil, l.fail("prove: blocks", err)
 	}
+	witnessed := map[int64]seen{}
+	for number, b := range blocks {
+		var err error
+		if witnessed[number], err = l.seenOf(ctx, b); err != nil {
+			return nil, err
+		}
+	}
 	all := map[[32]byte]network.Proof{}
 	for _, e := range final {
 		b := blocks[e.BlockNumber]
@@ -252,7 +263,7 @@ func (l *Log) ProveAll(ctx context.Context, hashes [][32]byte) (map[[32]byte]net
 		if err != nil {
 			return nil, l.fail(fmt.Sprintf("prove entry %d in the first %d", e.Index, b.Size), err)
 		}
-		all[e.Hash] = l.proof(e, b, p)
+		all[e.Hash] = l.proof(e, b, p, witnessed[e.BlockNumber])
 	}
 	return all, nil
 }

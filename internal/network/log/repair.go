@@ -96,6 +96,9 @@ func (l *Log) Repair(ctx context.Context) (*Repair, error) {
 // AddCheckpoint adds a signed checkpoint, also an old one.
 func (r *Repair) AddCheckpoint(signed, from string) error {
 	tree, err := r.l.Tree(signed)
+	if err == nil { // a published checkpoint may have cosignatures, which are no part of a block
+		signed, _, err = evidence.Split(signed)
+	}
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -30,7 +31,14 @@ const reminder = time.Minute
 // Run makes blocks until ctx ends: as soon as an entry waits, but at least BlockTime
 // after the block before. A full block is followed at once. Any number of processes can run it on one database. The first
 // error in a row is logged, and Run tries again.
+//
+// Run also asks the witnesses to cosign each block, without waiting for them.
 func (l *Log) Run(ctx context.Context) {
+	if l.cosigner != nil {
+		var asking sync.WaitGroup
+		asking.Go(func() { l.cosigner.run(ctx) })
+		defer asking.Wait()
+	}
 	tick := time.NewTicker(l.config.BlockTime)
 	defer tick.Stop()
 	// Signal that a sequencer is active before the first block.

@@ -27,7 +27,7 @@ func (l *Log) Files(refuse func(http.ResponseWriter, *http.Request, error)) http
 
 // Handler serves the log as C2SP tlog-tiles says, on these paths:
 //
-//	/checkpoint               the newest signed note
+//	/checkpoint               the published checkpoint, with its cosignatures
 //	/tile/<L>/<N>[.p/<W>]     hashes
 //	/tile/entries/<N>[.p/<W>] leaves, each after its length as big-endian uint16
 //	/key                      the verifier key, one line
@@ -52,7 +52,7 @@ func (l *Log) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch path := strings.TrimPrefix(r.URL.Path, "/"); path {
 	case "checkpoint":
-		text, err := l.LatestCheckpoint(r.Context())
+		text, err := l.Published(r.Context())
 		if err != nil {
 			return err
 		}

@@ -1,29 +1,29 @@
 -- name: TransactionInFlight :one
-SELECT id FROM transactions WHERE work_id = sqlc.arg(work_id) AND state IN ('confirmed', 'staged', 'broadcast');
+SELECT transaction_id FROM in_flight WHERE work_id = sqlc.arg(work_id);
 
 -- name: GetTransaction :one
 SELECT * FROM transactions WHERE id = sqlc.arg(id);
 
 -- name: OrganizationsInFlight :many
 WITH RECURSIVE o AS (
-  SELECT MIN(f.organization_id) AS id FROM transactions f WHERE f.network = sqlc.arg(network) AND f.state = sqlc.arg(state) AND f.state IN ('confirmed', 'staged', 'broadcast')
+  SELECT MIN(f.organization_id) AS id FROM in_flight f WHERE f.network = sqlc.arg(network) AND f.state = sqlc.arg(state)
   UNION ALL
-  SELECT (SELECT MIN(n.organization_id) FROM transactions n
-    WHERE n.network = sqlc.arg(network) AND n.state = sqlc.arg(state) AND n.state IN ('confirmed', 'staged', 'broadcast') AND n.organization_id > o.id)
+  SELECT (SELECT MIN(n.organization_id) FROM in_flight n
+    WHERE n.network = sqlc.arg(network) AND n.state = sqlc.arg(state) AND n.organization_id > o.id)
   FROM o WHERE o.id IS NOT NULL
 )
 SELECT CAST(o.id AS TEXT) AS id FROM o WHERE o.id IS NOT NULL;
 
 -- name: FewInFlight :many
-SELECT * FROM transactions
-WHERE network = sqlc.arg(network) AND state = sqlc.arg(state) AND state IN ('confirmed', 'staged', 'broadcast')
-ORDER BY organization_id, id LIMIT sqlc.arg(lim);
+SELECT t.* FROM in_flight f JOIN transactions t ON t.id = f.transaction_id
+WHERE f.network = sqlc.arg(network) AND f.state = sqlc.arg(state)
+ORDER BY f.organization_id, f.transaction_id LIMIT sqlc.arg(lim);
 
 -- name: InFlight :many
-SELECT * FROM transactions
-WHERE network = sqlc.arg(network) AND state = sqlc.arg(state) AND state IN ('confirmed', 'staged', 'broadcast')
-  AND organization_id = sqlc.arg(organization_id) AND id > sqlc.arg(after)
-ORDER BY id LIMIT sqlc.arg(lim);
+SELECT t.* FROM in_flight f JOIN transactions t ON t.id = f.transaction_id
+WHERE f.network = sqlc.arg(network) AND f.state = sqlc.arg(state)
+  AND f.organization_id = sqlc.arg(organization_id) AND f.transaction_id > sqlc.arg(after)
+ORDER BY f.transaction_id LIMIT sqlc.arg(lim);
 
 -- name: StageTransaction :execrows
 UPDATE transactions SET state = 'staged', staged = sqlc.arg(staged), tx_hash = sqlc.arg(tx_hash), steps = sqlc.arg(steps), updated_at = sqlc.arg(now)
@@ -34,12 +34,14 @@ UPDATE transactions SET state = 'broadcast', steps = sqlc.arg(steps), updated_at
 WHERE id = sqlc.arg(id) AND state = 'staged';
 
 -- name: FinishTransaction :execrows
-UPDATE transactions SET state = 'final', ats_id = sqlc.arg(ats_id), version = sqlc.arg(version), block_number = sqlc.arg(block_number),
+-- The caller counts the end: see package tally.
+UPDATE transactions SET state = 'final', counted = TRUE, ats_id = sqlc.arg(ats_id), version = sqlc.arg(version), block_number = sqlc.arg(block_number),
   block_hash = sqlc.arg(block_hash), steps = sqlc.arg(steps), updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state = 'broadcast';
 
 -- name: FailTransaction :execrows
-UPDATE transactions SET state = 'failed', failure = sqlc.arg(failure), steps = sqlc.arg(steps), updated_at = sqlc.arg(now)
+-- The caller counts the end, as for FinishTransaction.
+UPDATE transactions SET state = 'failed', counted = TRUE, failure = sqlc.arg(failure), steps = sqlc.arg(steps), updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state = sqlc.arg(seen);
 
 -- name: InsertWork :exec

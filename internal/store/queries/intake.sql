@@ -52,8 +52,9 @@ SELECT CAST(COALESCE(SUM(upload_bytes), 0) AS BIGINT) AS staged,
 FROM jobs WHERE upload_bytes > 0 AND state IN ('open', 'prepared');
 
 -- name: InsertTransaction :execrows
--- The transaction of a job that ConfirmJob has confirmed at this time.
+-- The transaction of a job that ConfirmJob has confirmed at this time. It inserts nothing while
+-- the work has another transaction in flight.
 INSERT INTO transactions (id, organization_id, api_key_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, rehearse, test, created_at, updated_at)
 SELECT j.id, j.organization_id, j.api_key_id, j.network, j.kind, 'confirmed', j.work_id, j.ats_id, j.commitment, j.total_credits, sqlc.arg(steps), sqlc.arg(request_id), j.rehearse, j.test, j.updated_at, j.updated_at
 FROM jobs j WHERE j.id = sqlc.arg(job_id) AND j.state = 'confirmed' AND j.updated_at = sqlc.arg(now)
-ON CONFLICT (work_id) WHERE state IN ('confirmed', 'staged', 'broadcast') DO NOTHING;
+  AND NOT EXISTS (SELECT 1 FROM in_flight f WHERE f.work_id = j.work_id);

@@ -36,6 +36,12 @@ WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.
 SELECT sqlc.embed(v), sqlc.embed(w), s.token FROM versions v JOIN works w ON w.id = v.work_id LEFT JOIN timestamps s ON s.work_id = v.work_id AND s.version = v.version
 WHERE v.transaction_id IN (SELECT substr(CAST(sqlc.arg(joined) AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n);
 
+-- name: BlocksTogether :many
+-- The blocks of several transactions, as IssuedTogether.
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST(sqlc.arg(count) AS BIGINT))
+SELECT v.transaction_id, w.network, v.block_number, v.registered_at FROM versions v JOIN works w ON w.id = v.work_id
+WHERE v.transaction_id IN (SELECT substr(CAST(sqlc.arg(joined) AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n);
+
 -- name: SetAllIssued :execrows
 -- Like SetIssued, for the versions of several transactions.
 WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST(sqlc.arg(count) AS BIGINT))

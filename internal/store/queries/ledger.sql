@@ -81,8 +81,8 @@ ORDER BY t.id DESC LIMIT 1;
 SELECT created_at FROM ledger_transfers WHERE organization_id = sqlc.arg(organization_id) ORDER BY id LIMIT 1;
 
 -- name: ListHolds :many
-SELECT x.id, x.network, x.kind, x.created_at, e.amount FROM transactions x
-JOIN ledger_transfers t ON t.transaction_id = x.id AND t.kind = 'hold' AND t.transaction_id <> ''
+SELECT x.id, x.network, x.kind, x.created_at, e.amount FROM in_flight f JOIN transactions x ON x.id = f.transaction_id
+JOIN ledger_transfers t ON t.transaction_id = f.transaction_id AND t.kind = 'hold' AND t.transaction_id <> ''
 JOIN ledger_entries e ON e.transfer_id = t.id AND e.account = 'held'
-WHERE x.organization_id = sqlc.arg(organization_id) AND x.state IN ('confirmed', 'staged', 'broadcast') AND x.id < sqlc.arg(before)
-ORDER BY x.id DESC LIMIT sqlc.arg(lim);
+WHERE f.organization_id = sqlc.arg(organization_id) AND f.transaction_id < sqlc.arg(before)
+ORDER BY f.transaction_id DESC LIMIT sqlc.arg(lim);

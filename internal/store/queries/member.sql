@@ -3,7 +3,7 @@ SELECT * FROM versions WHERE work_id = sqlc.arg(work_id) AND version < sqlc.arg(
 
 -- name: LatestFailures :many
 -- The newest transactions of an organization that failed.
-SELECT * FROM transactions WHERE organization_id = sqlc.arg(organization_id) AND state = 'failed' ORDER BY id DESC LIMIT sqlc.arg(lim);
+SELECT t.* FROM ended e JOIN transactions t ON t.id = e.transaction_id WHERE e.organization_id = sqlc.arg(organization_id) AND e.state = 'failed' ORDER BY e.transaction_id DESC LIMIT sqlc.arg(lim);
 
 -- name: EndpointsOf :one
 -- How many endpoints of webhooks an organization has, and how many of them are disabled by the server.

@@ -1,8 +1,6 @@
 -- name: CountInFlight :many
--- Counts over the partial index of the transactions in flight. Their number is small: a
--- worker takes them further every second.
-SELECT network, state, COUNT(*) AS count, CAST(MIN(created_at) AS BIGINT) AS oldest FROM transactions
-WHERE state IN ('confirmed', 'staged', 'broadcast') GROUP BY network, state;
+-- The number of transactions in flight is small: a worker takes them further every second.
+SELECT network, state, COUNT(*) AS count, CAST(MIN(created_at) AS BIGINT) AS oldest FROM in_flight GROUP BY network, state;
 
 -- name: CountUnstamped :one
 SELECT COUNT(*) FROM versions WHERE timestamp_until > 0;

@@ -20,17 +20,17 @@ ORDER BY j.id DESC LIMIT sqlc.arg(lim);
 SELECT j.id, j.session_jti, j.kind, j.network, j.state, j.title, j.external_user_ref, j.work_id, j.total_credits, j.rehearse, j.test, j.created_at, j.updated_at,
   CAST(COALESCE(t.state, '') AS TEXT) AS outcome, CAST(COALESCE(t.ats_id, j.ats_id) AS BIGINT) AS ats_id, CAST(COALESCE(t.version, 0) AS BIGINT) AS version,
   CAST(COALESCE(t.failure, '') AS TEXT) AS failure, CAST(COALESCE(t.updated_at, 0) AS BIGINT) AS changed_at
-FROM transactions t JOIN jobs j ON j.id = t.id
-WHERE t.organization_id = sqlc.arg(organization_id) AND t.network = sqlc.arg(network) AND t.state = sqlc.arg(state) AND t.state IN ('final', 'failed') AND t.id < sqlc.arg(before) AND t.id >= sqlc.arg(since)
-ORDER BY t.id DESC LIMIT sqlc.arg(lim);
+FROM ended e JOIN transactions t ON t.id = e.transaction_id JOIN jobs j ON j.id = e.transaction_id
+WHERE e.organization_id = sqlc.arg(organization_id) AND e.network = sqlc.arg(network) AND e.state = sqlc.arg(state) AND e.transaction_id < sqlc.arg(before) AND e.transaction_id >= sqlc.arg(since)
+ORDER BY e.transaction_id DESC LIMIT sqlc.arg(lim);
 
 -- name: AttemptsInFlight :many
 SELECT j.id, j.session_jti, j.kind, j.network, j.state, j.title, j.external_user_ref, j.work_id, j.total_credits, j.rehearse, j.test, j.created_at, j.updated_at,
   CAST(COALESCE(t.state, '') AS TEXT) AS outcome, CAST(COALESCE(t.ats_id, j.ats_id) AS BIGINT) AS ats_id, CAST(COALESCE(t.version, 0) AS BIGINT) AS version,
   CAST(COALESCE(t.failure, '') AS TEXT) AS failure, CAST(COALESCE(t.updated_at, 0) AS BIGINT) AS changed_at
-FROM transactions t JOIN jobs j ON j.id = t.id
-WHERE t.organization_id = sqlc.arg(organization_id) AND t.network = sqlc.arg(network) AND t.state = sqlc.arg(state) AND t.state IN ('confirmed', 'staged', 'broadcast') AND t.id < sqlc.arg(before) AND t.id >= sqlc.arg(since)
-ORDER BY t.id DESC LIMIT sqlc.arg(lim);
+FROM in_flight f JOIN transactions t ON t.id = f.transaction_id JOIN jobs j ON j.id = f.transaction_id
+WHERE f.organization_id = sqlc.arg(organization_id) AND f.network = sqlc.arg(network) AND f.state = sqlc.arg(state) AND f.transaction_id < sqlc.arg(before) AND f.transaction_id >= sqlc.arg(since)
+ORDER BY f.transaction_id DESC LIMIT sqlc.arg(lim);
 
 -- name: AttemptsOfEndUser :many
 SELECT j.id, j.session_jti, j.kind, j.network, j.state, j.title, j.external_user_ref, j.work_id, j.total_credits, j.rehearse, j.test, j.created_at, j.updated_at,
@@ -44,9 +44,14 @@ ORDER BY j.id DESC LIMIT sqlc.arg(lim);
 SELECT j.id, j.session_jti, j.kind, j.network, j.state, j.title, j.external_user_ref, j.work_id, j.total_credits, j.rehearse, j.test, j.created_at, j.updated_at,
   CAST(COALESCE(t.state, '') AS TEXT) AS outcome, CAST(COALESCE(t.ats_id, j.ats_id) AS BIGINT) AS ats_id, CAST(COALESCE(t.version, 0) AS BIGINT) AS version,
   CAST(COALESCE(t.failure, '') AS TEXT) AS failure, CAST(COALESCE(t.updated_at, 0) AS BIGINT) AS changed_at
-FROM transactions t JOIN jobs j ON j.id = t.id
-WHERE t.organization_id = sqlc.arg(organization_id) AND t.ats_id = sqlc.arg(ats_id) AND t.ats_id <> 0 AND t.id < sqlc.arg(before) AND t.id >= sqlc.arg(since)
-ORDER BY t.id DESC LIMIT sqlc.arg(lim);
+FROM (
+  SELECT * FROM (SELECT e.transaction_id FROM ended e WHERE e.organization_id = sqlc.arg(organization_id) AND e.ats_id = sqlc.arg(ats_id) AND e.ats_id <> 0
+    AND e.transaction_id < sqlc.arg(before) AND e.transaction_id >= sqlc.arg(since) ORDER BY e.transaction_id DESC LIMIT sqlc.arg(lim)) done
+  UNION ALL
+  SELECT * FROM (SELECT f.transaction_id FROM in_flight f WHERE f.organization_id = sqlc.arg(organization_id) AND f.ats_id = sqlc.arg(ats_id) AND f.ats_id <> 0
+    AND f.transaction_id < sqlc.arg(before) AND f.transaction_id >= sqlc.arg(since) ORDER BY f.transaction_id DESC LIMIT sqlc.arg(lim)) moving
+) n JOIN transactions t ON t.id = n.transaction_id JOIN jobs j ON j.id = n.transaction_id
+ORDER BY n.transaction_id DESC LIMIT sqlc.arg(lim);
 
 -- name: AttemptsOfID :many
 -- The attempts whose ids are in a range: a complete id, or its beginning.

@@ -4,7 +4,11 @@ SELECT sqlc.embed(t), CAST(COALESCE(w.external_user_ref, '') AS TEXT) AS externa
 FROM transactions t LEFT JOIN works w ON w.id = t.work_id LEFT JOIN versions v ON v.work_id = t.work_id AND v.version = t.version WHERE t.id = sqlc.arg(id);
 
 -- name: ChangedTransactions :many
-SELECT id, updated_at FROM transactions WHERE updated_at >= sqlc.arg(since) ORDER BY updated_at LIMIT sqlc.arg(lim);
+SELECT c.id, c.updated_at FROM (
+  SELECT * FROM (SELECT f.transaction_id AS id, f.updated_at FROM in_flight f WHERE f.updated_at >= sqlc.arg(since) ORDER BY f.updated_at LIMIT sqlc.arg(lim)) moved
+  UNION ALL
+  SELECT * FROM (SELECT e.transaction_id AS id, e.ended_at AS updated_at FROM ended e WHERE e.ended_at >= sqlc.arg(since) ORDER BY e.ended_at LIMIT sqlc.arg(lim)) ended
+) c ORDER BY c.updated_at LIMIT sqlc.arg(lim);
 
 -- name: GetVersion :one
 SELECT * FROM versions WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version);

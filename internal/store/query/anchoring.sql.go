@@ -31,7 +31,7 @@ func (q *Queries) BroadcastTransaction(ctx context.Context, arg BroadcastTransac
 }
 
 const failTransaction = `-- name: FailTransaction :execrows
-UPDATE transactions SET state = 'failed', failure = $1, steps = $2, updated_at = $3
+UPDATE transactions SET state = 'failed', counted = TRUE, failure = $1, steps = $2, updated_at = $3
 WHERE id = $4 AND state = $5
 `
 
@@ -43,6 +43,7 @@ type FailTransactionParams struct {
 	Seen    state.Transaction
 }
 
+// The caller counts the end, as for FinishTransaction.
 func (q *Queries) FailTransaction(ctx context.Context, arg FailTransactionParams) (int64, error) {
 	result, err := q.db.Exec(ctx, failTransaction,
 		arg.Failure,
@@ -58,9 +59,9 @@ func (q *Queries) FailTransaction(ctx context.Context, arg FailTransactionParams
 }
 
 const fewInFlight = `-- name: FewInFlight :many
-SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse, test, api_key_id, counted FROM transactions
-WHERE network = $1 AND state = $2 AND state IN ('confirmed', 'staged', 'broadcast')
-ORDER BY organization_id, id LIMIT $3
+SELECT t.id, t.organization_id, t.network, t.kind, t.state, t.work_id, t.ats_id, t.version, t.commitment, t.total_credits, t.staged, t.tx_hash, t.block_number, t.block_hash, t.steps, t.failure, t.request_id, t.created_at, t.updated_at, t.rehearse, t.test, t.api_key_id, t.counted FROM in_flight f JOIN transactions t ON t.id = f.transaction_id
+WHERE f.network = $1 AND f.state = $2
+ORDER BY f.organization_id, f.transaction_id LIMIT $3
 `
 
 type FewInFlightParams struct {
@@ -114,7 +115,7 @@ func (q *Queries) FewInFlight(ctx context.Context, arg FewInFlightParams) ([]Tra
 }
 
 const finishTransaction = `-- name: FinishTransaction :execrows
-UPDATE transactions SET state = 'final', ats_id = $1, version = $2, block_number = $3,
+UPDATE transactions SET state = 'final', counted = TRUE, ats_id = $1, version = $2, block_number = $3,
   block_hash = $4, steps = $5, updated_at = $6
 WHERE id = $7 AND state = 'broadcast'
 `
@@ -129,6 +130,7 @@ type FinishTransactionParams struct {
 	ID          string
 }
 
+// The caller counts the end: see package tally.
 func (q *Queries) FinishTransaction(ctx context.Context, arg FinishTransactionParams) (int64, error) {
 	result, err := q.db.Exec(ctx, finishTransaction,
 		arg.AtsID,
@@ -181,10 +183,10 @@ func (q *Queries) GetTransaction(ctx context.Context, id string) (Transaction, e
 }
 
 const inFlight = `-- name: InFlight :many
-SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse, test, api_key_id, counted FROM transactions
-WHERE network = $1 AND state = $2 AND state IN ('confirmed', 'staged', 'broadcast')
-  AND organization_id = $3 AND id > $4
-ORDER BY id LIMIT $5
+SELECT t.id, t.organization_id, t.network, t.kind, t.state, t.work_id, t.ats_id, t.version, t.commitment, t.total_credits, t.staged, t.tx_hash, t.block_number, t.block_hash, t.steps, t.failure, t.request_id, t.created_at, t.updated_at, t.rehearse, t.test, t.api_key_id, t.counted FROM in_flight f JOIN transactions t ON t.id = f.transaction_id
+WHERE f.network = $1 AND f.state = $2
+  AND f.organization_id = $3 AND f.transaction_id > $4
+ORDER BY f.transaction_id LIMIT $5
 `
 
 type InFlightParams struct {
@@ -319,10 +321,10 @@ func (q *Queries) InsertWork(ctx context.Context, arg InsertWorkParams) error {
 
 const organizationsInFlight = `-- name: OrganizationsInFlight :many
 WITH RECURSIVE o AS (
-  SELECT MIN(f.organization_id) AS id FROM transactions f WHERE f.network = $1 AND f.state = $2 AND f.state IN ('confirmed', 'staged', 'broadcast')
+  SELECT MIN(f.organization_id) AS id FROM in_flight f WHERE f.network = $1 AND f.state = $2
   UNION ALL
-  SELECT (SELECT MIN(n.organization_id) FROM transactions n
-    WHERE n.network = $1 AND n.state = $2 AND n.state IN ('confirmed', 'staged', 'broadcast') AND n.organization_id > o.id)
+  SELECT (SELECT MIN(n.organization_id) FROM in_flight n
+    WHERE n.network = $1 AND n.state = $2 AND n.organization_id > o.id)
   FROM o WHERE o.id IS NOT NULL
 )
 SELECT CAST(o.id AS TEXT) AS id FROM o WHERE o.id IS NOT NULL
@@ -399,12 +401,12 @@ func (q *Queries) StageTransaction(ctx context.Context, arg StageTransactionPara
 }
 
 const transactionInFlight = `-- name: TransactionInFlight :one
-SELECT id FROM transactions WHERE work_id = $1 AND state IN ('confirmed', 'staged', 'broadcast')
+SELECT transaction_id FROM in_flight WHERE work_id = $1
 `
 
 func (q *Queries) TransactionInFlight(ctx context.Context, workID string) (string, error) {
 	row := q.db.QueryRow(ctx, transactionInFlight, workID)
-	var id string
-	err := row.Scan(&id)
-	return id, err
+	var transaction_id string
+	err := row.Scan(&transaction_id)
+	return transaction_id, err
 }

@@ -172,7 +172,7 @@ const insertTransaction = `-- name: InsertTransaction :execrows
 INSERT INTO transactions (id, organization_id, api_key_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, rehearse, test, created_at, updated_at)
 SELECT j.id, j.organization_id, j.api_key_id, j.network, j.kind, 'confirmed', j.work_id, j.ats_id, j.commitment, j.total_credits, $1, $2, j.rehearse, j.test, j.updated_at, j.updated_at
 FROM jobs j WHERE j.id = $3 AND j.state = 'confirmed' AND j.updated_at = $4
-ON CONFLICT (work_id) WHERE state IN ('confirmed', 'staged', 'broadcast') DO NOTHING
+  AND NOT EXISTS (SELECT 1 FROM in_flight f WHERE f.work_id = j.work_id)
 `
 
 type InsertTransactionParams struct {
@@ -182,7 +182,8 @@ type InsertTransactionParams struct {
 	Now       int64
 }
 
-// The transaction of a job that ConfirmJob has confirmed at this time.
+// The transaction of a job that ConfirmJob has confirmed at this time. It inserts nothing while
+// the work has another transaction in flight.
 func (q *Queries) InsertTransaction(ctx context.Context, arg InsertTransactionParams) (int64, error) {
 	result, err := q.db.Exec(ctx, insertTransaction,
 		arg.Steps,

@@ -9,6 +9,50 @@ import (
 	"context"
 )
 
+const blocksTogether = `-- name: BlocksTogether :many
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST($2 AS BIGINT))
+SELECT v.transaction_id, w.network, v.block_number, v.registered_at FROM versions v JOIN works w ON w.id = v.work_id
+WHERE v.transaction_id IN (SELECT substr(CAST($1 AS TEXT), CAST(n.i * 36 + 1 AS INTEGER), 36) FROM n)
+`
+
+type BlocksTogetherParams struct {
+	Joined string
+	Count  int64
+}
+
+type BlocksTogetherRow struct {
+	TransactionID string
+	Network       string
+	BlockNumber   int64
+	RegisteredAt  int64
+}
+
+// The blocks of several transactions, as IssuedTogether.
+func (q *Queries) BlocksTogether(ctx context.Context, arg BlocksTogetherParams) ([]BlocksTogetherRow, error) {
+	rows, err := q.db.Query(ctx, blocksTogether, arg.Joined, arg.Count)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BlocksTogetherRow
+	for rows.Next() {
+		var i BlocksTogetherRow
+		if err := rows.Scan(
+			&i.TransactionID,
+			&i.Network,
+			&i.BlockNumber,
+			&i.RegisteredAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const countUncertified = `-- name: CountUncertified :one
 SELECT CAST((SELECT COUNT(*) FROM versions a WHERE a.certificate_key = '' AND a.creators <> '' AND a.timestamp_until = 0)
   + (SELECT COUNT(*) FROM versions b WHERE b.timestamp_until > 0 AND b.creators <> '') AS BIGINT)

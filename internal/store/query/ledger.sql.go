@@ -429,11 +429,11 @@ func (q *Queries) ListCreditWarnings(ctx context.Context, arg ListCreditWarnings
 }
 
 const listHolds = `-- name: ListHolds :many
-SELECT x.id, x.network, x.kind, x.created_at, e.amount FROM transactions x
-JOIN ledger_transfers t ON t.transaction_id = x.id AND t.kind = 'hold' AND t.transaction_id <> ''
+SELECT x.id, x.network, x.kind, x.created_at, e.amount FROM in_flight f JOIN transactions x ON x.id = f.transaction_id
+JOIN ledger_transfers t ON t.transaction_id = f.transaction_id AND t.kind = 'hold' AND t.transaction_id <> ''
 JOIN ledger_entries e ON e.transfer_id = t.id AND e.account = 'held'
-WHERE x.organization_id = $1 AND x.state IN ('confirmed', 'staged', 'broadcast') AND x.id < $2
-ORDER BY x.id DESC LIMIT $3
+WHERE f.organization_id = $1 AND f.transaction_id < $2
+ORDER BY f.transaction_id DESC LIMIT $3
 `
 
 type ListHoldsParams struct {

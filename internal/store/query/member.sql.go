@@ -44,7 +44,7 @@ func (q *Queries) EndpointsOf(ctx context.Context, organizationID string) (Endpo
 }
 
 const latestFailures = `-- name: LatestFailures :many
-SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse, test, api_key_id, counted FROM transactions WHERE organization_id = $1 AND state = 'failed' ORDER BY id DESC LIMIT $2
+SELECT t.id, t.organization_id, t.network, t.kind, t.state, t.work_id, t.ats_id, t.version, t.commitment, t.total_credits, t.staged, t.tx_hash, t.block_number, t.block_hash, t.steps, t.failure, t.request_id, t.created_at, t.updated_at, t.rehearse, t.test, t.api_key_id, t.counted FROM ended e JOIN transactions t ON t.id = e.transaction_id WHERE e.organization_id = $1 AND e.state = 'failed' ORDER BY e.transaction_id DESC LIMIT $2
 `
 
 type LatestFailuresParams struct {

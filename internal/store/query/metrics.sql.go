@@ -41,8 +41,7 @@ func (q *Queries) CountExpiredJobs(ctx context.Context, before int64) (int64, er
 }
 
 const countInFlight = `-- name: CountInFlight :many
-SELECT network, state, COUNT(*) AS count, CAST(MIN(created_at) AS BIGINT) AS oldest FROM transactions
-WHERE state IN ('confirmed', 'staged', 'broadcast') GROUP BY network, state
+SELECT network, state, COUNT(*) AS count, CAST(MIN(created_at) AS BIGINT) AS oldest FROM in_flight GROUP BY network, state
 `
 
 type CountInFlightRow struct {
@@ -52,8 +51,7 @@ type CountInFlightRow struct {
 	Oldest  int64
 }
 
-// Counts over the partial index of the transactions in flight. Their number is small: a
-// worker takes them further every second.
+// The number of transactions in flight is small: a worker takes them further every second.
 func (q *Queries) CountInFlight(ctx context.Context) ([]CountInFlightRow, error) {
 	rows, err := q.db.Query(ctx, countInFlight)
 	if err != nil {

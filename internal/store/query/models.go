@@ -94,6 +94,16 @@ type DeliveryLane struct {
 	LeasedUntil int64
 }
 
+type Ended struct {
+	OrganizationID string
+	Network        string
+	State          state.Transaction
+	TransactionID  string
+	AtsID          int64
+	Counted        bool
+	EndedAt        int64
+}
+
 type Erasure struct {
 	ObjectKey      string
 	Since          int64
@@ -118,6 +128,17 @@ type Identity struct {
 	Subject   string
 	PersonID  string
 	CreatedAt int64
+}
+
+type InFlight struct {
+	TransactionID  string
+	OrganizationID string
+	Network        string
+	WorkID         string
+	State          state.Transaction
+	AtsID          int64
+	CreatedAt      int64
+	UpdatedAt      int64
 }
 
 type Invitation struct {
@@ -221,6 +242,22 @@ type LogBlock struct {
 	CreatedAt  int64
 }
 
+type LogCosignature struct {
+	Network    string
+	Block      int64
+	Witness    string
+	Line       string
+	CosignedAt int64
+}
+
+type LogCosigning struct {
+	Network    string
+	Patience   int64
+	PatienceAt int64
+	Holder     string
+	LeaseUntil int64
+}
+
 type LogEntry struct {
 	Network    string
 	TxHash     []byte
@@ -252,6 +289,26 @@ type LogTile struct {
 	Level   int64
 	N       int64
 	Data    []byte
+}
+
+type LogWitness struct {
+	Network      string
+	Witness      string
+	Label        string
+	Size         int64
+	CosignedAt   int64
+	Failures     int64
+	FailingSince int64
+	DueAt        int64
+	Failure      string
+	Alarm        string
+	Proof        string
+}
+
+type LogWitnessed struct {
+	Network     string
+	Block       int64
+	WitnessedAt int64
 }
 
 type Mail struct {

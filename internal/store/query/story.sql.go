@@ -101,9 +101,9 @@ const attemptsEnded = `-- name: AttemptsEnded :many
 SELECT j.id, j.session_jti, j.kind, j.network, j.state, j.title, j.external_user_ref, j.work_id, j.total_credits, j.rehearse, j.test, j.created_at, j.updated_at,
   CAST(COALESCE(t.state, '') AS TEXT) AS outcome, CAST(COALESCE(t.ats_id, j.ats_id) AS BIGINT) AS ats_id, CAST(COALESCE(t.version, 0) AS BIGINT) AS version,
   CAST(COALESCE(t.failure, '') AS TEXT) AS failure, CAST(COALESCE(t.updated_at, 0) AS BIGINT) AS changed_at
-FROM transactions t JOIN jobs j ON j.id = t.id
-WHERE t.organization_id = $1 AND t.network = $2 AND t.state = $3 AND t.state IN ('final', 'failed') AND t.id < $4 AND t.id >= $5
-ORDER BY t.id DESC LIMIT $6
+FROM ended e JOIN transactions t ON t.id = e.transaction_id JOIN jobs j ON j.id = e.transaction_id
+WHERE e.organization_id = $1 AND e.network = $2 AND e.state = $3 AND e.transaction_id < $4 AND e.transaction_id >= $5
+ORDER BY e.transaction_id DESC LIMIT $6
 `
 
 type AttemptsEndedParams struct {
@@ -186,9 +186,9 @@ const attemptsInFlight = `-- name: AttemptsInFlight :many
 SELECT j.id, j.session_jti, j.kind, j.network, j.state, j.title, j.external_user_ref, j.work_id, j.total_credits, j.rehearse, j.test, j.created_at, j.updated_at,
   CAST(COALESCE(t.state, '') AS TEXT) AS outcome, CAST(COALESCE(t.ats_id, j.ats_id) AS BIGINT) AS ats_id, CAST(COALESCE(t.version, 0) AS BIGINT) AS version,
   CAST(COALESCE(t.failure, '') AS TEXT) AS failure, CAST(COALESCE(t.updated_at, 0) AS BIGINT) AS changed_at
-FROM transactions t JOIN jobs j ON j.id = t.id
-WHERE t.organization_id = $1 AND t.network = $2 AND t.state = $3 AND t.state IN ('confirmed', 'staged', 'broadcast') AND t.id < $4 AND t.id >= $5
-ORDER BY t.id DESC LIMIT $6
+FROM in_flight f JOIN transactions t ON t.id = f.transaction_id JOIN jobs j ON j.id = f.transaction_id
+WHERE f.organization_id = $1 AND f.network = $2 AND f.state = $3 AND f.transaction_id < $4 AND f.transaction_id >= $5
+ORDER BY f.transaction_id DESC LIMIT $6
 `
 
 type AttemptsInFlightParams struct {
@@ -436,9 +436,14 @@ const attemptsOfNumber = `-- name: AttemptsOfNumber :many
 SELECT j.id, j.session_jti, j.kind, j.network, j.state, j.title, j.external_user_ref, j.work_id, j.total_credits, j.rehearse, j.test, j.created_at, j.updated_at,
   CAST(COALESCE(t.state, '') AS TEXT) AS outcome, CAST(COALESCE(t.ats_id, j.ats_id) AS BIGINT) AS ats_id, CAST(COALESCE(t.version, 0) AS BIGINT) AS version,
   CAST(COALESCE(t.failure, '') AS TEXT) AS failure, CAST(COALESCE(t.updated_at, 0) AS BIGINT) AS changed_at
-FROM transactions t JOIN jobs j ON j.id = t.id
-WHERE t.organization_id = $1 AND t.ats_id = $2 AND t.ats_id <> 0 AND t.id < $3 AND t.id >= $4
-ORDER BY t.id DESC LIMIT $5
+FROM (
+  SELECT transaction_id FROM (SELECT e.transaction_id FROM ended e WHERE e.organization_id = $1 AND e.ats_id = $2 AND e.ats_id <> 0
+    AND e.transaction_id < $3 AND e.transaction_id >= $4 ORDER BY e.transaction_id DESC LIMIT $5) done
+  UNION ALL
+  SELECT transaction_id FROM (SELECT f.transaction_id FROM in_flight f WHERE f.organization_id = $1 AND f.ats_id = $2 AND f.ats_id <> 0
+    AND f.transaction_id < $3 AND f.transaction_id >= $4 ORDER BY f.transaction_id DESC LIMIT $5) moving
+) n JOIN transactions t ON t.id = n.transaction_id JOIN jobs j ON j.id = n.transaction_id
+ORDER BY n.transaction_id DESC LIMIT $5
 `
 
 type AttemptsOfNumberParams struct {

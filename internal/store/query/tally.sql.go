@@ -7,6 +7,8 @@ package query
 
 import (
 	"context"
+
+	"timbre.example/internal/state"
 )
 
 const countEnd = `-- name: CountEnd :exec
@@ -84,6 +86,7 @@ const markCounted = `-- name: MarkCounted :execrows
 UPDATE transactions SET counted = TRUE WHERE id = $1 AND NOT counted
 `
 
+// For an end that a process of the release before recorded.
 func (q *Queries) MarkCounted(ctx context.Context, id string) (int64, error) {
 	result, err := q.db.Exec(ctx, markCounted, id)
 	if err != nil {
@@ -92,8 +95,29 @@ func (q *Queries) MarkCounted(ctx context.Context, id string) (int64, error) {
 	return result.RowsAffected(), nil
 }
 
+const markEndCounted = `-- name: MarkEndCounted :exec
+UPDATE ended SET counted = TRUE WHERE organization_id = $1 AND network = $2 AND state = $3 AND transaction_id = $4
+`
+
+type MarkEndCountedParams struct {
+	OrganizationID string
+	Network        string
+	State          state.Transaction
+	TransactionID  string
+}
+
+func (q *Queries) MarkEndCounted(ctx context.Context, arg MarkEndCountedParams) error {
+	_, err := q.db.Exec(ctx, markEndCounted,
+		arg.OrganizationID,
+		arg.Network,
+		arg.State,
+		arg.TransactionID,
+	)
+	return err
+}
+
 const uncountedEnds = `-- name: UncountedEnds :many
-SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse, test, api_key_id, counted FROM transactions WHERE NOT counted AND state IN ('final', 'failed') ORDER BY id LIMIT $1
+SELECT t.id, t.organization_id, t.network, t.kind, t.state, t.work_id, t.ats_id, t.version, t.commitment, t.total_credits, t.staged, t.tx_hash, t.block_number, t.block_hash, t.steps, t.failure, t.request_id, t.created_at, t.updated_at, t.rehearse, t.test, t.api_key_id, t.counted FROM ended e JOIN transactions t ON t.id = e.transaction_id WHERE NOT e.counted ORDER BY e.transaction_id LIMIT $1
 `
 
 func (q *Queries) UncountedEnds(ctx context.Context, lim int32) ([]Transaction, error) {

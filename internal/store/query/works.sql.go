@@ -11,7 +11,11 @@ import (
 )
 
 const changedTransactions = `-- name: ChangedTransactions :many
-SELECT id, updated_at FROM transactions WHERE updated_at >= $1 ORDER BY updated_at LIMIT $2
+SELECT c.id, c.updated_at FROM (
+  SELECT id, updated_at FROM (SELECT f.transaction_id AS id, f.updated_at FROM in_flight f WHERE f.updated_at >= $1 ORDER BY f.updated_at LIMIT $2) moved
+  UNION ALL
+  SELECT id, updated_at FROM (SELECT e.transaction_id AS id, e.ended_at AS updated_at FROM ended e WHERE e.ended_at >= $1 ORDER BY e.ended_at LIMIT $2) ended
+) c ORDER BY c.updated_at LIMIT $2
 `
 
 type ChangedTransactionsParams struct {

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"crypto/x509"
+	"fmt"
+	"io"
+	"os"
+
+	"timbre.example/proof/evidence"
+)
+
+// trustFlags name the parties that a verifier trusts.
+type trustFlags struct {
+	LogKey    []verifierKey `example:"log.pub" sep:"none" placeholder:"KEY" help:"The verifier key (NAME+HASH+BASE64) of a log that you trust, from another source than the evidence, or a file with it. Can be repeated. Without this flag the command cannot prove that the log is the right one."`
+	TSACA     string        `example:"roots.pem" name:"tsa-ca" type:"existingfile" placeholder:"FILE" help:"Root certificates of time-stamp authorities that you trust (PEM). Without this flag the signer of a time-stamp is not checked."`
+	Witnesses string        `example:"policy.txt" name:"witness-policy" type:"existingfile" placeholder:"FILE" help:"The witnesses that you trust, and how many of them must have seen the block, as a policy file (c2sp.org/tlog-policy, at most 64 KiB). Its logs are trusted as those of --log-key."`
+	Headers   string        `example:"headers.txt" name:"bitcoin-headers" type:"existingfile" placeholder:"FILE" help:"Headers of Bitcoin blocks for OpenTimestamps proofs: lines of a height and 160 hexadecimal digits, as 'bitcoin-cli getblockheader HASH false' prints them (at most 8 MiB)."`
+}
+
+// options reads the files that the flags name.
+func (f trustFlags) options() (opts evidence.Options, err error) {
+	for _, key := range f.LogKey {
+		opts.Keys = append(opts.Keys, string(key))
+	}
+	if f.TSACA != "" {
+		roots, err := os.ReadFile(f.TSACA)
+		if err != nil {
+			return opts, wrongf("tsa-ca", "%s", plainly(err))
+		}
+		opts.Authorities = x509.NewCertPool()
+		if !opts.Authorities.AppendCertsFromPEM(roots) {
+			return opts, wrongf("tsa-ca", "this file contains no certificate in PEM form")
+		}
+	}
+	if opts.Policy, err = readPolicy(f.Witnesses); err != nil {
+		return opts, err
+	}
+	if f.Headers != "" {
+		text, err := readAtMost(f.Headers, maxHeadersFile)
+		if err != nil {
+			return opts, wrongf("bitcoin-headers", "%s", plainly(err))
+		}
+		headers, err := parseHeaders(text)
+		if err != nil {
+			return opts, wrongf("bitcoin-headers", "%s", plainly(err))
+		}
+		opts.Blocks = headers.block
+	}
+	return opts, nil
+}
+
+// readPolicy reads the file of --witness-policy. It returns nil without a file.
+func readPolicy(path string) (*evidence.Policy, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := readAtMost(path, maxPolicyFile)
+	if err != nil {
+		return nil, wrongf("witness-policy", "%s", plainly(err))
+	}
+	policy, err := evidence.ParsePolicy(text)
+	if err != nil {
+		return nil, wrongf("witness-policy", "%s", plainly(err))
+	}
+	return &policy, nil
+}
+
+// The largest files of --witness-policy and --bitcoin-headers, in bytes.
+const maxPolicyFile, maxHeadersFile = 64 << 10, 8 << 20
+
+// readAtMost reads a file of at most most bytes.
+func readAtMost(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("this file is larger than %d bytes", most)
+	}
+	return text, err
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"timbre.example/proof/evidence"
+)
+
+// print prints one document for people.
+func (d document) print(w io.Writer) {
+	if d.File != "" {
+		fmt.Fprintf(w, "%-12s %q\n", "file", d.File)
+	}
+	if d.judged == nil || d.Evidence == nil {
+		if d.File != "" {
+			fmt.Fprintf(w, "%-12s %s\n\n", "verdict", oneLine(d.failure.Error()))
+		}
+		return
+	}
+	e := *d.Evidence
+	describe(w, e)
+	tell(w, d.Checks)
+	fmt.Fprintf(w, "\n%-12s %s\n%-12s %s\n", "verdict", d.Verdict.Name(), "", oneLine(d.Verdict.Sentence(e)))
+	if d.Verdict.Proved() {
+		proofOf(w, e, d.Checks)
+	}
+	if d.page != nil && d.page.Status == evidence.NotChecked && d.Verdict.Proved() {
+		fmt.Fprintf(w, "%-12s %s\n", "warning", evidence.PageWarning())
+	}
+	if d.Test {
+		fmt.Fprintf(w, "%-12s %s\n", "warning", evidence.TestWarning())
+	}
+	if d.File != "" {
+		fmt.Fprintln(w)
+	}
+}
+
+// proofOf prints the dates and the levels of a proof, and what it does not say.
+func proofOf(w io.Writer, e evidence.Evidence, report evidence.Report) {
+	for i, d := range report.Dates(e) {
+		name := ""
+		if i == 0 {
+			name = "dates"
+		}
+		fmt.Fprintf(w, "%-12s %s\n", name, oneLine(d.Sentence(clock)))
+	}
+	for i, l := range report.Levels() {
+		name := ""
+		if i == 0 {
+			name = "levels"
+		}
+		fmt.Fprintf(w, "%-12s %s. %s\n", name, l.Name(), l.Excludes())
+	}
+	if slices.ContainsFunc(report, func(c evidence.Check) bool { return c.Part != "" && c.Status == evidence.Failed }) {
+		fmt.Fprintf(w, "%-12s %s\n", "warning", evidence.IgnoredWarning())
+	}
+	fmt.Fprintf(w, "%-12s %s\n", "note", evidence.LaterVersions())
+}
+
+// roleNames are the roles' names on screens.
+var roleNames = map[string]string{"author": "lyrics", "composer": "music", "arranger": "arrangement", "adapter": "adaptation"}
+
+// describe prints the work that the evidence is about. Another person chose its texts, so
+// they are quoted: none of them can look like a line of timbre.
+func describe(w io.Writer, e evidence.Evidence) {
+	fmt.Fprintf(w, "%-12s %q\n", "title", e.Title)
+	for _, c := range e.Creators {
+		roles := make([]string, len(c.Roles))
+		for i, r := range c.Roles {
+			roles[i] = roleNames[r.String()]
+		}
+		fmt.Fprintf(w, "%-12s %d. %q, %q: %s", "creator", c.Proof.Index()+1, c.FullName, c.Email, strings.Join(roles, ", "))
+		if c.IPI != nil {
+			fmt.Fprintf(w, "; IPI %s", *c.IPI)
+		}
+		if c.ISNI != nil {
+			fmt.Fprintf(w, "; ISNI %s", *c.ISNI)
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "%-12s file hash (SHA-256) %s, %d bytes\n", "recording", e.Media.SHA256, e.Media.SizeBytes)
+	fmt.Fprintf(w, "%-12s registration number %d, version %d, on %q", "work", e.AtsID, e.Version, e.Network.Name)
+	if e.Log != nil {
+		fmt.Fprintf(w, ", the log %q", e.Log.Origin)
+	}
+	fmt.Fprintf(w, "\n%-12s %d, %s\n", "block", e.Block.Number, clock(e.Block.Time))
+	fmt.Fprintf(w, "%-12s %s\n\n", "commitment", e.Commitment)
+}
+
+func clock(t time.Time) string { return t.Format("2006-01-02 15:04:05.000000 UTC") }
+
+func tell(w io.Writer, report evidence.Report) {
+	for _, one := range report {
+		fmt.Fprintf(w, "%-12s %s\n", strings.ToLower(one.Status.Name()), oneLine(one.Proves))
+		if one.Why != "" {
+			fmt.Fprintf(w, "%-12s (%s)\n", "", oneLine(one.Why))
+		}
+	}
+}
