@@ -113,10 +113,10 @@ func (c *cipherer) method(name any) method {
 	return m
 }
 
-// head returns the first n bytes of a string of the encryption dictionary.
-func head(d dictionary, key pdfName, n int) []byte {
+// head returns the first n bytes of a string of the encryption dictionary, which has at most most bytes.
+func head(d dictionary, key pdfName, n, most int) []byte {
 	s, _ := d.get(key).(pdfString)
-	if len(s) < n {
+	if len(s) < n || len(s) > most {
 		refuse("encryption")
 	}
 	return []byte(s[:n])
@@ -124,7 +124,7 @@ func head(d dictionary, key pdfName, n int) []byte {
 
 // key128 returns the key of the revisions 2 to 4.
 func key128(d dictionary, id pdfString, revision, size int) []byte {
-	owner, user := head(d, "O", 32), head(d, "U", 32)
+	owner, user := head(d, "O", 32, 32), head(d, "U", 32, 32)
 	p, ok := d.get("P").(pdfNumber)
 	permissions, err := strconv.ParseInt(string(p), 10, 64)
 	if !ok || err != nil || p[0] == '+' || permissions < -1<<31 || permissions >= 1<<32 {
@@ -165,7 +165,9 @@ func key128(d dictionary, id pdfString, revision, size int) []byte {
 
 // key256 returns the key of the revisions 5 and 6.
 func key256(b *budget, d dictionary, revision int) []byte {
-	user, wrapped := head(d, "U", 48), head(d, "UE", 32)
+	head(d, "O", 48, 127) // some programs fill them with zeros
+	head(d, "OE", 32, 32)
+	user, wrapped := head(d, "U", 48, 127), head(d, "UE", 32, 32)
 	sum := func(salt []byte) []byte {
 		b.step(len(salt))
 		first := sha256.Sum256(salt)

@@ -67,7 +67,7 @@ func Small(first, second string) (all []Case) {
 		add(name, good.With(6, Stream(filter, data)).File(), why)
 	}
 	const pixels = "/Columns 5/Colors 3/BitsPerComponent 4"
-	long := strings.Repeat(first, 400)
+	long := strings.Repeat(first, 1+40_000/len(first))
 	for len(long)%8 > 0 {
 		long += " "
 	}
@@ -280,6 +280,7 @@ dence\056json)`).File(), "")
 	secret("permissions without a sign", "RC4 128", "/P -44", "/P 4294967252", "")
 	secret("permissions that are too large", "RC4 128", "/P -44", "/P 4294967296", "encryption")
 	secret("encrypted without a text of the user", "AES 256", "/U<", "/X<", "encryption")
+	secret("encrypted with half a key of the owner", "AES 256", "/OE<", "/OE<00>/X<", "encryption")
 	secret("encrypted with half a key", "AES 256", "/UE<", "/UE<00>/X<", "encryption")
 	for _, kind := range []string{"AES 128", "AES 256"} {
 		f := good.encrypted(kind, "")

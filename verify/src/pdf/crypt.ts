@@ -88,16 +88,16 @@ function filtersOf(d: Dict, version: number): Map<string, Method> {
   return out.set('/Identity', 'identity');
 }
 
-/** The first n bytes of a string of the encryption dictionary. */
-function head(d: Dict, key: string, n: number): Bytes {
+/** The first n bytes of a string of the encryption dictionary, which has at most a number of bytes. */
+function head(d: Dict, key: string, n: number, most: number): Bytes {
   const s = d.get(key);
-  if (typeof s !== 'string' || s[0] !== '(' || s.length <= n) return refuse('encryption');
+  if (typeof s !== 'string' || s[0] !== '(' || s.length <= n || s.length > most + 1) return refuse('encryption');
   return bytes(s.slice(1, n + 1));
 }
 
 /** The key of the revisions 2 to 4. */
 function key128(d: Dict, id: Bytes, revision: number, size: number): Bytes {
-  const [owner, user] = [head(d, 'O', 32), head(d, 'U', 32)];
+  const [owner, user] = [head(d, 'O', 32, 32), head(d, 'U', 32, 32)];
   const p = d.get('P');
   const permissions = typeof p === 'string' && /^#-?\d+$/.test(p) ? Number(p.slice(1)) : NaN;
   if (!(permissions >= -(2 ** 31) && permissions < 2 ** 32)) refuse('encryption');
@@ -122,7 +122,9 @@ function key128(d: Dict, id: Bytes, revision: number, size: number): Bytes {
 
 /** The key of the revisions 5 and 6. */
 function key256(b: Budget, d: Dict, revision: number): Bytes {
-  const [user, wrapped] = [head(d, 'U', 48), head(d, 'UE', 32)];
+  head(d, 'O', 48, 127); // some programs fill them with zeros
+  head(d, 'OE', 32, 32);
+  const [user, wrapped] = [head(d, 'U', 48, 127), head(d, 'UE', 32, 32)];
   const sum = (salt: Bytes) => {
     b.step(salt.length);
     const first = sha256(salt);
