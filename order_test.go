@@ -282,7 +282,8 @@ var scripts = map[string]struct {
 	"widget/src/screens":   {[]string{"lit", "web/i18n", "widget/src", "widget/src/ats", "widget/src/form", "widget/src/i18n", "widget/src/page"}, "draws a state; it does not change it"},
 	"widget/src/styles":    {nil, "the style sheets"},
 	"widget/src/works":     {[]string{"lit", "web/i18n", "web/i18n/locales", "widget/src", "widget/src/ats", "widget/src/form", "widget/src/gen", "widget/src/i18n", "widget/src/locales", "widget/src/parts", "widget/src/screens", "widget/src/styles"}, "an end-user's works, loaded on demand"},
-	"verify/src":           {[]string{"@noble/curves", "@noble/hashes", "evidence", "hash-wasm", "proof/evidence", "verify/src/locales", "web/i18n", "web/i18n/locales", "widget/src"}, "verifies alone: a few cryptographic primitives, and no client of a server"},
+	"verify/src":           {[]string{"@noble/curves", "@noble/hashes", "evidence", "hash-wasm", "proof/evidence", "verify/src/locales", "verify/src/pdf", "web/i18n", "web/i18n/locales", "widget/src"}, "verifies alone: a few cryptographic primitives, and no client of a server"},
+	"verify/src/pdf":       {[]string{"@noble/hashes", "verify/src"}, "the reader of proof/pdf again, file by file; it shows nothing"},
 }
 
 func TestScriptsPointDown(t *testing.T) {

@@ -49,10 +49,10 @@ func (l *logURL) UnmarshalText(given []byte) error {
 	return nil
 }
 
-// evidenceFile is the path of an existing file.
-type evidenceFile string
+// existing is the path of an existing file.
+type existing string
 
-func (f *evidenceFile) UnmarshalText(given []byte) error {
+func (f *existing) UnmarshalText(given []byte) error {
 	path := kong.ExpandPath(string(given))
 	info, err := os.Stat(path)
 	switch {
@@ -64,6 +64,6 @@ func (f *evidenceFile) UnmarshalText(given []byte) error {
 	case info.IsDir():
 		return errors.New("is a directory; it must be a file")
 	}
-	*f = evidenceFile(path)
+	*f = existing(path)
 	return nil
 }

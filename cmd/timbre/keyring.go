@@ -238,7 +238,8 @@ type secretCmd struct {
 }
 
 type secretDerive struct {
-	Roles      []role `example:"ats" enum:"organizations,ats,worker" required:"" placeholder:"ROLE" help:"Roles of the process, separated by commas: organizations, ats, worker."`
+	Roles      []role `example:"ats" enum:"organizations,ats,worker" placeholder:"ROLE" help:"Roles of the process, separated by commas: organizations, ats, worker."`
+	Witness    bool   `help:"Write the key of a witness (timbre witness serve), alone or beside those of --roles."`
 	SecretFile string `example:"data/secret" env:"TIMBRE_SECRET_FILE" default:"data/secret" type:"path" placeholder:"FILE" help:"File with the whole secret (default: ${default})."`
 	Out        string `example:"ats.keys" short:"o" required:"" type:"path" placeholder:"FILE" help:"File to write the keys to, readable by this user only; - for standard output."`
 }
@@ -250,9 +251,18 @@ func (secretDerive) Help() string {
 ats:           the keys of upload URLs and access codes, and the logs' public keys.
 worker:        the keys that sign the logs, and the keys of access codes and webhook
                 secrets.
+--witness:     the key that cosigns the checkpoints of others' logs.
 organizations and ats together serve the console, and have its key.
 The same secret always gives the same file. Keep the whole secret on a machine
 where no server runs: only the whole secret can make these files again.`
+}
+
+// Validate refuses a file without keys.
+func (c *secretDerive) Validate() error {
+	if len(c.Roles) == 0 && !c.Witness {
+		return wrongf("roles", "is missing: name the roles of the process, or give --witness")
+	}
+	return nil
 }
 
 func (c *secretDerive) Run(o *output) error {
@@ -267,6 +277,9 @@ func (c *secretDerive) Run(o *output) error {
 		return wrongf("secret-file", "%s holds only the keys of some roles: this command needs the whole secret", c.SecretFile)
 	}
 	text := root.keysOf(c.Roles)
+	if c.Witness {
+		text += fmt.Sprintf("%s: %x\n", purposeWitness, root.key(purposeWitness))
+	}
 	if c.Out == "-" {
 		_, err := io.WriteString(o.out, text)
 		return err

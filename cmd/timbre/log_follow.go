@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -19,7 +18,7 @@ type readerFlags struct {
 	URL       logURL      `arg:"" example:"https://songs.example/log/mainnet" placeholder:"URL" help:"Address of the log: its files are below it, such as URL/checkpoint."`
 	LogKey    verifierKey `example:"log.pub" required:"" placeholder:"KEY" help:"The log's verifier key (NAME+HASH+BASE64) that you saved, or a file with it."`
 	Witnesses string      `example:"policy.txt" name:"witness-policy" type:"existingfile" placeholder:"FILE" help:"Require the cosignatures of this policy on each checkpoint (c2sp.org/tlog-policy, at most 64 KiB)."`
-	JSON      bool        `name:"json" help:"Print JSON, one line for each check."`
+	JSON      bool        `name:"json" help:"Print JSON, one line for each check, also when it fails."`
 }
 
 // open returns the monitor with a folder, which is created.
@@ -131,20 +130,42 @@ func repeat(f readerFlags, dir string, mirror bool, every time.Duration, once bo
 	}
 }
 
+// found is the line of one check for programs.
+type found struct {
+	// Result is ok, forked, broken, or unread: the log could not be read, or a file of it is
+	// not what it signed.
+	Result string    `json:"result"`
+	At     time.Time `json:"at"`
+	*monitor.Report
+	Why string `json:"why,omitempty"`
+	// Checkpoints are the two that contradict each other, for forked. Entry is the one that
+	// breaks the rules, for broken.
+	Checkpoints []string `json:"checkpoints,omitempty"`
+	Entry       *int64   `json:"entry,omitempty"`
+}
+
 // look checks the log once and prints what was found.
 func look(ctx context.Context, m *monitor.Monitor, o *output, asJSON bool) error {
 	r, err := m.Check(ctx)
+	line := found{Result: "ok", At: time.Now().UTC(), Report: &r}
+	if err != nil {
+		line.Result, line.Report, line.Why = "unread", nil, plainly(err)
+	}
 	fork, broken := (*monitor.Fork)(nil), (*monitor.Broken)(nil)
 	switch {
 	case errors.As(err, &fork):
+		line.Result, line.Why, line.Checkpoints = "forked", fork.Why, []string{fork.Older, fork.Newer}
 		tellFork(o, fork.Older, fork.Newer)
-		return exitError{exitForked, err}
+		err = exitError{exitForked, err}
 	case errors.As(err, &broken):
-		return exitError{exitBroken, err}
-	case err != nil:
-		return err
+		line.Result, line.Why, line.Entry = "broken", broken.Why, &broken.Index
+		err = exitError{exitBroken, err}
 	}
-	return o.print(asJSON, r, func(w io.Writer) {
-		fmt.Fprintf(w, "%s  %d entries  root %s  %d new  %d works\n", r.Origin, r.Size, r.Root, r.New, r.Works)
-	})
+	if asJSON {
+		return errors.Join(o.line(line), err)
+	}
+	if err == nil {
+		fmt.Fprintf(terminal{o.out}, "%s  %d entries  root %s  %d new  %d works\n", r.Origin, r.Size, r.Root, r.New, r.Works)
+	}
+	return err
 }

@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"timbre.example/internal/blob"
-	"timbre.example/internal/certificate"
 	"timbre.example/internal/network"
 	"timbre.example/proof/evidence"
+	"timbre.example/proof/pdf"
 )
 
 type logCmd struct {
@@ -356,13 +356,13 @@ func (s *sources) checkpoint(name string, r io.Reader) {
 
 // document reads a certificate or evidence.
 func (s *sources) document(name string, r io.Reader) {
-	data, err := io.ReadAll(io.LimitReader(r, certificate.MaxFile+1))
-	if err == nil && len(data) > certificate.MaxFile {
-		err = fmt.Errorf("larger than %d bytes", certificate.MaxFile)
+	data, err := io.ReadAll(io.LimitReader(r, pdf.MaxFile+1))
+	if err == nil && len(data) > pdf.MaxFile {
+		err = fmt.Errorf("larger than %d bytes", pdf.MaxFile)
 	}
-	if err == nil && bytes.HasPrefix(data, []byte("%PDF-")) {
-		var attached certificate.Attached
-		attached, err = certificate.Read(data)
+	if err == nil && pdf.Is(data) {
+		var attached pdf.Attached
+		attached, err = pdf.Read(data)
 		data = attached.Evidence
 	}
 	var e evidence.Evidence

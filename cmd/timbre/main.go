@@ -37,6 +37,7 @@ type cli struct {
 	Log      logCmd      `cmd:"" help:"Repair the built-in log after a restore."`
 	Witness  witnessCmd  `cmd:"" help:"Cosign the checkpoints of the logs of others."`
 	Verify   verifyCmd   `cmd:"" help:"Check the evidence of a work, offline: without a server, a database or a network."`
+	Evidence evidenceCmd `cmd:"" help:"Add statements of others to evidence."`
 	Errors   errorsCmd   `cmd:"" help:"List and explain error codes."`
 
 	// The function words turns both into the flags of these names.

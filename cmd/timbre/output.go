@@ -30,6 +30,18 @@ func (o *output) print(asJSON bool, v any, words func(w io.Writer)) error {
 	return err
 }
 
+// line prints a value as JSON in one line.
+func (o *output) line(v any) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := o.out.Write(escaped(b.Bytes()))
+	return err
+}
+
 // write writes a file, such as CSV, as it is.
 func (o *output) write(file func(w io.Writer) error) error { return file(o.out) }
 

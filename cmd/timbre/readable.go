@@ -10,14 +10,15 @@ import (
 	"os"
 	"strconv"
 
-	"timbre.example/internal/certificate"
 	"timbre.example/proof/evidence"
+	"timbre.example/proof/pdf"
 )
 
 // unreadable is the error of a file without readable evidence. trouble is a key of the
-// texts of the page /verify; why is what the PDF reader could not read with certainty.
+// texts of the page /verify; why and where are the rule of docs/pdf.md that a PDF breaks, and the part
+// that breaks it.
 type unreadable struct {
-	trouble, why string
+	trouble, why, where string
 	error
 }
 
@@ -34,8 +35,8 @@ func readEvidence(path string) (e evidence.Evidence, page *evidence.Check, err e
 	defer func() { _ = f.Close() }()
 	trouble := func(key string, err error) error {
 		u := &unreadable{trouble: key, error: fmt.Errorf("%s: %s\n  %w", path, evidence.Trouble(key), err)}
-		if refusal := (*certificate.Refusal)(nil); errors.As(err, &refusal) {
-			u.why = refusal.Why
+		if refusal := (*pdf.Refusal)(nil); errors.As(err, &refusal) {
+			u.why, u.where = refusal.Why, refusal.Where
 		}
 		return u
 	}
@@ -44,7 +45,7 @@ func readEvidence(path string) (e evidence.Evidence, page *evidence.Check, err e
 	if err != nil && err != io.EOF {
 		return e, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if !bytes.Contains(head[:min(len(head), 1024)], []byte("%PDF-")) {
+	if !pdf.Is(head) {
 		if !looksLikeEvidence(head) {
 			return e, nil, trouble("neither", errors.New("give the certificate or the evidence here, and the recording with --media"))
 		}
@@ -53,15 +54,12 @@ func readEvidence(path string) (e evidence.Evidence, page *evidence.Check, err e
 		}
 		return e, nil, nil
 	}
-	file, err := io.ReadAll(io.LimitReader(r, certificate.MaxFile+1))
+	file, err := io.ReadAll(io.LimitReader(r, pdf.MaxFile+1))
 	if err != nil {
 		return e, nil, err
 	}
-	if len(file) > certificate.MaxFile {
-		return e, nil, trouble("tooLarge", fmt.Errorf("larger than %d bytes", certificate.MaxFile))
-	}
-	attached, err := certificate.Read(file)
-	if refusal := (*certificate.Refusal)(nil); errors.As(err, &refusal) {
+	attached, err := pdf.Read(file)
+	if refusal := (*pdf.Refusal)(nil); errors.As(err, &refusal) {
 		return e, nil, trouble(string(refusal.Trouble), err)
 	} else if err != nil {
 		return e, nil, err

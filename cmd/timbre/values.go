@@ -171,7 +171,7 @@ func mappers() []kong.Option {
 		kong.TypeMapper(reflect.TypeFor[ratio](), mapper(byText)),
 		kong.TypeMapper(reflect.TypeFor[verifierKey](), mapper(byText)),
 		kong.TypeMapper(reflect.TypeFor[logURL](), mapper(byText)),
-		kong.TypeMapper(reflect.TypeFor[evidenceFile](), mapper(byText)),
+		kong.TypeMapper(reflect.TypeFor[existing](), mapper(byText)),
 		kong.TypeMapper(reflect.TypeFor[network.Address](), mapper(byText)),
 		kong.TypeMapper(reflect.TypeFor[policyFile](), mapper(byText)),
 		kong.NamedMapper("path", mapper(path)),

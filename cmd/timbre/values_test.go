@@ -99,6 +99,9 @@ var wrongValues = map[string][]string{
 	"bitcoin-headers":                  {"DIR/none", "DIR", "FILE"},
 	"dir":                              {"FILE/below"},
 	"every":                            {"soon", "0s"},
+	"checkpoint-from":                  {"songs.example", "https://songs.example/?x", "FILE"},
+	"ots":                              {"DIR/none", "DIR"},
+	"token of evidence":                {"DIR/none", "DIR"},
 	"name of witness":                  {"a b", "a+b"},
 	"media":                            {"DIR/none", "DIR"},
 	"save":                             {"DIR"},
@@ -223,6 +226,9 @@ func TestWrongValues(t *testing.T) {
 		}
 		if command[0] == "witness" && command[1] == "serve" {
 			base = append(base, "--log-key="+right["--log-key"][0])
+		}
+		if command[0] == "evidence" { // without a statement to add, nothing else is read
+			base = append(base, "--ots="+file)
 		}
 		if command[0] == "apikeys" {
 			base = append(base, map[string][]string{"create": {"--scope=works:read"}}[command[1]]...)

@@ -12,8 +12,8 @@ import (
 
 // verifyCmd checks evidence offline: it opens only the files that the flags name.
 type verifyCmd struct {
-	Evidence []evidenceFile `example:"certificate.pdf" arg:"" placeholder:"FILE" help:"Evidence as JSON (at most 1 MiB), or a certificate as PDF with the evidence attached (at most 8 MiB). Several files are also compared with each other: two histories of one log are found out."`
-	Media    string         `example:"song.wav" type:"existingfile" placeholder:"FILE" help:"The recording, of any size."`
+	Evidence []existing `example:"certificate.pdf" arg:"" placeholder:"FILE" help:"Evidence as JSON (at most 1 MiB), or a certificate as PDF with the evidence attached (at most 8 MiB). Several files are also compared with each other: two histories of one log are found out."`
+	Media    string     `example:"song.wav" type:"existingfile" placeholder:"FILE" help:"The recording, of any size."`
 	trustFlags
 	Save        string `example:"evidence.json" type:"path" placeholder:"FILE" help:"Write the evidence as JSON to this file, readable by this user only, if no check failed."`
 	OnlyCreator []int  `example:"1" placeholder:"N" help:"With --save: include only this creator, by position in the work, from 1. Can be repeated."`

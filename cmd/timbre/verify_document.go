@@ -29,7 +29,7 @@ var (
 // texts.
 var troubles = map[string]outcome{
 	"neither": notEvidence, "noAttachment": notEvidence, "damaged": refused,
-	"manyAttachments": unread, "unsure": unread, "tooLarge": unread, "otherVersion": unread, "file": unread, "recording": unread,
+	"manyAttachments": unread, "encrypted": unread, "broken": unread, "unsure": unread, "tooLarge": unread, "otherVersion": unread, "file": unread, "recording": unread,
 }
 
 // document is one file and what was found.
@@ -39,6 +39,7 @@ type document struct {
 	*judged
 	Trouble string `json:"trouble,omitempty"`
 	Why     string `json:"why,omitempty"`
+	Where   string `json:"where,omitempty"`
 
 	outcome outcome
 	whole   bool // no check of the evidence failed
@@ -69,7 +70,7 @@ type compared struct {
 func (d document) unread(err error, trouble string) document {
 	d.failure, d.Trouble = err, trouble
 	if u := (*unreadable)(nil); errors.As(err, &u) {
-		d.Trouble, d.Why = u.trouble, u.why
+		d.Trouble, d.Why, d.Where = u.trouble, u.why, u.where
 	} else {
 		d.Why = plainly(err)
 	}

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"timbre.example/internal/certificate"
-	"timbre.example/internal/certificate/pdftest"
 	"timbre.example/proof/evidence"
+	"timbre.example/proof/pdf/pdftest"
 )
 
 // A file that is not evidence is refused with a clear message.
@@ -32,7 +32,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"RIFF....WAVEfmt ": {exitNotEvidence, "and the recording with --media", "not_evidence", "neither"},
 		"# Read me":        {exitNotEvidence, "This file is neither a certificate (PDF) nor evidence (JSON).", "not_evidence", "neither"},
 		"":                 {exitNotEvidence, "This file is neither a certificate (PDF) nor evidence (JSON).", "not_evidence", "neither"},
-		"%PDF-1.7\n":       {exitUnreadable, "This PDF cannot be read with certainty", "unreadable", "unsure"},
+		"%PDF-1.7\n":       {exitUnreadable, "This PDF is damaged, or a program wrote it wrongly.", "unreadable", "broken"},
 	} {
 		path := filepath.Join(t.TempDir(), "evidence.json")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -98,7 +98,12 @@ func TestVerify(t *testing.T) {
 		}
 	}
 	write("changed.pdf", pdftest.Update(issued, note, ""))
-	write("unsure.pdf", append([]byte("junk\n"), issued...))
+	write("front.pdf", append([]byte("junk\n"), issued...))
+	write("unsure.pdf", bytes.Replace(issued, []byte("/UF(evidence.json)"), []byte("/UF(Evidence.json)"), 1))
+	write("twins.pdf", pdftest.Certificate(string(whole)).Swap(1, "/AF[5 0 R]", "/AF[8 0 R]").With(7, pdftest.Stream("", "{}")).
+		With(8, "<</F(evidence.json)/EF<</F 7 0 R>>>>").File())
+	write("secret.pdf", pdftest.Certificate(string(whole)).EncryptedFile("AES 256", "user", false))
+	write("open.pdf", pdftest.Certificate(string(whole)).EncryptedFile("AES 256", "", true))
 	write("behind.pdf", append(bytes.Clone(issued), "6 0 obj\n"...))
 	write("other-title.pdf", bytes.Replace(pdftest.Update(issued, note, ""), []byte(`"title": "Porch`), []byte(`"title": "Perch`), 1))
 	write("line.json", []byte(strings.Replace(string(whole), "Porch Light", `\u001b[2J\u202e\nok           The log is one that you trust.`, 1)))
@@ -131,8 +136,13 @@ func TestVerify(t *testing.T) {
 		{[]string{made + "changed.pdf", "--log-key", key, "--media", dir + "key.txt"}, exitRefused, `failed       The recording is the one`, ""},
 		{[]string{made + "changed.pdf"}, exitRefused, "verdict      The page was changed", ""},
 		{[]string{made + "other-title.pdf", "--log-key", key}, exitRefused, "verdict      Does not match", ""},
-		{[]string{made + "unsure.pdf", "--log-key", key}, exitUnreadable, "", "This PDF cannot be read with certainty: another program may show another attachment. Use the evidence file.\n  the file does not begin with %PDF-"},
-		{[]string{made + "unsure.pdf", "--json"}, exitUnreadable, `"result": "unreadable",` + "\n  " + `"trouble": "unsure",` + "\n  " + `"why": "header"`, "cannot be read with certainty"},
+		{[]string{made + "front.pdf", "--log-key", key}, exitDone, "verdict      The registration is proved", ""},
+		{[]string{made + "open.pdf", "--log-key", key}, exitDone, "verdict      The registration is proved", ""},
+		{[]string{made + "secret.pdf", "--log-key", key}, exitUnreadable, "", "This PDF opens only with a password or a key. Save it without them, or use the evidence file.\n  xref "},
+		{[]string{made + "secret.pdf", "--json"}, exitUnreadable, `"trouble": "encrypted"`, "the file opens only with a password"},
+		{[]string{made + "twins.pdf", "--json"}, exitUnreadable, `"trouble": "manyAttachments"`, "object 7, object 6: more than one attachment"},
+		{[]string{made + "unsure.pdf", "--log-key", key}, exitUnreadable, "", "This PDF cannot be read with certainty: another program may show another attachment. Use the evidence file.\n  object "},
+		{[]string{made + "unsure.pdf", "--json"}, exitUnreadable, `"result": "unreadable",` + "\n  " + `"trouble": "unsure",` + "\n  " + `"why": "name"`, "cannot be read with certainty"},
 		{[]string{made + "bare.pdf", "--json"}, exitNotEvidence, `"trouble": "noAttachment"`, "No evidence is attached"},
 		{[]string{made + "other.pdf", "--json"}, exitRefused, `"trouble": "damaged"`, "This evidence is damaged"},
 		{[]string{dir + "media.bin", "--json"}, exitNotEvidence, `"trouble": "neither"`, "neither a certificate"},

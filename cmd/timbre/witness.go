@@ -35,7 +35,7 @@ func (f witnessFlags) open() (witness.Config, error) {
 	}
 	seed := root.key(purposeWitness)
 	if seed == nil {
-		return witness.Config{}, wrongf("secret-file", "the secret file %s has no key for a witness: give a file with the whole secret", f.SecretFile)
+		return witness.Config{}, wrongf("secret-file", "the secret file %s has no key for a witness. On the machine with the whole secret, run: timbre secret derive --witness --out FILE", f.SecretFile)
 	}
 	return witness.Config{Name: f.Name, Seed: seed}, nil
 }

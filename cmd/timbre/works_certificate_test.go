@@ -16,6 +16,7 @@ import (
 	"timbre.example/internal/intake"
 	"timbre.example/internal/issuing"
 	"timbre.example/proof/evidence"
+	"timbre.example/proof/pdf"
 )
 
 var songs = issuing.Pages{PublicURL: "https://songs.example", Registry: "Songs of Example"}
@@ -30,15 +31,15 @@ func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pdf, err := songs.Certify(t.Context(), issuing.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)})
+	file, err := songs.Certify(t.Context(), issuing.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)})
 	page := fmt.Sprintf("/URI (https://songs.example/w/%s/%d)", e.Network.Name, e.AtsID)
-	if err != nil || !bytes.HasPrefix(pdf, []byte("%PDF-1.7")) || !bytes.Contains(pdf, []byte(page)) {
-		t.Fatalf("%v, %.20q", err, pdf)
+	if err != nil || !bytes.HasPrefix(file, []byte("%PDF-1.7")) || !bytes.Contains(file, []byte(page)) {
+		t.Fatalf("%v, %.20q", err, file)
 	}
-	if again, err := songs.Certify(t.Context(), issuing.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)}); err != nil || !bytes.Equal(again, pdf) {
+	if again, err := songs.Certify(t.Context(), issuing.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)}); err != nil || !bytes.Equal(again, file) {
 		t.Errorf("made again it has other bytes (%v)", err)
 	}
-	attached, err := certificate.Read(pdf)
+	attached, err := pdf.Read(file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"math/big"
 	"os"
@@ -18,12 +17,12 @@ import (
 	"time"
 
 	"timbre.example/internal/certificate"
-	"timbre.example/internal/certificate/pdftest"
+	"timbre.example/proof/pdf"
 )
 
 func attached(t *testing.T, file []byte, want string) {
 	t.Helper()
-	if got, err := certificate.Read(file); err != nil || string(got.Evidence) != want {
+	if got, err := pdf.Read(file); err != nil || string(got.Evidence) != want {
 		t.Errorf("attached is %q (%v), want %q", got.Evidence, err, want)
 	}
 }
@@ -80,30 +79,6 @@ func TestAttachment(t *testing.T) {
 			}
 			attached(t, file, string(in.Evidence))
 		})
-	}
-}
-
-// The result of each case. verify/build tests the page with the same cases.
-func TestCases(t *testing.T) {
-	t.Parallel()
-	for _, c := range pdftest.Cases(`{"evidence":1}`, `{"evidence":2}`) {
-		got, steps, err := certificate.ReadSteps(c.PDF)
-		why := ""
-		if refusal := (*certificate.Refusal)(nil); errors.As(err, &refusal) {
-			why = refusal.Why
-			if err.Error() == "" {
-				t.Errorf("%s: nothing explains %s", c.Name, why)
-			}
-		} else if err != nil {
-			t.Errorf("%s: %v", c.Name, err)
-		}
-		if why != c.Why || string(got.Evidence) != c.Evidence || got.Changed != c.Changed {
-			t.Errorf("%s: %q, %q, changed %t; want %q, %q, %t", c.Name, why, got.Evidence, got.Changed, c.Why, c.Evidence, c.Changed)
-		}
-		// The work has a bound, which a little more can be looked at than.
-		if most := 2*len(c.PDF) + 8<<20; steps > most+len(c.PDF) {
-			t.Errorf("%s: %d steps for %d bytes", c.Name, steps, len(c.PDF))
-		}
 	}
 }
 

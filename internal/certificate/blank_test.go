@@ -13,7 +13,8 @@ import (
 // font, but white space, and what acts on its neighbours.
 func TestWhatDrawsNothingIsNamed(t *testing.T) {
 	t.Parallel()
-	for i, name := range fontNames {
+	for i, s := range sources {
+		name := s.name
 		f, err := fontCache[i]()
 		if err != nil {
 			t.Fatal(err)

@@ -2,7 +2,7 @@
 // page for a wall or a court. If the caller gives evidence, the PDF has it attached.
 //
 // The package has the layout of the page, its fonts, and the form of the file
-// (PDF/A-3b, signed when a key is given). It never reads a row or a clock, and never
+// (PDF/A-3a and PDF/UA-1, signed when a key is given). It never reads a row or a clock, and never
 // creates evidence. It shows every character of a name: a character that no font has
 // is shown by its number. The same input gives the same bytes, except the signature.
 package certificate
@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"timbre.example/internal/legible"
+	"timbre.example/proof/pdf"
 )
 
 // Input is the whole content of a certificate. In titles and names, characters that are
@@ -45,8 +46,12 @@ type Input struct {
 	FileHash string // SHA-256
 	// Unseen: the registry received only the file hash, not the recording.
 	Unseen bool
-	// Stamped: the evidence has a token of a time-stamp authority.
-	Stamped bool
+	// Origin is the name of the log that the network is, and KeyFingerprint that of its key;
+	// "": the network is not a log.
+	Origin, KeyFingerprint string
+	// Authority is the name of the time-stamp authority whose token the evidence has; "": it
+	// has none.
+	Authority string
 	// Witnesses are the names of those whose cosignatures the evidence has. Unwitnessed: the
 	// log has witnesses, and too few of them have cosigned yet.
 	Witnesses   []string
@@ -86,7 +91,7 @@ type Creator struct {
 const MaxURL = 450
 
 // EvidenceName is the file name of the attached evidence.
-const EvidenceName = "evidence.json"
+const EvidenceName = pdf.EvidenceName
 
 // Render is [RenderWithin] without a time limit.
 func Render(in Input, signer *Signer) ([]byte, error) {
@@ -116,7 +121,8 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 		return nil, err
 	}
 	in = in.visible()
-	p := page{typesetter: takeTypesetter(ctx), words: wordsIn(in.Language), shaped: map[string]shown{}}
+	t := takeTypesetter(ctx)
+	p := page{typesetter: t, embedded: embedded{typesetter: t}, words: wordsIn(in.Language), shaped: map[string]shown{}}
 	if signer != nil {
 		p.signer = legible.Shown(signer.name())
 	}
@@ -126,7 +132,7 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 	}
 	var d document
 	root, info, pageNo := d.reserve(), d.reserve(), d.reserve()
-	fonts := p.glyphs.write(p.typesetter, &d)
+	fonts := p.embedded.write(&d)
 	content := d.stream(flate, p.packer.pack(p.content.Bytes()))
 	pictures := ""
 	if l := in.Logo; l != nil {
@@ -159,14 +165,20 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 		n := d.reserve()
 		parts = append(parts, n)
 		var kids strings.Builder
-		for _, piece := range part.pieces {
-			owners[piece.number] = n
-			if piece.span {
-				owners[piece.number] = d.add("<</Type/StructElem/S/Span/P %d 0 R/Pg %d 0 R/K %d/ActualText %s>>", n, pageNo, piece.number, text(piece.actual))
-				fmt.Fprintf(&kids, "%d 0 R ", owners[piece.number])
-			} else {
-				fmt.Fprintf(&kids, "%d ", piece.number)
-			}
+		owner := n
+		if part.actual != "" && len(part.pieces) > 0 {
+			owner = d.reserve()
+			fmt.Fprintf(&kids, "%d 0 R ", owner)
+		}
+		var own strings.Builder
+		for _, number := range part.pieces {
+			owners[number] = owner
+			fmt.Fprintf(&own, "%d ", number)
+		}
+		if owner == n {
+			kids.WriteString(own.String())
+		} else {
+			d.set(owner, "<</Type/StructElem/S/Span/P %d 0 R/Pg %d 0 R/K[%s]/ActualText %s>>", n, pageNo, strings.TrimSpace(own.String()), text(part.actual))
 		}
 		if part.link != nil {
 			inside := d.reserve()
@@ -203,8 +215,8 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 
 	intent := d.add("<</Type/OutputIntent/S/GTS_PDFA1/OutputConditionIdentifier(sRGB)/Info(sRGB)/DestOutputProfile %d 0 R>>", d.stream("/N 3"+flate, packedRGB()))
 	metadata := d.stream("/Type/Metadata/Subtype/XML", in.xmp())
-	d.set(pageNo, "<</Type/Page/Parent %d 0 R/MediaBox[0 0 %s %s]/Resources<</Font<<%s>>%s>>/Contents %d 0 R/StructParents 0/Tabs/S/Annots%s>>",
-		len(d.objects)+1, num(pageWidth), num(pageHeight), fonts, pictures, content, refs(annotations))
+	d.set(pageNo, "<</Type/Page/Parent %d 0 R/MediaBox[0 0 %s %s]/Resources<</Font<<%s>>%s%s>>/Contents %d 0 R/StructParents 0/Tabs/S/Annots%s>>",
+		len(d.objects)+1, num(pageWidth), num(pageHeight), fonts, pictures, p.properties(), content, refs(annotations))
 	author := ""
 	if in.Issuer != "" {
 		author = "/Author " + text(in.Issuer)
@@ -228,7 +240,7 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 // invisible or change the direction are replaced by their numbers. Otherwise a page could
 // show something other than the registered bytes.
 func (in Input) visible() Input {
-	for _, s := range []*string{&in.Title, &in.Issuer, &in.Imprint, &in.Registry, &in.File.Name} {
+	for _, s := range []*string{&in.Title, &in.Issuer, &in.Imprint, &in.Registry, &in.File.Name, &in.Authority} {
 		*s = legible.Shown(*s)
 	}
 	in.Creators = slices.Clone(in.Creators)
@@ -287,7 +299,9 @@ func (in Input) xmp() []byte {
 	}
 	return fmt.Appendf(nil, `<?xpacket begin="%s" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-<rdf:Description rdf:about="" xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/" pdfaid:part="3" pdfaid:conformance="B"/>
+<rdf:Description rdf:about="" xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/" pdfaid:part="3" pdfaid:conformance="A"/>
+<rdf:Description rdf:about="" xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/" pdfuaid:part="1"/>
+<rdf:Description rdf:about="" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/" xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#" xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#"><pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource"><pdfaSchema:schema>PDF/UA identification schema</pdfaSchema:schema><pdfaSchema:namespaceURI>http://www.aiim.org/pdfua/ns/id/</pdfaSchema:namespaceURI><pdfaSchema:prefix>pdfuaid</pdfaSchema:prefix><pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource"><pdfaProperty:name>part</pdfaProperty:name><pdfaProperty:valueType>Integer</pdfaProperty:valueType><pdfaProperty:category>internal</pdfaProperty:category><pdfaProperty:description>part of ISO 14289</pdfaProperty:description></rdf:li></rdf:Seq></pdfaSchema:property></rdf:li></rdf:Bag></pdfaExtension:schemas></rdf:Description>
 <rdf:Description rdf:about="" xmlns:pdf="http://ns.adobe.com/pdf/1.3/" pdf:Producer="Timbre"/>
 <rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:CreateDate="%s" xmp:ModifyDate="%s" xmp:MetadataDate="%s"/>
 <rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title><rdf:Alt><rdf:li xml:lang="x-default">%s</rdf:li></rdf:Alt></dc:title>%s<dc:language><rdf:Bag><rdf:li>%s</rdf:li></rdf:Bag></dc:language></rdf:Description>

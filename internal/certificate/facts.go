@@ -34,6 +34,9 @@ func (p *page) facts(in Input, code [][]bool, y float64) float64 {
 		{name: p.file, value: in.File.Name, rest: p.about(in.File), fixed: in.File.Name == ""},
 		{name: p.network, value: fmt.Sprintf(p.networkIs, p.isolated(in.Network), in.Block), fixed: true},
 	}
+	if in.Origin != "" {
+		above = append(above, fact{name: p.log, value: in.Origin, rest: fmt.Sprintf(p.keyIs, p.isolated(in.KeyFingerprint))})
+	}
 	hashes := []fact{
 		{name: p.transaction, value: in.Transaction, size: hash},
 		{name: p.words.hash, value: in.FileHash, size: hash},
@@ -52,9 +55,9 @@ func (p *page) facts(in Input, code [][]bool, y float64) float64 {
 		proves = p.unseen
 	}
 	y = p.paragraph(proves, 8.4, ink, margin, y, inner) - 1.5
-	y = p.paragraph(p.provesNot, 8.4, ink, margin, y, inner) - 2.5
-	if in.Stamped {
-		y = p.paragraph(p.stamped, 7, grey, margin, y, inner) - 1
+	y = p.paragraph(p.provesNot+" "+p.later, 8.4, ink, margin, y, inner) - 2.5
+	if in.Authority != "" {
+		y = p.paragraph(fmt.Sprintf(p.stamped, p.isolated(cut(in.Authority, mostAuthority))), 7, grey, margin, y, inner) - 1
 	}
 	if len(in.Witnesses) > 0 && !in.Unwitnessed {
 		y = p.paragraph(fmt.Sprintf(p.witnessed, p.few(in.Witnesses)), 7, grey, margin, y, inner) - 1
@@ -64,6 +67,17 @@ func (p *page) facts(in Input, code [][]bool, y float64) float64 {
 	}
 	y = p.paragraph(p.made, 7, grey, margin, y, inner) - afterGap
 	return p.check(in, y)
+}
+
+// mostAuthority is the maximum number of characters of an authority's name.
+const mostAuthority = 120
+
+// cut leaves out the end of a longer text.
+func cut(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
 }
 
 func (p *page) issuedOn(in Input) string {
@@ -284,6 +298,7 @@ func (p *page) code(in Input, bits [][]bool, y float64) float64 {
 			return
 		}
 		p.begin()
+		fmt.Fprintf(&p.content, "q %.4f 0 0 %.4f %s %s cm\n", one, one, num(x), num(top))
 		for i, row := range bits {
 			for from := 0; from < len(row); from++ {
 				to := from
@@ -292,12 +307,13 @@ func (p *page) code(in Input, bits [][]bool, y float64) float64 {
 				}
 				if to > from {
 					// A hair wider, so that no viewer shows seams.
-					p.rect(x+float64(from)*one, top-float64(i+1)*one-0.02, float64(to-from)*one+0.02, one+0.04)
+					p.rect(float64(from), -float64(i)-1.01, float64(to-from)+0.01, 1.02)
 					from = to
 				}
 			}
 		}
 		p.fill()
+		p.content.WriteString("Q\n")
 		p.end()
 	})
 	p.leads(in.PublicURL, says, x, top-qrSize, qrSize, qrSize)

@@ -7,7 +7,6 @@ import (
 	"sort"
 
 	"github.com/go-text/typesetting/di"
-	"github.com/go-text/typesetting/font"
 	"github.com/go-text/typesetting/shaping"
 )
 
@@ -30,8 +29,9 @@ const (
 // the order in which they are read.
 type part struct {
 	role, alt string
-	pieces    []piece
-	link      *link // target of the part, or nil
+	pieces    []int  // by their numbers on the page
+	actual    string // the text, if the pieces do not have it in its order
+	link      *link  // target of the part, or nil
 }
 
 // link is the target of a part, with its places on the page.
@@ -40,18 +40,11 @@ type link struct {
 	rects     []string
 }
 
-// piece is a piece of content, with its number on the page. A span has its own text.
-type piece struct {
-	number int
-	span   bool
-	actual string
-}
-
 // page is the content of the one page, with its structure.
 type page struct {
 	*typesetter
 	words
-	glyphs
+	embedded
 	dry     bool             // draw nothing, only measure heights
 	shaped  map[string]shown // texts of the lower part, which is set twice
 	logo    *Logo            // of the issuer, or nil
@@ -60,6 +53,8 @@ type page struct {
 	content bytes.Buffer
 	parts   []part
 	pieces  int
+	turned  []string // texts that content names
+	placed  []placed // room for the glyphs of a cluster
 }
 
 // tag makes the content that draw draws a part.
@@ -75,14 +70,15 @@ func (p *page) tag(role, alt string, draw func()) {
 func (p *page) begin() {
 	last := &p.parts[len(p.parts)-1]
 	fmt.Fprintf(&p.content, "/%s<</MCID %d>>BDC\n", last.role, p.pieces)
-	last.pieces = append(last.pieces, piece{number: p.pieces})
+	last.pieces = append(last.pieces, p.pieces)
 	p.pieces++
 }
 
+// beginSpan begins a piece whose text is not that of its codes.
 func (p *page) beginSpan(actual string) {
 	last := &p.parts[len(p.parts)-1]
 	fmt.Fprintf(&p.content, "/Span<</MCID %d/ActualText %s>>BDC\n", p.pieces, text(actual))
-	last.pieces = append(last.pieces, piece{p.pieces, true, actual})
+	last.pieces = append(last.pieces, p.pieces)
 	p.pieces++
 }
 
@@ -184,121 +180,6 @@ func (p *page) colour(c colour) {
 
 func (p *page) fill() { p.content.WriteString("f\n") }
 
-// longest is the maximum number of bytes of text for one glyph: more than any ligature
-// has, and fewer than the limit of PDF readers.
-const longest = 64
-
-// cluster is the glyphs of some characters, with their place on the line.
-type cluster struct {
-	from, runes int
-	face        *font.Face
-	glyphs      []shaping.Glyph
-	x           float64
-}
-
-// line draws one line of a paragraph, with its baseline from x, y. It draws in reading
-// order, also for text from right to left, because readers that follow the structure
-// do not sort by position.
-func (p *page) line(s shown, l shaping.Line, size, x, y float64) {
-	const unit = 1.0 / 64 / em
-	glyphs := 0
-	for _, run := range l {
-		glyphs += len(run.Glyphs)
-	}
-	all := make([]cluster, 0, glyphs)
-	for _, run := range l {
-		for i := 0; i < len(run.Glyphs); {
-			first := run.Glyphs[i]
-			c := cluster{first.TextIndex(), first.RunesCount(), run.Face, run.Glyphs[i:min(i+max(first.GlyphsCount(), 1), len(run.Glyphs))], x}
-			i += len(c.glyphs)
-			for _, g := range c.glyphs {
-				x += float64(g.Advance) * unit * size
-			}
-			all = append(all, c)
-		}
-	}
-	sort.SliceStable(all, func(a, b int) bool { return all[a].from < all[b].from })
-
-	p.content.WriteString("BT\n")
-	pen := pen{page: p, size: size, font: -1}
-	open := false
-	for _, c := range all {
-		meaning := string(s.runes[c.from : c.from+c.runes])
-		actual, replaced := s.actual[c.from]
-		if replaced {
-			meaning = actual
-		}
-		// One glyph has its text in the font. Several glyphs, or a glyph without text
-		// or with too much text, need a span with the text.
-		long := len(meaning) > longest
-		span := len(c.glyphs) > 1 || replaced || long
-		if open && span {
-			pen.flush()
-			p.end()
-			open = false
-		}
-		if span {
-			p.beginSpan(meaning)
-		} else if !open {
-			p.begin()
-			open = true
-		}
-		if long {
-			meaning = ""
-		}
-		for _, g := range c.glyphs {
-			pen.put(glyph{c.face, g.GlyphID, meaning}, c.x+float64(g.XOffset)*unit*size, y+float64(g.YOffset)*unit*size)
-			c.x += float64(g.Advance) * unit * size
-			meaning = ""
-		}
-		if span {
-			pen.flush()
-			p.end()
-		}
-	}
-	pen.flush()
-	if open {
-		p.end()
-	}
-	p.content.WriteString("ET\n")
-}
-
-// pen collects consecutive glyphs at the positions that the font gives them.
-type pen struct {
-	*page
-	size       float64
-	font       int
-	x, y       float64 // where the next glyph would come by itself
-	codes      []byte
-	fromX, frY float64
-}
-
-func (p *pen) put(g glyph, x, y float64) {
-	f, code := p.use(g)
-	if f != p.font || math.Abs(x-p.x) > 0.02 || math.Abs(y-p.y) > 0.02 || len(p.codes) == 0 {
-		p.flush()
-		if f != p.font {
-			fmt.Fprintf(&p.content, "/F%d %s Tf\n", f, num(p.size))
-			p.font = f
-		}
-		p.fromX, p.frY = x, y
-		p.x, p.y = x, y
-	}
-	p.codes = append(p.codes, byte(code))
-	p.x += advance(g.face, g.id, p.size)
-}
-
-func advance(face *font.Face, id font.GID, size float64) float64 {
-	return float64(natural(face, id)) / float64(face.Upem()) * size
-}
-
-func (p *pen) flush() {
-	if len(p.codes) > 0 {
-		fmt.Fprintf(&p.content, "1 0 0 1 %s %s Tm<%x>Tj\n", num(p.fromX), num(p.frY), p.codes)
-		p.codes = p.codes[:0]
-	}
-}
-
 type align float64 // how much of the free space is left of the text
 
 const left, centre, right align = 0, 0.5, 1
@@ -307,21 +188,28 @@ const left, centre, right align = 0, 0.5, 1
 // marks above and below need more than Latin.
 const leading = 1.3
 
+// Letters that are higher or deeper than this, in parts of the font size, such as those of
+// Burmese and Tibetan, make their lines higher, by mostExtra at most.
+const ascent, descent, mostExtra = 1.05, 0.27, 0.6
+
+// lead is the distance of two baselines.
+func (s shown) lead(size float64) float64 { return size * (leading + s.above + s.below) }
+
 // block draws a paragraph from top down, and returns the position below.
 func (p *page) block(s shown, size, x, top, width float64, a align) float64 {
 	if p.dry {
 		return top - p.height(s, size, width)
 	}
 	for _, l := range p.wrap(s, size, width) {
-		top -= size * leading
-		p.line(s, l, size, x+(width-lineWidth(l, size))*float64(a), top+size*(leading-1))
+		top -= s.lead(size)
+		p.line(s, l, size, x+(width-lineWidth(l, size))*float64(a), top+size*(leading-1+s.below))
 	}
 	return top
 }
 
 func (p *page) height(s shown, size, width float64) float64 {
 	if len(s.runes) > 0 && s.width <= measure(size, width) { // most fit, and breaking lines is slow
-		return size * leading
+		return s.lead(size)
 	}
 	at := measure(size, width)
 	lines, known := s.lines[at]
@@ -332,7 +220,7 @@ func (p *page) height(s shown, size, width float64) float64 {
 		lines = len(p.wrap(s, size, width))
 		s.lines[at] = lines
 	}
-	return float64(lines) * size * leading
+	return float64(lines) * s.lead(size)
 }
 
 // maxLines is the maximum number of widths for which a paragraph caches its number of
@@ -343,7 +231,7 @@ const maxLines = 1024
 // at most this many lines.
 func (p *page) within(s shown, largest, least, width float64, lines int) float64 {
 	size := largest
-	for size > least && p.height(s, size, width) > (float64(lines)+0.5)*size*leading {
+	for size > least && p.height(s, size, width) > (float64(lines)+0.5)*s.lead(size) {
 		size -= 0.25
 	}
 	return size
@@ -353,8 +241,8 @@ func (p *page) within(s shown, largest, least, width float64, lines int) float64
 // longer text.
 func (p *page) short(text string, size, width float64, lines int) shown {
 	full := p.quote(text)
-	most := (float64(lines) + 0.5) * size * leading
-	if p.height(full, size, width) <= most {
+	fits := func(s shown) bool { return p.height(s, size, width) <= (float64(lines)+0.5)*s.lead(size) }
+	if fits(full) {
 		return full
 	}
 	return p.once("short\x00"+text, func() shown {
@@ -363,6 +251,6 @@ func (p *page) short(text string, size, width float64, lines int) shown {
 			from := (len(r) - n) / 2
 			return p.set(string(r[:from])+"…"+string(r[from+n:]), sans)
 		}
-		return cut(sort.Search(len(r), func(n int) bool { return p.height(cut(n), size, width) <= most }))
+		return cut(sort.Search(len(r), func(n int) bool { return fits(cut(n)) }))
 	})
 }

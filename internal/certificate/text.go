@@ -2,7 +2,6 @@ package certificate
 
 import (
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"context"
 	"embed"
@@ -10,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode"
@@ -23,42 +23,77 @@ import (
 	"golang.org/x/text/unicode/bidi"
 )
 
-//go:embed fonts/*.gz
+//go:embed fonts/*.gz fonts/coverage.txt
 var fontFiles embed.FS
 
-// fontNames are tried in this order. The large font is the last. It is decompressed only
-// when a character needs it.
-var fontNames = []string{
-	"serif.ttf", "sans.ttf", "arabic.ttf", "hebrew.ttf", "devanagari.ttf", "thai.ttf", "armenian.ttf", "georgian.ttf",
-	"bengali.ttf", "tamil.ttf", "telugu.ttf", "ethiopic.ttf", "emoji.ttf", "cjk.otf",
+// A source is a font in the binary: a selection of Noto. It is decompressed only when a
+// character needs it.
+type source struct {
+	name   string
+	ranges []uint32 // the first character of a range and the one after it, in turn
+}
+
+// sources are tried in this order.
+var sources = func() (all []source) {
+	text, err := fontFiles.ReadFile("fonts/coverage.txt")
+	if err != nil {
+		panic(err) // impossible: it is embedded
+	}
+	for line := range strings.Lines(string(text)) {
+		name, ranges, _ := strings.Cut(strings.TrimSpace(line), " ")
+		s := source{name: name}
+		for r := range strings.SplitSeq(ranges, ",") {
+			first, last, ok := strings.Cut(r, "-")
+			if !ok {
+				last = first
+			}
+			from, _ := strconv.ParseUint(first, 16, 32) // a test reads it, too
+			to, _ := strconv.ParseUint(last, 16, 32)
+			s.ranges = append(s.ranges, uint32(from), uint32(to)+1)
+		}
+		all = append(all, s)
+	}
+	return all
+}()
+
+// has reports whether the font has a character.
+func (s source) has(r rune) bool {
+	i, found := slices.BinarySearch(s.ranges, uint32(r))
+	if found {
+		i++
+	}
+	return i%2 == 1
 }
 
 const serif, sans = 0, 1
 
 // emoji is the index of the line drawings.
-var emoji = slices.Index(fontNames, "emoji.ttf")
+var emoji = slices.IndexFunc(sources, func(s source) bool { return s.name == "emoji.ttf" })
+
+// readFont reads a font of the binary.
+func readFont(name string) (*font.Font, error) {
+	packed, err := fontFiles.ReadFile("fonts/" + name + ".gz")
+	if err != nil {
+		return nil, err
+	}
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(z)
+	if err != nil {
+		return nil, err
+	}
+	face, err := font.ParseTTF(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("font %s: %w", name, err)
+	}
+	return face.Font, nil
+}
 
 var fontCache = func() (all []func() (*font.Font, error)) {
-	for _, name := range fontNames {
-		all = append(all, sync.OnceValues(func() (*font.Font, error) {
-			packed, err := fontFiles.ReadFile("fonts/" + name + ".gz")
-			if err != nil {
-				return nil, err
-			}
-			z, err := gzip.NewReader(bytes.NewReader(packed))
-			if err != nil {
-				return nil, err
-			}
-			data, err := io.ReadAll(z)
-			if err != nil {
-				return nil, err
-			}
-			face, err := font.ParseTTF(bytes.NewReader(data))
-			if err != nil {
-				return nil, fmt.Errorf("font %s: %w", name, err)
-			}
-			return face.Font, nil
-		}))
+	for _, s := range sources {
+		all = append(all, sync.OnceValues(func() (*font.Font, error) { return readFont(s.name) }))
 	}
 	return all
 }()
@@ -69,12 +104,12 @@ const em = 1000
 // typesetter turns text into glyphs of the embedded fonts. It caches the loaded fonts
 // and the drawn glyphs for later certificates. It serves one certificate at a time.
 type typesetter struct {
-	faces []*font.Face // by index of fontNames; nil until needed
+	faces []*font.Face // by index of sources; nil until needed
 	first int          // the font to try first
 
 	shaper  shaping.HarfbuzzShaper
 	wrapper shaping.LineWrapper
-	drawn   map[drawnKey]drawn
+	drawn   map[drawnKey]shape
 	cache   map[textKey]shown // the fixed texts, which most certificates share
 	packer  packer
 	ctx     context.Context // of the current certificate
@@ -100,9 +135,9 @@ type textKey struct {
 // maxCached is the maximum number of cached texts, some 10 KB each. A language has 40.
 const maxCached = 320
 
-// kept is the typesetter of the last certificate. It takes 3 MB for Latin, 16 MB after
-// the first Han character, and always less than 20 MB. A second certificate at the same
-// time uses a new typesetter, which is then discarded.
+// kept is the typesetter of the last certificate. It takes 4 MB for Latin, 12 MB after
+// the first Han character, and 33 MB after texts in all scripts. A second certificate at
+// the same time uses a new typesetter, which is then discarded.
 var kept = make(chan *typesetter, 1)
 
 func takeTypesetter(ctx context.Context) *typesetter {
@@ -111,7 +146,7 @@ func takeTypesetter(ctx context.Context) *typesetter {
 		t.ctx = ctx
 		return t
 	default:
-		return &typesetter{drawn: map[drawnKey]drawn{}, cache: map[textKey]shown{}, ctx: ctx}
+		return &typesetter{drawn: map[drawnKey]shape{}, cache: map[textKey]shown{}, ctx: ctx}
 	}
 }
 
@@ -128,18 +163,11 @@ type drawnKey struct {
 	id   font.GID
 }
 
-// drawn is the form of a glyph in a file.
-type drawn struct {
-	packed []byte
-	width  int
-	box    [4]int
-}
-
-// maxDrawn is the maximum number of cached glyphs, some 600 bytes each. A page with
+// maxDrawn is the maximum number of cached glyphs, some 300 bytes each. A page with
 // every script has 300.
 const maxDrawn = 4096
 
-func (t *typesetter) draw(face *font.Face, id font.GID) drawn {
+func (t *typesetter) shape(face *font.Face, id font.GID) shape {
 	k := drawnKey{face, id}
 	if g, ok := t.drawn[k]; ok {
 		return g
@@ -147,15 +175,14 @@ func (t *typesetter) draw(face *font.Face, id font.GID) drawn {
 	if len(t.drawn) >= maxDrawn {
 		clear(t.drawn)
 	}
-	proc, width, box := drawing(face, id)
-	g := drawn{t.packer.pack(proc), width, box}
+	g := outlined(face, id)
 	t.drawn[k] = g
 	return g
 }
 
 func (t *typesetter) face(i int) *font.Face {
 	if t.faces == nil {
-		t.faces = make([]*font.Face, len(fontNames))
+		t.faces = make([]*font.Face, len(sources))
 	}
 	if t.faces[i] == nil {
 		f, err := fontCache[i]()
@@ -169,12 +196,12 @@ func (t *typesetter) face(i int) *font.Face {
 
 // find returns the index of the font that has a character, or -1.
 func (t *typesetter) find(r rune) int {
-	if _, ok := t.face(t.first).NominalGlyph(r); ok {
+	if sources[t.first].has(r) {
 		return t.first
 	}
-	for i := sans; i < len(fontNames); i++ {
-		if _, ok := t.face(i).NominalGlyph(r); ok {
-			return i
+	for i, s := range sources[sans:] {
+		if s.has(r) {
+			return sans + i
 		}
 	}
 	return -1
@@ -185,14 +212,25 @@ func (t *typesetter) ResolveFace(r rune) *font.Face { return t.face(max(t.find(r
 
 // shown is one shaped paragraph: its drawn characters, and their text where it differs.
 type shown struct {
-	runes  []rune
-	actual map[int]string // by index: the text of this character, which may be ""
-	runs   []shaping.Output
-	base   di.Direction
-	width  fixed.Int26_6 // in one line, at em
-	whole  bool          // it is one run without a break, and its end is not a space, which the wrapper would make narrow
+	runes        []rune
+	actual       map[int]string // by index: the text of this character, which may be ""
+	runs         []shaping.Output
+	base         di.Direction
+	levels       []int         // of the directions, by index
+	width        fixed.Int26_6 // in one line, at em
+	above, below float64       // more room that high and deep letters need, as parts of the font size
+	whole        bool          // it is one run without a break, and its end is not a space, which the wrapper would make narrow
 	// lines caches the number of lines by their width at em. Copies share it.
 	lines map[fixed.Int26_6]int
+	// last caches the lines of the last width: a paragraph is measured and then drawn, and
+	// the fixed texts have the same width on every page. Copies share it.
+	last *wrapped
+}
+
+// wrapped is a paragraph in lines.
+type wrapped struct {
+	at    fixed.Int26_6
+	lines []shaping.Line
 }
 
 // brackets are around the number of a character that is not shown itself. No embedded
@@ -221,7 +259,7 @@ func (t *typesetter) set(s string, first int) shown {
 func (t *typesetter) setTo(base di.Direction, s string, first int) shown {
 	t.goOn()
 	t.first = first
-	p := shown{actual: map[int]string{}, base: base, lines: map[fixed.Int26_6]int{}}
+	p := shown{actual: map[int]string{}, base: base, lines: map[fixed.Int26_6]int{}, last: &wrapped{}}
 	for _, r := range s {
 		if i := strings.IndexRune(brackets, r); i >= 0 && t.find(r) < 0 {
 			p.actual[len(p.runes)] = string(r)
@@ -244,13 +282,28 @@ func (t *typesetter) setTo(base di.Direction, s string, first int) shown {
 	if len(p.runes) == 0 { // the segmenter would return a run without a font
 		return p
 	}
+	p.levels = levels(p.runes, p.base)
 	var seg shaping.Segmenter
-	for _, in := range t.regroup(seg.Split(shaping.Input{
-		Text: p.runes, RunEnd: len(p.runes), Direction: p.base, Size: fixed.I(em), Language: language.NewLanguage("en"),
-	}, t)) {
-		run := t.shaper.Shape(in)
-		p.runs = append(p.runs, run)
-		p.width += run.Advance
+	for from := 0; from < len(p.runes); {
+		to := from + 1
+		for to < len(p.runes) && p.levels[to] == p.levels[from] {
+			to++
+		}
+		in := shaping.Input{Text: p.runes, RunStart: from, RunEnd: to, Direction: di.DirectionLTR, Size: fixed.I(em), Language: language.NewLanguage("en")}
+		if p.levels[from]%2 == 1 {
+			in.Direction = di.DirectionRTL
+		}
+		for _, in := range t.regroup(seg.Split(in, t)) {
+			run := t.shaper.Shape(in)
+			p.runs = append(p.runs, run)
+			p.width += run.Advance
+			if in.Face == t.faces[serif] || in.Face == t.faces[sans] {
+				continue // a stack of marks may cover the line above
+			}
+			p.above = max(p.above, min(float64(run.GlyphBounds.Ascent)/64/em-ascent, mostExtra))
+			p.below = max(p.below, min(float64(-run.GlyphBounds.Descent)/64/em-descent, mostExtra))
+		}
+		from = to
 	}
 	p.whole = len(p.runs) == 1 && !unicode.IsSpace(p.runes[len(p.runes)-1]) && !slices.ContainsFunc(p.runes, func(r rune) bool { return strings.ContainsRune(breaks, r) })
 	return p
@@ -314,6 +367,9 @@ func (t *typesetter) wrap(p shown, size, width float64) []shaping.Line {
 	if p.whole && p.width <= at { // most texts: the wrapper would return the run as it is
 		return []shaping.Line{p.runs}
 	}
+	if p.last.at == at && p.last.lines != nil {
+		return p.last.lines
+	}
 	copies := make([]shaping.Output, len(p.runs)) // the wrapper changes its input
 	for i, r := range p.runs {
 		r.Glyphs = append([]shaping.Glyph(nil), r.Glyphs...)
@@ -323,8 +379,10 @@ func (t *typesetter) wrap(p shown, size, width float64) []shaping.Line {
 	own := make([]shaping.Line, len(lines)) // the wrapper reuses its lines for the next paragraph
 	for i, l := range lines {
 		own[i] = append(shaping.Line(nil), l...)
-		sort.SliceStable(own[i], func(a, b int) bool { return own[i][a].VisualIndex < own[i][b].VisualIndex })
+		sort.SliceStable(own[i], func(a, b int) bool { return own[i][a].Runes.Offset < own[i][b].Runes.Offset })
+		visual(own[i], func(run shaping.Output) int { return p.levels[run.Runes.Offset] })
 	}
+	*p.last = wrapped{at, own}
 	return own
 }
 
@@ -336,90 +394,6 @@ func lineWidth(l shaping.Line, size float64) float64 {
 		}
 	}
 	return w / 64 / em * size
-}
-
-// glyph is one shape with its text. Two characters that look the same are two glyphs, so
-// that each is copied as itself.
-type glyph struct {
-	face *font.Face
-	id   font.GID
-	text string
-}
-
-// glyphs are the fonts of the file. Each glyph is a drawing (a Type 3 font), so shapes
-// from all kinds of fonts are embedded in the same way.
-type glyphs struct {
-	code  map[glyph][2]int // font, code
-	fonts [][]glyph
-	open  map[*font.Face]int // the font for a face's next glyph
-}
-
-// joiner is an invisible character that is not a letter. It is the text of a glyph
-// without text.
-const joiner = "\u034f"
-
-// perFont is the number of codes of a font: those of one byte, without 0.
-const perFont = 255
-
-func (g *glyphs) use(x glyph) (fontIndex, code int) {
-	if c, ok := g.code[x]; ok {
-		return c[0], c[1]
-	}
-	if g.code == nil {
-		g.code, g.open = map[glyph][2]int{}, map[*font.Face]int{}
-	}
-	i, ok := g.open[x.face]
-	if !ok || len(g.fonts[i]) == perFont {
-		i = len(g.fonts)
-		g.fonts = append(g.fonts, nil)
-		g.open[x.face] = i
-	}
-	g.fonts[i] = append(g.fonts[i], x)
-	g.code[x] = [2]int{i, len(g.fonts[i])}
-	return i, len(g.fonts[i])
-}
-
-// write adds the fonts to the file, and returns their entry in the page's
-// resources.
-func (g *glyphs) write(t *typesetter, d *document) string {
-	var all strings.Builder
-	for i, font := range g.fonts {
-		face := font[0].face
-		var procs, names, widths, unicodes strings.Builder
-		box := [4]int{1 << 20, 1 << 20, -1 << 20, -1 << 20}
-
-		for j, x := range font {
-			one := t.draw(face, x.id)
-			b := one.box
-			fmt.Fprintf(&names, "/g%d", j+1)
-			fmt.Fprintf(&procs, "/g%d %d 0 R", j+1, d.stream(flate, one.packed))
-			fmt.Fprintf(&widths, "%d ", one.width)
-			box = [4]int{min(box[0], b[0]), min(box[1], b[1]), max(box[2], b[2]), max(box[3], b[3])}
-			// A glyph without text gets an invisible character. Otherwise readers would
-			// take its code for a character, perhaps a line break.
-			fmt.Fprintf(&unicodes, "1 beginbfchar\n<%02x> %s\nendbfchar\n", j+1, strings.Replace(text(cmp.Or(x.text, joiner)), "<feff", "<", 1))
-		}
-		cmap := "/CIDInit /ProcSet findresource begin\n12 dict begin\nbegincmap\n/CIDSystemInfo <</Registry(Adobe)/Ordering(UCS)/Supplement 0>> def\n/CMapName /Adobe-Identity-UCS def\n/CMapType 2 def\n1 begincodespacerange\n<00> <ff>\nendcodespacerange\n" +
-			unicodes.String() + "endcmap\nCMapName currentdict /CMap defineresource pop\nend\nend\n"
-		name := fmt.Sprintf("Timbre-%d", i+1)
-		descriptor := d.add("<</Type/FontDescriptor/FontName/%s/Flags 4/FontBBox[%d %d %d %d]/ItalicAngle 0/Ascent %d/Descent %d/CapHeight %d/StemV 80>>",
-			name, box[0], box[1], box[2], box[3], box[3], box[1], box[3])
-		scale := 1 / float64(face.Upem())
-		n := d.add("<</Type/Font/Subtype/Type3/Name/F%d/FontBBox[%d %d %d %d]/FontMatrix[%.8f 0 0 %.8f 0 0]/FirstChar 1/LastChar %d/Widths[%s]/CharProcs<<%s>>/Encoding<</Type/Encoding/Differences[1%s]>>/Resources<<>>/FontDescriptor %d 0 R/ToUnicode %d 0 R>>",
-			i, box[0], box[1], box[2], box[3], scale, scale, len(font), widths.String(), procs.String(), names.String(), descriptor, d.stream(flate, t.packer.pack([]byte(cmap))))
-		fmt.Fprintf(&all, "/F%d %d 0 R", i, n)
-	}
-	return all.String()
-}
-
-// natural returns the advance of a glyph, in units of its font.
-func natural(face *font.Face, id font.GID) int { return int(face.HorizontalAdvance(id) + 0.5) }
-
-// drawing returns the PDF commands that draw a glyph.
-func drawing(face *font.Face, id font.GID) (proc []byte, width int, box [4]int) {
-	path, box := outline(face, id)
-	width = natural(face, id)
-	return fmt.Appendf(nil, "%d 0 %d %d %d %d d1\n%s", width, box[0], box[1], box[2], box[3], path), width, box
 }
 
 // outline returns the path of a glyph and its box, in units of its font.

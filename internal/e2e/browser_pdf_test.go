@@ -2,14 +2,16 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"timbre.example/internal/certificate/pdftest"
 	"timbre.example/internal/e2e/browser"
+	"timbre.example/proof/pdf"
+	"timbre.example/proof/pdf/pdftest"
 )
 
 // The page says of each PDF, in a browser, what the command says; and it goes on
@@ -34,21 +36,18 @@ func TestVerifyPageReadsPDFs(t *testing.T) {
 	p.Type("document.getElementById('key')", strings.TrimSpace(golden("key.txt")))
 	p.Press("Enter", false)
 	p.Wait("document.querySelector('#keys li')")
-	troubles := map[string]string{"none": "noAttachment", "many": "manyAttachments", "size": "unsure"}
 	words := texts(t)
 	longest := 0.0
 	for i, one := range pdftest.Cases(first, second) {
 		want, trouble := "registered", ""
 		switch {
 		case one.Why != "":
-			want, trouble = "", "unsure"
-			if other := troubles[one.Why]; other != "" {
-				trouble = other
+			want = ""
+			refusal := (*pdf.Refusal)(nil)
+			if _, err := pdf.Read(one.PDF); !errors.As(err, &refusal) {
+				t.Fatalf("%s: %v", one.Name, err)
 			}
-			if one.Name == "too large" {
-				trouble = "tooLarge"
-			}
-			trouble = words["trouble_"+trouble]
+			trouble = words["trouble_"+string(refusal.Trouble)]
 		case one.Changed:
 			want = "page_changed"
 		}

@@ -21,10 +21,10 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/internal/certificate"
-	"timbre.example/internal/certificate/pdftest"
 	"timbre.example/internal/e2e/browser"
 	"timbre.example/internal/e2e/harness"
+	"timbre.example/proof/pdf"
+	"timbre.example/proof/pdf/pdftest"
 )
 
 // download gets a file as a browser or curl does.
@@ -143,13 +143,13 @@ func TestVerifyPage(t *testing.T) {
 	t.Parallel()
 	s, other := harness.Start(t, harness.Options{Settings: signing(t)}), harness.Start(t, harness.Options{})
 	song := &harness.Song{Server: s, Title: "Παραμύθι · قصة · The Ferryman’s Daughter", Audio: harness.WAV(7)}
-	pdf := certified(t, song)
-	attached, err := certificate.Read(pdf)
+	certificate := certified(t, song)
+	attached, err := pdf.Read(certificate)
 	evidence := attached.Evidence
-	if err != nil || !bytes.Contains(pdf, []byte("/ETSI.CAdES.detached")) {
+	if err != nil || !bytes.Contains(certificate, []byte("/ETSI.CAdES.detached")) {
 		t.Fatal("the certificate has no evidence or no signature: ", err)
 	}
-	foreign, err := certificate.Read(certified(t, &harness.Song{Server: other, Title: song.Title, Audio: song.Audio}))
+	foreign, err := pdf.Read(certified(t, &harness.Song{Server: other, Title: song.Title, Audio: song.Audio}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestVerifyPage(t *testing.T) {
 	p := browser.Open(t)
 	c := &checker{t, p, t.TempDir()}
 	saved := c.file("by-curl.html", download(t, s.URL+"/verify"))
-	paper, proof, audio := c.file("certificate.pdf", pdf), c.file("evidence.json", evidence), c.file("song.wav", song.Audio)
+	paper, proof, audio := c.file("certificate.pdf", certificate), c.file("evidence.json", evidence), c.file("song.wav", song.Audio)
 
 	// As it is served, and saved by its own link.
 	p.Goto(s.URL + "/verify")
@@ -313,11 +313,16 @@ func TestVerifyPage(t *testing.T) {
 func (c *checker) mutations(evidence string, song *harness.Song) {
 	audio := bytes.Clone(song.Audio)
 	c.choose("recording", c.file("song.wav", audio))
+	signed := regexp.MustCompile(`\\n\\n— \S+ \S{20}`).FindString(evidence) // up to the middle of the log's signature
+	if signed == "" {
+		c.t.Fatal("the evidence has no signature")
+	}
+	other := signed[:len(signed)-1] + map[bool]string{true: "A", false: "B"}[!strings.HasSuffix(signed, "A")]
 	for _, m := range []struct{ name, from, to, failed string }{
 		{"title", `"title": "Παρ`, `"title": "παρ`, "commitment"},
 		{"creator", `"full_name": "Ada`, `"full_name": "Eda`, "creators"},
 		{"proof", `"is_left": false`, `"is_left": true`, "creators"},
-		{"signature", `\n— `, `\n— x`, "checkpoint inclusion block"},
+		{"signature", signed, other, "checkpoint inclusion block"},
 	} {
 		changed := strings.Replace(evidence, m.from, m.to, 1)
 		if changed == evidence {
@@ -539,30 +544,7 @@ func (c *checker) keyboard(page, paper, audio string) {
 // looks sees each state of the page from all sides.
 func (c *checker) looks(page, paper, proof, audio string) {
 	p := c.p
-	v := newViewer(c.t, p)
-	language := func(lang string) {
-		p.Run(fmt.Sprintf("(() => { const menu = document.getElementById('language'); menu.value = %q; menu.dispatchEvent(new Event('change')); })()", lang))
-		p.Wait(fmt.Sprintf("document.documentElement.lang === %q", lang))
-	}
-	see := func(screen string) {
-		v.number++
-		for _, l := range looks {
-			language(l.lang)
-			p.Size(l.width, tall)
-			p.Dark(l.dark)
-			v.tell(screen, l.name, p.Audit())
-			v.tell(screen, l.name, p.Overflow())
-			p.Screenshot(v.pictures, fmt.Sprintf("%02d-%s-%s", v.number, screen, l.name))
-		}
-		for _, lang := range others() {
-			language(lang)
-			p.Size(320, tall)
-			v.tell(screen, lang, p.Overflow())
-		}
-		language("en")
-		p.Dark(false)
-		p.Size(1280, tall)
-	}
+	v, see := c.looking()
 	p.Goto("file://" + page)
 	v.load()
 	see("empty")
@@ -576,7 +558,7 @@ func (c *checker) looks(page, paper, proof, audio string) {
 	c.choose("proof", c.file("changed.pdf", pdftest.Update(issued, pdftest.Objects{1: strings.Replace(objects[1], "/Type/Catalog", "/Type/Catalog/OCProperties<</D<<>>/OCGs[]>>", 1)}, "")))
 	c.expect("a page that was changed", "page_changed", "page")
 	see("page-changed")
-	c.choose("proof", c.file("unsure.pdf", append([]byte("junk\n"), issued...)))
+	c.choose("proof", c.file("unsure.pdf", bytes.Replace(issued, []byte("/UF(evidence.json)"), []byte("/UF(Evidence.json)"), 1)))
 	p.Wait("document.getElementById('trouble')")
 	see("unsure")
 	c.choose("proof", paper)
@@ -604,6 +586,36 @@ func (c *checker) looks(page, paper, proof, audio string) {
 	c.choose("recording", audio)
 	see("untrusted")
 	v.done()
+}
+
+// looking returns a viewer of the page, and what looks at a screen in each width, colour and
+// language.
+func (c *checker) looking() (v *viewer, see func(screen string)) {
+	p := c.p
+	v = newViewer(c.t, p)
+	language := func(lang string) {
+		p.Run(fmt.Sprintf("(() => { const menu = document.getElementById('language'); menu.value = %q; menu.dispatchEvent(new Event('change')); })()", lang))
+		p.Wait(fmt.Sprintf("document.documentElement.lang === %q", lang))
+	}
+	return v, func(screen string) {
+		v.number++
+		for _, l := range looks {
+			language(l.lang)
+			p.Size(l.width, tall)
+			p.Dark(l.dark)
+			v.tell(screen, l.name, p.Audit())
+			v.tell(screen, l.name, p.Overflow())
+			p.Screenshot(v.pictures, fmt.Sprintf("%02d-%s-%s", v.number, screen, l.name))
+		}
+		for _, lang := range others() {
+			language(lang)
+			p.Size(320, tall)
+			v.tell(screen, lang, p.Overflow())
+		}
+		language("en")
+		p.Dark(false)
+		p.Size(1280, tall)
+	}
 }
 
 // watchProgress notes each frame that is drawn: the time since the one before, and
@@ -690,5 +702,59 @@ func TestMarksInNames(t *testing.T) {
 		if places[0] >= places[1] {
 			t.Errorf("%s: what stands beside the name begins at %v and ends at %v", c.page, places[0], places[1])
 		}
+	}
+}
+
+// The page says how far a proof goes, in the words of the command, and finds out when the
+// log contradicts its witnesses.
+func TestVerifyPageLevels(t *testing.T) {
+	t.Parallel()
+	read := func(name string) []byte {
+		b, err := os.ReadFile("../../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	golden := func(name string) []byte { return read("proof/evidence/testdata/v2/" + name) }
+	var words, further map[string]string
+	for name, into := range map[string]*map[string]string{"words.json": &words, "words_command.json": &further} {
+		if err := json.Unmarshal(read("proof/evidence/"+name), into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := browser.Open(t)
+	c := &checker{t, p, t.TempDir()}
+	page := c.file("verify.html", read("verify/dist/verify.html"))
+	v, see := c.looking()
+	p.Goto("file://" + page)
+	v.load()
+	p.Type("document.getElementById('key')", strings.TrimSpace(string(golden("key.txt"))))
+	p.Press(browser.Enter, false)
+	shown := func(name string) bool {
+		return browser.Eval[bool](p, fmt.Sprintf("document.getElementById('result').innerText.includes(%q)", words[name]))
+	}
+	c.choose("proof", c.file("attested.json", golden("attested.json")))
+	c.expect("without a policy", "registered", "")
+	if !shown("level_logged") || shown("excludes_witnessed") {
+		t.Error("without a policy it says another level than: in the log")
+	}
+	see("logged")
+	follow := func(policy string) {
+		p.Run(fmt.Sprintf("(() => { const field = document.getElementById('policy'); field.closest('details')?.setAttribute('open', ''); field.value = %q; field.form.requestSubmit(); })()", policy))
+	}
+	follow(string(golden("policy.txt")))
+	p.Wait("document.querySelector('[data-check=witnesses][data-status=ok]')")
+	c.expect("with witnesses", "registered", "")
+	if !shown("level_witnessed") || !shown("excludes_witnessed") {
+		t.Error("it does not say that the block was witnessed")
+	}
+	see("witnessed")
+	c.choose("proof", c.file("full.json", golden("full.json")))
+	c.expect("too few witnesses", "unwitnessed", "witnesses")
+	see("unwitnessed")
+	v.done()
+	for _, line := range p.Problems() {
+		t.Error(line)
 	}
 }

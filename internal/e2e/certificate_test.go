@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"timbre.example/internal/certificate"
 	"timbre.example/internal/e2e/harness"
+	"timbre.example/proof/pdf"
 )
 
 // keptCertificate returns the certificate that the server keeps of the version that a
@@ -93,7 +93,7 @@ func TestCertificateLanguage(t *testing.T) {
 		if made, err := os.ReadFile(out); err != nil || !bytes.Equal(made, kept) {
 			t.Errorf("version %d made anew has other bytes (%v)", i+1, err)
 		}
-		attached, err := certificate.Read(kept)
+		attached, err := pdf.Read(kept)
 		if err != nil || attached.Changed || bytes.Contains(attached.Evidence, []byte(`"language"`)) || !bytes.Contains(attached.Evidence, []byte(`"Pont Neuf"`)) {
 			t.Errorf("version %d has the evidence %s (%v)", i+1, attached.Evidence, err)
 		}

@@ -3,6 +3,8 @@ package issuing
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"image/png"
 	"slices"
@@ -35,10 +37,13 @@ func (p Pages) Certify(ctx context.Context, e Issue) (_ []byte, err error) {
 		Language: e.Language, Issuer: e.Issuer, Imprint: e.Imprint, Issued: e.Issued, Registry: p.Registry, VerifyURL: p.PublicURL + "/verify",
 		Title: e.Title, Registration: e.AtsID, Version: e.Version, Network: e.Network.Name, Test: e.OnTestNetwork(), At: e.Block.Time, Block: e.Block.Number,
 		File:     certificate.File{Name: e.Media.Filename, Format: e.Media.Format, Size: e.Media.SizeBytes, Duration: time.Duration(e.Media.Duration * float64(time.Second))},
-		FileHash: record.Hex(e.Media.SHA256[:]), Unseen: e.Media.Format == "", Stamped: len(e.Tokens()) > 0, Commitment: record.Hex(e.Commitment[:]), Transaction: record.Hex(e.TxHash[:]),
+		FileHash: record.Hex(e.Media.SHA256[:]), Unseen: e.Media.Format == "", Authority: authority(e.Evidence), Commitment: record.Hex(e.Commitment[:]), Transaction: record.Hex(e.TxHash[:]),
 		PublicURL: p.PublicURL + paths.Work(network.Name(e.Network.Name), e.AtsID),
 	}
 	in.Witnesses, in.Unwitnessed = cosigners(e.Evidence), e.Quorum == network.TooFew
+	if e.Log != nil {
+		in.Origin, in.KeyFingerprint = e.Log.Origin, fingerprint(e.Log.Key)
+	}
 	for _, one := range e.Creators {
 		c := certificate.Creator{Name: one.FullName}
 		for _, role := range one.Roles {
@@ -76,6 +81,27 @@ func cosigners(e evidence.Evidence) (names []string) {
 		}
 	}
 	return names
+}
+
+// authority returns the name of the authority that stamped the commitment, or "".
+func authority(e evidence.Evidence) string {
+	for _, token := range e.Tokens() {
+		if stamp, err := token.Open(e.Commitment); err == nil {
+			return stamp.Authority
+		}
+	}
+	return ""
+}
+
+// fingerprint returns the fingerprint of a verifier key in groups, as the page /verify shows
+// it.
+func fingerprint(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	groups := make([]string, 8)
+	for i := range groups {
+		groups[i] = hex.EncodeToString(sum[2*i : 2*i+2])
+	}
+	return strings.Join(groups, " ")
 }
 
 // logo reads a stored picture, which has no transparency.

@@ -12,8 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,20 +37,13 @@ type Config struct {
 	Policy *evidence.Policy
 	// Dir is the folder that keeps the newest checkpoint; "" keeps nothing. It must exist.
 	Dir string
-	// Mirror also keeps the full tiles and bundles in Dir, under the paths of the log.
+	// Mirror also keeps the tiles and bundles in Dir, under the paths of the log.
 	Mirror bool
 	// Tolerance is how far the time of a block may be in the future; 0 means five minutes.
 	Tolerance time.Duration
 	// Now is the clock for Tolerance; nil means the system's.
 	Now func() time.Time
 }
-
-// The limits of one answer of a log, and of the requests at once.
-const (
-	maxAnswer   = 1 << 24 // bytes: a full bundle of the largest entries
-	maxRequests = 8
-	timeout     = 30 * time.Second
-)
 
 // Monitor follows one log. One goroutine uses it.
 type Monitor struct {
@@ -78,33 +69,18 @@ func Open(c Config) (_ *Monitor, err error) {
 	if c.Tolerance == 0 {
 		c.Tolerance = 5 * time.Minute
 	}
-	client := &http.Client{Timeout: timeout, Transport: bounded{http.DefaultTransport}}
-	fetcher, err := torchwood.NewTileFetcher(strings.TrimSuffix(c.URL, "/")+"/", torchwood.WithHTTPClient(client), torchwood.WithConcurrencyLimit(maxRequests), torchwood.WithUserAgent("timbre monitor"))
+	fetcher, err := fetch(c.URL)
 	if err != nil {
 		return nil, err
 	}
 	m := &Monitor{config: c, origin: origin, fetcher: fetcher, tiles: fetcher, state: newState()}
 	if c.Mirror {
-		if m.tiles, err = torchwood.NewPermanentCache(fetcher, c.Dir); err != nil {
+		if m.tiles, err = newMirror(fetcher, c.Dir); err != nil {
 			return nil, err
 		}
 	}
 	m.client, err = torchwood.NewClient(m.tiles)
 	return m, err
-}
-
-// bounded limits the bodies of answers: a hostile log sends as much as it wants.
-type bounded struct{ http.RoundTripper }
-
-func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := b.RoundTripper.RoundTrip(r)
-	if err == nil {
-		res.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(res.Body, maxAnswer), res.Body}
-	}
-	return res, err
 }
 
 // Fork is the error for two checkpoints that the log signed, and of which one does not
@@ -172,17 +148,27 @@ func (m *Monitor) Check(ctx context.Context) (_ Report, err error) {
 	if err != nil {
 		return Report{}, err
 	}
-	if err := m.continues(ctx, kept, own, tree); err != nil {
+	// Cosignatures are kept, too: a mirror serves them, and they prove who saw a fork.
+	newest := string(signed)
+	if len(newest) > checkpoint.MaxSize {
+		newest = own
+	}
+	if err := m.continues(ctx, kept, newest, tree); err != nil {
 		return Report{}, err
 	}
 	if report.New, err = m.entries(ctx, tree); err != nil {
 		return Report{}, err
 	}
+	if m.config.Mirror {
+		if err := complete(ctx, tree, m.tiles); err != nil {
+			return Report{}, err
+		}
+	}
 	report.Works, report.Last = m.state.next-1, m.state.last
-	if own == kept || m.config.Dir == "" {
+	if newest == kept || m.config.Dir == "" {
 		return report, nil
 	}
-	return report, checkpoint.Dir(m.config.Dir).Swap(ctx, keptName, kept, own)
+	return report, checkpoint.Dir(m.config.Dir).Swap(ctx, keptName, kept, newest)
 }
 
 // keptName is the file of the newest checkpoint.

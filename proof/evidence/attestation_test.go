@@ -70,7 +70,7 @@ func TestAttestations(t *testing.T) {
 			t.Errorf("%s: no words", l)
 		}
 	}
-	if !reflect.DeepEqual(levels, []evidence.Level{evidence.LevelRegistered, evidence.LevelLogged, evidence.LevelWitnessed, evidence.LevelStamped}) {
+	if !reflect.DeepEqual(levels, []evidence.Level{evidence.LevelRegistered, evidence.LevelLogged, evidence.LevelWitnessed, evidence.LevelStamped, evidence.LevelChained}) {
 		t.Errorf("%q", levels)
 	}
 	dates := r.Dates(e)

@@ -88,8 +88,8 @@ const (
 	LevelRegistered Level = "registered" // only the registry says so
 	LevelLogged     Level = "logged"     // a log that the caller trusts signed it
 	LevelWitnessed  Level = "witnessed"  // enough trusted witnesses saw it in that log
-	LevelStamped    Level = "stamped"    // a trusted authority, or Bitcoin, dated it
-	LevelChained    Level = "chained"    // a public chain holds it
+	LevelStamped    Level = "stamped"    // a trusted authority dated it
+	LevelChained    Level = "chained"    // a block of a public chain that the caller has holds it, such as Bitcoin's
 )
 
 var levels = []Level{LevelRegistered, LevelLogged, LevelWitnessed, LevelStamped, LevelChained}
@@ -109,8 +109,11 @@ func (r Report) Levels() (reached []Level) {
 	logged := r.proved(CheckLogKey) && r.proved(CheckInclusion)
 	has := map[Level]bool{LevelRegistered: true, LevelLogged: logged, LevelWitnessed: logged && r.proved(CheckWitnesses), LevelChained: r.proved(CheckChain)}
 	for _, c := range r {
-		if c.Status == OK && (c.Name == CheckToken && trusted(r, c.Part) || c.Name == CheckBitcoin) {
+		if c.Status == OK && c.Name == CheckToken && trusted(r, c.Part) {
 			has[LevelStamped] = true
+		}
+		if c.Status == OK && c.Name == CheckBitcoin {
+			has[LevelChained] = true
 		}
 	}
 	for _, l := range levels {

@@ -33,5 +33,7 @@ export function concat(...parts: Uint8Array[]): Bytes {
   return all;
 }
 
+export const equalBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((c, i) => c === b[i]);
+
 /** SHA-256, in hexadecimal: hashes are compared as text. */
 export const sha256 = (...parts: Uint8Array[]): string => hex(digest(concat(...parts)));

@@ -181,6 +181,7 @@ function proofField(): HTMLElement {
         { class: 'trouble', id: 'trouble' },
         h('p', {}, texts.t(`trouble_${refused.trouble}`)),
         refused.where ? h('p', { class: 'soft' }, texts.t('troubleWhere', { where: shown(refused.where) })) : undefined,
+        refused.part ? h('p', { class: 'soft' }, texts.t('troublePart', { where: refused.part })) : undefined,
       ),
   );
 }

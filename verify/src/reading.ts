@@ -1,15 +1,19 @@
 /** Reads a file that a person chose: to evidence, or to the reason why it is not evidence. */
 import { Malformed, decode, maxSize, type Evidence } from './evidence.js';
-import { isPdf, looksLikeEvidence, maxPdf, readPdf } from './pdf.js';
-import { Unread } from './unread.js';
+import { maxFile } from './pdf/budget.js';
+import { isPdf, readPdf } from './pdf/pdf.js';
+import { Refusal, type PdfTrouble } from './pdf/refusal.js';
+import { latin1 } from './pdf/value.js';
 import type { Bytes } from './bytes.js';
 
-export type Trouble = 'unreadable' | 'neither' | 'tooLarge' | 'noAttachment' | 'manyAttachments' | 'unsure' | 'otherVersion' | 'damaged';
+export type Trouble = PdfTrouble | 'unreadable' | 'neither' | 'otherVersion' | 'damaged';
 
 export interface Refused {
   readonly trouble: Trouble;
   /** The invalid member, if one is invalid. */
   readonly where?: string;
+  /** The part of a PDF that breaks a rule, if one does. */
+  readonly part?: string;
 }
 
 /** The content of a file. */
@@ -26,7 +30,9 @@ const bytesOf = async (f: Source, size = f.size): Promise<Bytes> => new Uint8Arr
 /** The kind of a file, by its first bytes. An unknown file counts as a recording: its hash shows whether it is the right one. */
 export type Kind = 'proof' | 'recording' | 'empty' | 'unreadable' | 'json' | 'text' | 'image' | 'archive';
 
-const latin1 = (b: Uint8Array): string => String.fromCharCode(...b);
+/** Whether the bytes may be evidence, and not some other JSON. */
+const looksLikeEvidence = (b: Uint8Array): boolean =>
+  /^[ \t\r\n]*\{/.test(latin1(b.subarray(0, 64))) && latin1(b.subarray(0, 1 << 16)).includes('"evidence"');
 
 /** Never rejects. */
 export async function kindOf(f: Source): Promise<Kind> {
@@ -61,12 +67,12 @@ export async function read(f: Source): Promise<Proof | Refused> {
       if (f.size > maxSize) return { trouble: 'neither' };
       return evidenceOf(await bytesOf(f), 'neither');
     }
-    if (f.size > maxPdf) return { trouble: 'tooLarge' };
+    if (f.size > maxFile) return { trouble: 'tooLarge' };
     const { evidence, changed } = readPdf(await bytesOf(f));
     const proof = evidenceOf(evidence, 'damaged');
     return 'trouble' in proof ? proof : { ...proof, changed };
   } catch (e) {
-    return { trouble: e instanceof Unread ? e.trouble : 'unreadable' };
+    return e instanceof Refusal ? { trouble: e.trouble, part: e.where } : { trouble: 'unreadable' };
   }
 }
 

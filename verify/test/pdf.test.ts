@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { concat, utf8, type Bytes } from '../src/bytes.js';
 import { maxSize } from '../src/evidence.js';
-import { maxPdf } from '../src/pdf.js';
+import { maxFile } from '../src/pdf/budget.js';
 import { kindOf, read } from '../src/reading.js';
 
 const golden = new Uint8Array(readFileSync('../proof/evidence/testdata/v1/full.json'));
@@ -47,9 +47,9 @@ test('a file that is not a certificate gets a message', async () => {
   assert.equal(await trouble(pdf(golden)), 'none');
   assert.equal(await trouble(pdf(golden, redacted)), 'manyAttachments');
   assert.equal(await trouble(pdf(golden.slice(0, 3000))), 'damaged');
-  assert.equal(await trouble(concat(utf8('junk\n'), pdf(golden))), 'unsure');
-  assert.equal(await trouble(utf8('%PDF-1.7\n')), 'unsure');
-  assert.equal(await trouble(concat(pdf(), new Uint8Array(maxPdf))), 'tooLarge');
+  assert.equal(await trouble(concat(utf8('junk\n'), pdf(golden))), 'none');
+  assert.equal(await trouble(utf8('%PDF-1.7\n')), 'broken');
+  assert.equal(await trouble(concat(pdf(), new Uint8Array(maxFile))), 'tooLarge');
   const broken = { size: 5, slice: () => ({ arrayBuffer: () => Promise.reject(new Error('gone')) }) as unknown as Blob };
   assert.deepEqual(await read(broken), { trouble: 'unreadable' });
   assert.equal(await kindOf(broken), 'unreadable');

@@ -148,7 +148,7 @@ export interface ErrorDetails {
     fields: FieldError[];
   };
   "common.service_unavailable": {
-    /** `storage_full`: the store has no space for more uploads; files that are already uploaded can be registered. `bodies_in_flight`: this server already reads its maximum of request bodies. `log_stopped`: the log accepts no registrations until the operator has repaired it. `log_silent`, `migrations_pending` and `stopping` come from `/readyz` alone. */
+    /** `storage_full`: the store has no space for more uploads; files that are already uploaded can be registered. `bodies_in_flight`: this server already reads its maximum of request bodies. `log_stopped`: the log accepts no registrations until the operator has repaired it. `log_silent`, `log_forked`, `migrations_pending` and `stopping` come from `/readyz` alone. */
     reason?: string;
   };
   "common.not_found": {

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"timbre.example/internal/monitor"
+	"timbre.example/proof/evidence"
+)
+
+// evidenceCmd changes evidence that a holder has.
+type evidenceCmd struct {
+	Upgrade evidenceUpgrade `cmd:"" help:"Add what others state: a later checkpoint of the log, a time stamp, or an OpenTimestamps proof."`
+}
+
+// evidenceUpgrade adds statements to evidence. The proof itself stays the same.
+type evidenceUpgrade struct {
+	Evidence existing   `example:"evidence.json" arg:"" placeholder:"FILE" help:"Evidence as JSON, or a certificate as PDF with the evidence attached."`
+	From     string     `example:"https://songs.example/log/mainnet" name:"checkpoint-from" placeholder:"URL" help:"Add the newest checkpoint of the log with its cosignatures, and the proof that it continues the block: from the log's address, or from a folder that 'timbre log mirror' keeps."`
+	OTS      []existing `example:"block.ots" name:"ots" sep:"none" placeholder:"FILE" help:"Add an OpenTimestamps proof of the commitment, the block or an earlier attestation (at most 128 KiB). A pending proof of the same is completed by it. Can be repeated."`
+	Token    []existing `example:"token.der" sep:"none" placeholder:"FILE" help:"Add a time-stamp token (RFC 3161, DER) of the commitment, the block or an earlier attestation (at most 64 KiB). Can be repeated."`
+	trustFlags
+	Out  string `example:"upgraded.json" short:"o" type:"path" placeholder:"FILE" help:"File to write the JSON to, readable by this user only; - for standard output (default: the FILE itself, if it is JSON)."`
+	JSON bool   `name:"json" help:"Print JSON: what was added, and the checks."`
+}
+
+// Help says what is added, and what happens to a statement that does not hold.
+func (evidenceUpgrade) Help() string {
+	return `Evidence names who states what, and a holder can add more at any time. The command
+checks the file before and after. It writes nothing if a check fails that did not fail
+before, so the file stays valid at each step. The same statement twice changes nothing.
+
+The log's checkpoint is checked with --log-key, or with the key in the evidence. The
+other trust flags are those of 'timbre verify'.
+
+A time stamp or an OpenTimestamps proof is about the commitment, or about the block: its
+hash is the SHA-256 of the checkpoint,  jq -j .log.checkpoint FILE > checkpoint.txt
+
+Exit codes:
+  0  the file has the statements
+  1  a statement does not hold, or is about something else; nothing was written
+  2  a flag or an argument is wrong
+  4  the log forked: both checkpoints are printed. Publish them`
+}
+
+// Validate refuses a call that adds nothing.
+func (c *evidenceUpgrade) Validate() error {
+	if c.From == "" && len(c.OTS) == 0 && len(c.Token) == 0 {
+		return wrongf("checkpoint-from", "is missing, and so are --ots and --token: name at least one statement to add")
+	}
+	return nil
+}
+
+func (c *evidenceUpgrade) Run(o *output) error {
+	opts, err := c.options()
+	if err != nil {
+		return err
+	}
+	if err := c.source(); err != nil {
+		return err
+	}
+	e, page, err := readEvidence(string(c.Evidence))
+	if err != nil {
+		return err
+	}
+	out := c.Out
+	if out == "" && page != nil {
+		return wrongf("out", "is required for a certificate: the evidence is written as JSON")
+	} else if out == "" {
+		out = string(c.Evidence)
+	}
+	if keys := trusted(opts); e.Log != nil && len(keys) > 0 && !slices.Contains(keys, e.Log.Key) {
+		return errors.New("the log of the evidence is not one that you trust: its key is neither in --log-key nor in --witness-policy")
+	}
+	before, err := evidence.Verify(e, opts)
+	if err != nil {
+		return err
+	}
+	if len(before) == 0 || !allBut(before, evidence.CheckWitnesses) {
+		return fmt.Errorf("%s does not hold: timbre verify shows the failed checks", c.Evidence)
+	}
+	was := len(e.Attestations)
+	next, err := c.add(o, e)
+	if err != nil {
+		return err
+	}
+	after, err := evidence.Verify(next, opts)
+	if err != nil {
+		return err
+	}
+	for _, check := range after {
+		if check.Status == evidence.Failed && !slices.ContainsFunc(before, func(had evidence.Check) bool {
+			return had.Name == check.Name && had.Part == check.Part && had.Status == evidence.Failed
+		}) {
+			return fmt.Errorf("nothing was written: with the statement a check fails: %s (%s)", check.Proves, check.Why)
+		}
+	}
+	text, err := evidence.Encode(next)
+	if err != nil {
+		return err
+	}
+	if out == "-" {
+		_, err := o.out.Write(text)
+		return err
+	}
+	if err := writePrivate(out, text); err != nil {
+		return wrongf("out", "cannot write this file: %s", plainly(err))
+	}
+	return o.print(c.JSON, struct {
+		File   string           `json:"file"`
+		Added  int              `json:"added"`
+		Levels []evidence.Level `json:"levels"`
+		Dates  []evidence.Date  `json:"dates"`
+		Checks evidence.Report  `json:"checks"`
+	}{out, len(next.Attestations) - was, append([]evidence.Level{}, after.Levels()...), after.Dates(next), after}, func(w io.Writer) {
+		fmt.Fprintf(w, "%s\n\n", out)
+		tell(w, after)
+		proofOf(w, next, after)
+	})
+}
+
+// only1 reports whether no check but one of this name failed.
+func allBut(r evidence.Report, name evidence.CheckName) bool {
+	return !slices.ContainsFunc(r, func(c evidence.Check) bool {
+		return c.Status == evidence.Failed && c.Part == "" && c.Name != name
+	})
+}
+
+// source refuses a place of the checkpoint that is neither an address nor a folder.
+func (c *evidenceUpgrade) source() error {
+	if c.From == "" {
+		return nil
+	}
+	if strings.HasPrefix(c.From, "https://") || strings.HasPrefix(c.From, "http://") {
+		if err := new(logURL).UnmarshalText([]byte(c.From)); err != nil {
+			return wrongf("checkpoint-from", "%s", err)
+		}
+		return nil
+	}
+	if info, err := os.Stat(c.From); err != nil || !info.IsDir() {
+		return wrongf("checkpoint-from", "must be the address of a log (https://HOST/log/NAME) or a folder with a mirror of it")
+	}
+	return nil
+}
+
+// The largest files of --ots and --token, in bytes.
+const maxProofFile, maxTokenFile = 128 << 10, 64 << 10
+
+// add returns e with all statements.
+func (c *evidenceUpgrade) add(o *output, e evidence.Evidence) (evidence.Evidence, error) {
+	for _, kind := range []struct {
+		flag  string
+		files []existing
+		most  int64
+		add   func(evidence.Evidence, []byte) (evidence.Evidence, error)
+	}{
+		{"token", c.Token, maxTokenFile, evidence.Evidence.AddToken},
+		{"ots", c.OTS, maxProofFile, evidence.Evidence.AddProof},
+	} {
+		for _, file := range kind.files {
+			content, err := readAtMost(string(file), kind.most)
+			if err != nil {
+				return e, wrongf(kind.flag, "%s", plainly(err))
+			}
+			if e, err = kind.add(e, content); err != nil {
+				return e, fmt.Errorf("%s: %w", file, err)
+			}
+		}
+	}
+	if c.From == "" {
+		return e, nil
+	}
+	if e.Log == nil {
+		return e, wrongf("checkpoint-from", "the evidence is of a chain, which has no checkpoints")
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	signed, proof, err := monitor.Later(ctx, c.From, e.Log.Key, e.Log.Checkpoint)
+	if fork := (*monitor.Fork)(nil); errors.As(err, &fork) {
+		tellFork(o, fork.Older, fork.Newer)
+		return e, exitError{exitForked, err}
+	} else if err != nil {
+		return e, err
+	}
+	return e.AddCheckpoint(signed, proof)
+}
+
+// trusted returns the keys of all logs that the flags name.
+func trusted(opts evidence.Options) []string {
+	if opts.Policy == nil {
+		return opts.Keys
+	}
+	return slices.Concat(opts.Keys, opts.Policy.Logs)
+}
