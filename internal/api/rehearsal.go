@@ -101,8 +101,9 @@ func rehearsed(code fault.Code, sees bool) *fault.Error {
 		delete(f.Details, "uploaded")
 	case fault.CodeRegistrationAudioTooLarge: // not the case of a part
 		delete(f.Details, "part")
-	case fault.CodeCommonServiceUnavailable: // not the case of a full store
+	case fault.CodeCommonServiceUnavailable: // not the case of a full store, or of a commit without an answer
 		delete(f.Details, "reason")
+		delete(f.Details, "outcome")
 	case fault.CodeWorkAlreadyRegistered:
 		if !sees {
 			delete(f.Details, "ats_id")
