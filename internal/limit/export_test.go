@@ -1,5 +1,7 @@
 package limit
 
+import "time"
+
 // Remembered returns the number of keys that a budget holds in memory.
 func Remembered(b *Budget) int {
 	b.mu.Lock()
@@ -13,3 +15,5 @@ func Agree(l *Limits) {
 		l.shared.known = true
 	}
 }
+
+func init() { timeout = 5 * time.Second }

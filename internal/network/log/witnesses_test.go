@@ -291,13 +291,13 @@ func TestPublishedNeverShrinks(t *testing.T) {
 			case "back":
 				w.answer = nil
 			case "timeout":
-				ask(t, l, time.Duration(rapid.IntRange(0, 100).Draw(r, "timeout"))*time.Second, p)
+				ask(t, l, time.Duration(rapid.IntRange(0, 8).Draw(r, "timeout"))*time.Second, p)
 			case "none":
 				if err := l.AskWitnesses(t.Context(), nil); err != nil {
 					t.Fatal(err)
 				}
 			case "wait":
-				at = at.Add(time.Duration(rapid.IntRange(1, 60).Draw(r, "wait")) * time.Second)
+				at = at.Add(time.Duration(rapid.IntRange(1, 4).Draw(r, "wait")) * time.Second) // all together are no jump of the clock
 			}
 			size, _, _ := published(t, l)
 			if size < last || size > int64(entries) {
