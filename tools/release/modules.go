@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"debug/buildinfo"
-	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,23 +78,22 @@ func inside(replacement string) bool {
 	return strings.HasPrefix(replacement, "./") && filepath.IsLocal(filepath.FromSlash(replacement))
 }
 
+// moduleDirs returns the folders of the modules that the program is built from. Modules that only
+// the tests of others need are not loaded: some cannot be fetched everywhere.
 func (r *release) moduleDirs() (map[string]string, error) {
-	list := exec.Command("go", "list", "-m", "-json", "all")
+	list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}\t{{.Dir}}{{end}}", "./cmd/timbre")
 	list.Dir = r.root
 	out, err := list.Output()
 	if err != nil {
-		return nil, fmt.Errorf("go list -m all: %w", err)
+		return nil, fmt.Errorf("go list -deps: %w", err)
 	}
 	dirs := map[string]string{}
-	for d := json.NewDecoder(bytes.NewReader(out)); ; {
-		var m struct{ Path, Dir string }
-		if err := d.Decode(&m); err == io.EOF {
-			return dirs, nil
-		} else if err != nil {
-			return nil, err
+	for line := range strings.Lines(string(out)) {
+		if path, dir, ok := strings.Cut(strings.TrimSpace(line), "\t"); ok {
+			dirs[path] = dir
 		}
-		dirs[m.Path] = m.Dir
 	}
+	return dirs, nil
 }
 
 var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|patents|ofl|authors)([-._].*)?$`)
