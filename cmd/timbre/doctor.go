@@ -147,9 +147,9 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 		return
 	}
 	retired, err := db.Retired(ctx)
-	found := "none is only for the release before"
+	found := "all are used"
 	if len(retired) > 0 {
-		found = plural(len(retired), "index") + " only for the release before. When no process of it runs and none will, `timbre migrate --retire` makes registrations cheaper"
+		found = fmt.Sprintf("the release before alone uses %d. When no process of it runs and none will, run `timbre migrate --retire`", len(retired))
 	}
 	look("indexes", err, found, "Check that the user of the database may read its schema.")
 	patterns, err := db.Read().AllOrigins(ctx)

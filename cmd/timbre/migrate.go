@@ -29,11 +29,13 @@ func (c *migrateCmd) Run(o *output) error {
 	if err := db.Migrate(ctx); err != nil {
 		return err
 	}
-	var dropped []string
+	dropped := []string{} // in JSON a list
 	if c.Retire {
-		if dropped, err = db.Retired(ctx); err != nil {
+		names, err := db.Retired(ctx)
+		if err != nil {
 			return err
 		}
+		dropped = append(dropped, names...)
 		if err := db.Retire(ctx); err != nil {
 			return err
 		}
