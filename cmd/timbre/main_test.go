@@ -63,14 +63,14 @@ func inDatabase(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	t.Setenv("TIMBRE_DATABASE_URL", "sqlite:"+filepath.Join(dir, "timbre.db"))
-	var applied map[string]int
-	timbre(t, "migrate", "--json").ok(&applied)
-	if applied["applied"] < 1 {
-		t.Fatalf("%v", applied)
+	var migrated struct{ Applied int }
+	timbre(t, "migrate", "--json").ok(&migrated)
+	if migrated.Applied < 1 {
+		t.Fatalf("%v", migrated)
 	}
-	timbre(t, "migrate", "--json").ok(&applied)
-	if applied["applied"] != 0 {
-		t.Fatalf("migrated twice: %v", applied)
+	timbre(t, "migrate", "--json").ok(&migrated)
+	if migrated.Applied != 0 {
+		t.Fatalf("migrated twice: %v", migrated)
 	}
 	return dir
 }

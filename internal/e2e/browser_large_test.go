@@ -199,7 +199,7 @@ func (j *journey) run() {
 	file := largeWAV(t, j.size)
 	page := j.site.host.Page("large.html", listen+j.element+scripts)
 	j.sent = map[string]int{}
-	j.front.Rate(24 << 20) // otherwise all is there before anything can happen
+	j.front.Rate(min(24<<20, j.size/12)) // otherwise all is there before anything can happen
 	begun := time.Now()
 	j.open(page)
 	fill(j, 0, file, "Through everything")
