@@ -81,7 +81,7 @@ type Witnessed interface {
 type Witnessing struct {
 	// Asked: the network has witnesses.
 	Asked bool
-	// Timeout is how long a block may wait for them.
+	// Timeout is how long a block may wait for them; 0 while too many of them fail for that long.
 	Timeout time.Duration
 	// Block is the newest block with a quorum, or -1.
 	Block int64

@@ -446,7 +446,35 @@ func (l *Log) Witnessing(ctx context.Context) (network.Witnessing, error) {
 	} else if err != nil {
 		return network.Witnessing{}, l.fail("witnesses", err)
 	}
-	return network.Witnessing{Asked: true, Timeout: time.Duration(row.Timeout) * time.Microsecond, Block: row.Block}, nil
+	at := network.Witnessing{Asked: true, Timeout: time.Duration(row.Timeout) * time.Microsecond, Block: row.Block}
+	if l.cosigner == nil {
+		return at, nil
+	}
+	out, err := l.outOfReach(ctx, at.Timeout)
+	if out {
+		at.Timeout = 0
+	}
+	return at, err
+}
+
+// outOfReach reports whether no quorum is possible without witnesses that fail for longer than
+// the timeout. A wait of one more timeout would bring nothing.
+func (l *Log) outOfReach(ctx context.Context, timeout time.Duration) (bool, error) {
+	rows, err := l.db.Read().ListLogWitnesses(ctx, string(l.config.Network))
+	if err != nil {
+		return false, l.fail("witnesses", err)
+	}
+	down := map[string]bool{}
+	for _, row := range rows {
+		down[row.Witness] = row.FailingSince > 0 && l.db.Now().Sub(store.Time(row.FailingSince)) > timeout
+	}
+	var up []string
+	for _, w := range l.cosigner.asked {
+		if !down[w.ID()] {
+			up = append(up, w.Name)
+		}
+	}
+	return !l.cosigner.from.Policy.Enough(up...), nil
 }
 
 // Witnesses implements network.Witnessed.

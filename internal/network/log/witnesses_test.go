@@ -228,13 +228,23 @@ func TestQuorum(t *testing.T) {
 		if size, lines, _ := published(t, l); size != 5 || len(lines) != 1 {
 			t.Errorf("after the timeout: %d %q", size, lines)
 		}
+		// Certificates stop waiting when the quorum was impossible for the whole timeout.
+		if at, err := l.Witnessing(t.Context()); err != nil || at.Timeout != 0 || at.Block != 1 {
+			t.Errorf("down for longer than the timeout: %+v, %v", at, err)
+		}
 		db.Now = later
+		if at, err := l.Witnessing(t.Context()); err != nil || at.Timeout != time.Minute {
+			t.Errorf("down for a moment: %+v, %v", at, err)
+		}
 		// Back again, the witness signs the newest block, and the block between is proved by it.
 		b.answer = nil
 		fill(t, l, 5, 4)
 		cosignLater(t, l, db, time.Minute)
 		if size, lines, _ := published(t, l); size != 9 || len(lines) != 2 || told != 2 {
 			t.Errorf("back again: %d %q, told %d times", size, lines, told)
+		}
+		if at, err := l.Witnessing(t.Context()); err != nil || at.Timeout != time.Minute || at.Block != 3 {
+			t.Errorf("back again: %+v, %v", at, err)
 		}
 		if proof, seen := witnessed(t, l, 3, p); proof.Quorum != network.Enough || !seen.Met || proof.Later == nil || len(proof.Log.Cosignatures) != 1 {
 			t.Errorf("back again: %+v", proof)
