@@ -64,7 +64,12 @@ func (c *verifyCmd) Run(o *output) error {
 		}
 		all = append(all, d)
 	}
-	pairs := compareAll(all, opts.Keys)
+	ring, err := evidence.NewKeyring(opts.Keys, opts.KeyPages)
+	if fork := (*evidence.KeyFork)(nil); errors.As(err, &fork) {
+		tellFork(o, fork.One, fork.Other)
+		return exitError{forked.code, err}
+	}
+	pairs := compareAll(all, ring)
 	worst := all[0]
 	for _, d := range all[1:] {
 		if slices.Index(outcomes, d.outcome) < slices.Index(outcomes, worst.outcome) {
@@ -171,14 +176,14 @@ func (c *verifyCmd) check(path string, opts evidence.Options) (document, error) 
 }
 
 // compareAll compares each document with each other one.
-func compareAll(all []document, keys []string) []compared {
+func compareAll(all []document, ring evidence.Keyring) []compared {
 	pairs := []compared{}
 	for i, a := range all {
 		for _, b := range all[i+1:] {
 			if a.judged == nil || a.Evidence == nil || b.judged == nil || b.Evidence == nil {
 				continue
 			}
-			found := evidence.Compare(*a.Evidence, *b.Evidence, keys)
+			found := evidence.CompareIn(*a.Evidence, *b.Evidence, ring)
 			p := compared{Files: [2]string{a.File, b.File}, Relation: found.Relation, Why: found.Why}
 			if found.Relation == evidence.Contradiction {
 				p.Checkpoints = found.Checkpoints[:]

@@ -303,29 +303,35 @@ func (p KeyPage) Until(key string) (size int64, open bool) {
 	return p.Changes[at+1].After.N, false
 }
 
-// Counts returns an error if the page excludes that the log signed this tree with this key:
-// another key counts at this size, the log has ended before, or a change names another tree
-// of this size.
+// Counts returns a [*KeyConflict] if the page excludes that the log signed this tree with this
+// key: another key counts at this size, the log has ended before, or a change names another
+// tree of this size.
 func (p KeyPage) Counts(key string, tree tlog.Tree) error {
 	for _, c := range p.Changes {
 		if c.After.N == tree.N && c.After.Hash != tree.Hash {
-			return errChanged
+			return &KeyConflict{Why: "the log's key page has another tree of this size", Trees: true}
 		}
 	}
 	last, ended := p.Ended()
 	switch size, open := p.Until(key); {
 	case ended && tree.N > last.N:
-		return fmt.Errorf("the log has ended with %d entries, and this tree has %d", last.N, tree.N)
+		return &KeyConflict{Why: fmt.Sprintf("the log has ended with %d entries, and this tree has %d", last.N, tree.N)}
 	case !open && tree.N > size:
-		return fmt.Errorf("this key counts until %d entries, and this tree has %d", size, tree.N)
+		return &KeyConflict{Why: fmt.Sprintf("this key counts until %d entries, and this tree has %d", size, tree.N)}
 	case p.KeyFor(tree.N) != key:
-		return fmt.Errorf("the log's key page names another key for a tree of %d entries", tree.N)
+		return &KeyConflict{Why: fmt.Sprintf("the log's key page names another key for a tree of %d entries", tree.N)}
 	}
 	return nil
 }
 
-// errChanged: the log signed two trees of one size.
-var errChanged = errors.New("the log's key page has another tree of this size")
+// KeyConflict is the error for a tree that a key of the log signed against the log's key page.
+// Trees: both name a tree of this size, and only one can be the log's, whoever has the key.
+type KeyConflict struct {
+	Why   string
+	Trees bool
+}
+
+func (c *KeyConflict) Error() string { return c.Why }
 
 // Open verifies a checkpoint with the key that counts at its size, and returns the key too.
 func (p KeyPage) Open(signed string) (tree tlog.Tree, key string, err error) {

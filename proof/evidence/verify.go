@@ -236,7 +236,7 @@ func verifyLog(e Evidence, opts Options, add adder, skip skipper) {
 	default:
 		add(CheckLogKey, word("check_log_key"), nil)
 	}
-	if err == nil && errors.Is(counts, errChanged) {
+	if conflict := (*KeyConflict)(nil); err == nil && errors.As(counts, &conflict) && conflict.Trees {
 		err = counts // two trees of one size: whoever has the key, both cannot be the log's
 	}
 	if err == nil && NetworkOf(l.Origin) != e.Network.Name {
