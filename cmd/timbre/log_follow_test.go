@@ -40,7 +40,7 @@ func openLog(t *testing.T, dir string) *aLog {
 		t.Fatal(err)
 	}
 	l, err := netlog.Open(t.Context(), db, netlog.Config{
-		Network: "testnet", Origin: "songs.example/log/testnet", Key: make([]byte, 32), BlockTime: time.Millisecond, Checkpoints: checkpoint.Dir(filepath.Join(dir, "checkpoints")),
+		Network: "testnet", Origin: "songs.example/log/testnet", Key: make([]byte, 32), NextKey: func(number int) []byte { return bytes.Repeat([]byte{byte(number)}, 32) }, BlockTime: time.Millisecond, Checkpoints: checkpoint.Dir(filepath.Join(dir, "checkpoints")),
 	})
 	if err != nil {
 		t.Fatal(err)

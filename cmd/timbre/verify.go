@@ -56,18 +56,18 @@ func (c *verifyCmd) Run(o *output) error {
 	if err != nil {
 		return err
 	}
-	var all []document
-	for _, file := range c.Evidence {
-		d, err := c.check(string(file), opts)
-		if err != nil {
-			return err
-		}
-		all = append(all, d)
-	}
 	ring, err := evidence.NewKeyring(opts.Keys, opts.KeyPages)
 	if fork := (*evidence.KeyFork)(nil); errors.As(err, &fork) {
 		tellFork(o, fork.One, fork.Other)
 		return exitError{forked.code, err}
+	}
+	var all []document
+	for _, file := range c.Evidence {
+		d, err := c.check(string(file), opts, ring)
+		if err != nil {
+			return err
+		}
+		all = append(all, d)
 	}
 	pairs := compareAll(all, ring)
 	worst := all[0]
@@ -122,7 +122,7 @@ func (c *verifyCmd) Run(o *output) error {
 
 // check checks one file. Its error is one of a flag; what is wrong with the file is in the
 // document.
-func (c *verifyCmd) check(path string, opts evidence.Options) (document, error) {
+func (c *verifyCmd) check(path string, opts evidence.Options, ring evidence.Keyring) (document, error) {
 	var d document
 	if len(c.Evidence) > 1 {
 		d.File = path
@@ -150,7 +150,7 @@ func (c *verifyCmd) check(path string, opts evidence.Options) (document, error) 
 	}
 	verdict := evidence.Judge(e, report)
 	d.page = page
-	d.judged = &judged{verdict, e.OnTestNetwork(), append([]evidence.Level{}, report.Levels()...), report.Dates(e), report, &e}
+	d.judged = &judged{verdict, e.OnTestNetwork(), append([]evidence.Level{}, report.Levels()...), report.Dates(e), report, &e, endOf(e, ring)}
 	switch {
 	case verdict.Proved():
 		d.outcome = proved
@@ -173,6 +173,18 @@ func (c *verifyCmd) check(path string, opts evidence.Options) (document, error) 
 		}
 	}
 	return d, nil
+}
+
+// endOf returns the size of the log of the evidence if its key page says that it has ended.
+func endOf(e evidence.Evidence, ring evidence.Keyring) *int64 {
+	if e.Log == nil {
+		return nil
+	}
+	page, _ := ring.Page(e.Log.Origin)
+	if last, ended := page.Ended(); ended {
+		return &last.N
+	}
+	return nil
 }
 
 // compareAll compares each document with each other one.
