@@ -34,8 +34,8 @@ const (
 func purposeLog(n network.Name) string { return "log " + string(n) }
 
 // purposeLogKey is the purpose of the key of a log with this number. The first one is that of
-// purposeLog. Later ones are not in a file of keys unless they are asked for, so that whoever
-// steals the file has no key that the log will have.
+// purposeLog. A file of keys has a later one only if it was asked for. So a thief of the file
+// has no key that the log will have.
 func purposeLogKey(n network.Name, number int) string {
 	if number == 1 {
 		return purposeLog(n)

@@ -41,7 +41,7 @@ func TestKeysChange(t *testing.T) {
 	one := l.register("First")
 	expect(exitDone, "1 entries", follow...)
 
-	thief := l.twin() // has the first key, and goes on with it
+	thief := l.twin() // has the first key, and continues with it
 	current.Store(l)
 	if err := l.log.Rotate(t.Context(), 2); err != nil {
 		t.Fatal(err)

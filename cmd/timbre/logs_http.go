@@ -36,8 +36,8 @@ type listedLog struct {
 	all []string
 }
 
-// keysAge is how long a change of the keys may be unknown to a process, and keysTime how long
-// the reading of the keys may take. While the database does not answer, the last ones count.
+// keysAge is how long a process may not know a change of the keys. keysTime is how long the
+// reading may take. While the database does not answer, the last keys count.
 const keysAge, keysTime = 10 * time.Second, 2 * time.Second
 
 func newLogKeys(url string, networks []network.Network) *logKeys {

@@ -9,7 +9,7 @@ import (
 
 // trustFlags name the parties that a verifier trusts.
 type trustFlags struct {
-	LogKey    []verifierKey `example:"log.pub" sep:"none" placeholder:"KEY" help:"The verifier key (NAME+HASH+BASE64) of a log that you trust, from another source than the evidence, or a file with it or with the log's key page. Can be repeated. Without this flag the command cannot prove that the log is the right one."`
+	LogKey    []verifierKey `example:"log.pub" sep:"none" placeholder:"KEY" help:"The verifier key (NAME+HASH+BASE64) of a log that you trust, from another source than the evidence. It can be a file with the key, or with the log's key page. Can be repeated. Without this flag the command cannot prove that the log is the right one."`
 	LogKeys   []keyPageFile `example:"keys.txt" name:"log-keys" sep:"none" placeholder:"FILE" help:"A key page of the log (URL/keys), from any source: its other keys are trusted too if its signatures lead to a key of --log-key. Can be repeated."`
 	TSACA     string        `example:"roots.pem" name:"tsa-ca" type:"existingfile" placeholder:"FILE" help:"Root certificates of time-stamp authorities that you trust (PEM). Without this flag the signer of a time-stamp is not checked."`
 	Witnesses string        `example:"policy.txt" name:"witness-policy" type:"existingfile" placeholder:"FILE" help:"The witnesses that you trust, and how many of them must have seen the block, as a policy file (c2sp.org/tlog-policy, at most 64 KiB). Its logs are trusted as those of --log-key."`

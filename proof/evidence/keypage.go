@@ -325,7 +325,7 @@ func (p KeyPage) Counts(key string, tree tlog.Tree) error {
 }
 
 // KeyConflict is the error for a tree that a key of the log signed against the log's key page.
-// Trees: both name a tree of this size, and only one can be the log's, whoever has the key.
+// Trees: both name a tree of this size, and only one can be the log's.
 type KeyConflict struct {
 	Why   string
 	Trees bool

@@ -172,11 +172,11 @@ func TestKeyring(t *testing.T) {
 	if ring, err := evidence.NewKeyring([]string{foreign}, []evidence.KeyPage{p}); err != nil || len(ring.Keys()) != 1 {
 		t.Error(err, ring.Keys())
 	}
-	// A thief of the first key names a next key of his own: both pages together show it.
+	// A thief of the first key names another next key: both pages together show it.
 	one := parsePage(t, grow(t, evidence.KeyPage{}, evidence.ChangeBegin, 0, 1, 1))
-	his := parsePage(t, grow(t, one, evidence.ChangeRotate, 5, 7, 1, 7))
+	forged := parsePage(t, grow(t, one, evidence.ChangeRotate, 5, 7, 1, 7))
 	_, first := signerOf(t, pageOrigin, 1)
-	if _, err := evidence.NewKeyring([]string{first}, []evidence.KeyPage{p, his}); !errors.As(err, new(*evidence.KeyFork)) {
+	if _, err := evidence.NewKeyring([]string{first}, []evidence.KeyPage{p, forged}); !errors.As(err, new(*evidence.KeyFork)) {
 		t.Error(err)
 	}
 	for _, order := range [][]evidence.KeyPage{{one, p}, {p, one}} {

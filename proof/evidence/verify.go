@@ -120,8 +120,8 @@ type Options struct {
 	// checked with the first one.
 	Keys []string
 	// KeyPages are key pages of logs, from any source. A page counts if it has one of the
-	// Keys: the chain of its signatures then leads to the other keys of this log, and each
-	// key is trusted only for the trees that the page gives it. See [NewKeyring].
+	// Keys: the chain of its signatures then leads to the other keys of this log. Each key
+	// is trusted only for the trees that the page gives it. See [NewKeyring].
 	KeyPages []KeyPage
 	// Authorities are the roots of the trusted time-stamp authorities, or nil.
 	Authorities *x509.CertPool
@@ -237,7 +237,7 @@ func verifyLog(e Evidence, opts Options, add adder, skip skipper) {
 		add(CheckLogKey, word("check_log_key"), nil)
 	}
 	if conflict := (*KeyConflict)(nil); err == nil && errors.As(counts, &conflict) && conflict.Trees {
-		err = counts // two trees of one size: whoever has the key, both cannot be the log's
+		err = counts // two trees of one size: both cannot be the log's
 	}
 	if err == nil && NetworkOf(l.Origin) != e.Network.Name {
 		// An entry of a test network must not pass as an entry of the mainnet.

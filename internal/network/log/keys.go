@@ -16,7 +16,7 @@ import (
 	"timbre.example/proof/evidence"
 )
 
-// The keys of a log stand in its key page, a signed note that only grows (evidence.KeyPage).
+// The keys of a log are in its key page, a signed note that only grows (evidence.KeyPage).
 // The page alone decides which key signs a tree of a size, so no two keys sign trees of one
 // size. A change is made as a block is: first the next page is staged in the database. From
 // then on no block is staged. Then the page is kept outside of the database, and then it is
