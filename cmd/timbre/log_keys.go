@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
+	"strings"
 
 	"timbre.example/internal/network"
 	"timbre.example/proof/evidence"
@@ -31,8 +34,15 @@ func (c *ownLogFlags) change(o *output, change func(context.Context, network.Rek
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(c.networkURLFlag.validate(), f.validateCheckpoints(), f.validateBlobs()); err != nil {
-		return err
+	for _, check := range []func() error{c.networkURLFlag.validate, f.validateCheckpoints, f.validateBlobs} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	if dir, ok := strings.CutPrefix(c.BlobURL, "file:"); ok {
+		if _, err := os.Stat(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return wrongf("blob-url", "cannot find the server's files at %s: %s", dir, plainly(err))
+		}
 	}
 	db, err := c.open(ctx, true)
 	if err != nil {
