@@ -91,3 +91,16 @@ func TestPolicy(t *testing.T) {
 func fixed(keys []string) func(context.Context) []string {
 	return func(context.Context) []string { return keys }
 }
+
+// The page follows when a log has another key, and its tag changes.
+func TestPageFollowsTheKeys(t *testing.T) {
+	t.Parallel()
+	keys := []string{"a.example/log/testnet+1+b/c="}
+	h := New("https://registry.example", func(context.Context) []string { return keys }, http.NotFound)
+	before := get(h, "GET", "/verify")
+	keys = append(keys, "a.example/log/testnet+2+d")
+	after := get(h, "GET", "/verify", "If-None-Match", before.Header().Get("ETag"))
+	if after.Code != http.StatusOK || !strings.Contains(after.Body.String(), keys[0]) || !strings.Contains(after.Body.String(), keys[1]) {
+		t.Error(after.Code)
+	}
+}
