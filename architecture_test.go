@@ -69,7 +69,7 @@ var rooms = map[string]struct {
 	"internal/network/log/cosign":     {[]string{"internal/operation", "proof/evidence"}, "asks one witness; what is kept, and when it is asked again, is the log's"},
 	"internal/network/log/checkpoint": {nil, "keeps one text outside of a database; it never reads it"},
 
-	"internal/witness": {[]string{"internal/network/log/checkpoint", "internal/operation"}, "cosigns checkpoints of any log; it knows no entry, no database and no work"},
+	"internal/witness": {[]string{"internal/network/log/checkpoint", "internal/operation", "proof/evidence"}, "cosigns checkpoints of any log; it knows no entry, no database and no work"},
 	"internal/monitor": {[]string{"internal/network/log/checkpoint", "internal/operation", "proof/evidence", "proof/evidence/leaf"}, "reads a log as a stranger does: over HTTP, without a database or a secret"},
 
 	"internal/paths":      {[]string{"internal/network"}, "addresses that paper carries; it knows no page"},

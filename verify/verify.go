@@ -7,13 +7,16 @@
 package verify
 
 import (
+	"context"
 	"crypto/sha256"
 	_ "embed"
 	"fmt"
 	"html"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 //go:embed dist/verify.html
@@ -45,13 +48,20 @@ func Page(registry string, keys []string) []byte {
 	return []byte(strings.Replace(built, place, head.String()+place, 1))
 }
 
-// New serves the page at /verify. missing answers every other path.
-func New(registry string, keys []string, missing http.HandlerFunc) http.Handler {
-	page := Page(registry, keys)
-	tag := fmt.Sprintf(`"%x"`, sha256.Sum256(page))
+// New serves the page at /verify. keys returns the verifier keys of all logs, in order: the
+// page follows when a log has another key. missing answers every other path.
+func New(registry string, keys func(context.Context) []string, missing http.HandlerFunc) http.Handler {
+	var newest atomic.Pointer[made]
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", missing)
 	mux.HandleFunc("GET /verify", func(w http.ResponseWriter, r *http.Request) {
+		now, m := keys(r.Context()), newest.Load()
+		if m == nil || !slices.Equal(m.keys, now) {
+			page := Page(registry, now)
+			m = &made{now, page, fmt.Sprintf(`"%x"`, sha256.Sum256(page))}
+			newest.Store(m)
+		}
+		page, tag := m.page, m.tag
 		h := w.Header()
 		h.Set("ETag", tag)
 		h.Set("Cache-Control", "no-cache")
@@ -67,4 +77,11 @@ func New(registry string, keys []string, missing http.HandlerFunc) http.Handler 
 		w.Write(page)
 	})
 	return mux
+}
+
+// made is a page and the keys in it.
+type made struct {
+	keys []string
+	page []byte
+	tag  string
 }

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
@@ -23,7 +24,7 @@ func get(h http.Handler, method, path string, head ...string) *httptest.Response
 func TestPage(t *testing.T) {
 	t.Parallel()
 	missing := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }
-	h := New(`https://registry.example/"><script>`, []string{"a+1+b/c=", "b+2+d"}, missing)
+	h := New(`https://registry.example/"><script>`, fixed([]string{"a+1+b/c=", "b+2+d"}), missing)
 	w := get(h, "GET", "/verify")
 	body := w.Body.String()
 	if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "text/html; charset=utf-8" {
@@ -44,7 +45,7 @@ func TestPage(t *testing.T) {
 	if again := get(h, "GET", "/verify", "If-None-Match", "W/"+tag); again.Code != http.StatusNotModified || again.Body.Len() != 0 {
 		t.Error(again.Code, again.Body.Len())
 	}
-	if other := get(New("https://other.example", nil, missing), "GET", "/verify", "If-None-Match", tag); other.Code != http.StatusOK {
+	if other := get(New("https://other.example", fixed(nil), missing), "GET", "/verify", "If-None-Match", tag); other.Code != http.StatusOK {
 		t.Error("the page of another registry has the same tag")
 	}
 	for method, path := range map[string]string{"GET": "/verify/", "POST": "/verify", "DELETE": "/verify/x"} {
@@ -83,5 +84,23 @@ func TestPolicy(t *testing.T) {
 		if !regexp.MustCompile("This page contains " + library + ".\n(The )?MIT License").MatchString(page) {
 			t.Errorf("the licence of %s is not in the page", library)
 		}
+	}
+}
+
+// fixed returns the keys of logs that never get another one.
+func fixed(keys []string) func(context.Context) []string {
+	return func(context.Context) []string { return keys }
+}
+
+// The page follows when a log has another key, and its tag changes.
+func TestPageFollowsTheKeys(t *testing.T) {
+	t.Parallel()
+	keys := []string{"a.example/log/testnet+1+b/c="}
+	h := New("https://registry.example", func(context.Context) []string { return keys }, http.NotFound)
+	before := get(h, "GET", "/verify")
+	keys = append(keys, "a.example/log/testnet+2+d")
+	after := get(h, "GET", "/verify", "If-None-Match", before.Header().Get("ETag"))
+	if after.Code != http.StatusOK || !strings.Contains(after.Body.String(), keys[0]) || !strings.Contains(after.Body.String(), keys[1]) {
+		t.Error(after.Code)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -117,21 +116,18 @@ func (f *faces) pages(url string, networks []network.Network) {
 	readable := f.packed.Handler(pages)
 	f.web.Mount(strings.TrimSuffix(paths.Explorer, "/"), readable)
 	f.web.Mount(strings.TrimSuffix(paths.Works, "/"), readable)
-	var keys []string
 	for _, n := range networks {
 		if p, ok := n.(network.Published); ok {
 			f.web.Mount(p.FilesPath(), p.Files(pages.Refuse))
 		}
-		if signed, ok := n.(network.Signed); ok {
-			keys = append(keys, signed.VerifierKey())
-		}
 	}
-	slices.Sort(keys)
+	logs := newLogKeys(url, networks)
+	f.web.Handle(paths.Logs, http.HandlerFunc(logs.serve))
 	f.web.Mount("/widget", f.packed.Handler(widgetFiles(pages.Refuse, widget.Released)))
 	addWidget(f.packed)
 	// A visitor at "/" probably shortened the URL on a certificate, and wants to verify it.
 	f.web.Handle("/", http.RedirectHandler("/verify", http.StatusFound))
-	f.web.Mount("/verify", f.packed.Handler(verify.New(url, keys, func(w http.ResponseWriter, r *http.Request) {
+	f.web.Mount("/verify", f.packed.Handler(verify.New(url, logs.all, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/verify/" {
 			http.Redirect(w, r, "/verify", http.StatusMovedPermanently)
 			return

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -16,9 +17,38 @@ import (
 	"timbre.example/proof/evidence"
 )
 
-// verifierKey is a log's verifier key. The flag's value is the key or the name of a file
-// with it.
+// verifierKey is a log's verifier key, or its key page. The flag's value is the key or the
+// name of a file with one of them.
 type verifierKey string
+
+// given returns the keys that were given, and the pages. The keys of a page that the caller
+// trusts count, each for its trees.
+func given(list []verifierKey) (keys []string, pages []evidence.KeyPage, err error) {
+	for _, one := range list {
+		if !strings.Contains(string(one), "\n") {
+			keys = append(keys, string(one))
+			continue
+		}
+		p, err := evidence.ParseKeyPage(string(one))
+		if err != nil {
+			return nil, nil, err
+		}
+		keys, pages = append(keys, p.Keys()...), append(pages, p)
+	}
+	return keys, pages, nil
+}
+
+// keyPageFile is a file with the key page of a log.
+type keyPageFile struct{ evidence.KeyPage }
+
+func (k *keyPageFile) UnmarshalText(given []byte) error {
+	text, err := readAtMost(kong.ExpandPath(string(given)), evidence.MaxKeyPage)
+	if err != nil {
+		return bare(err)
+	}
+	k.KeyPage, err = evidence.ParseKeyPage(string(text))
+	return err
+}
 
 func (k *verifierKey) UnmarshalText(given []byte) error {
 	key := string(given)
@@ -28,9 +58,15 @@ func (k *verifierKey) UnmarshalText(given []byte) error {
 			return errors.New("must be a verifier key (NAME+HASH+BASE64), or a file with one")
 		}
 		defer func() { _ = f.Close() }()
-		text, err := io.ReadAll(io.LimitReader(f, 1<<10))
+		text, err := io.ReadAll(io.LimitReader(f, evidence.MaxKeyPage+1))
 		if err != nil {
 			return err
+		}
+		if p, err := evidence.ParseKeyPage(string(text)); err == nil {
+			*k = verifierKey(p.Text)
+			return nil
+		} else if strings.Contains(strings.TrimSpace(string(text)), "\n") {
+			return fmt.Errorf("this file contains no verifier key (NAME+HASH+BASE64), and no key page that holds: %w", err)
 		}
 		key = strings.TrimSpace(string(text))
 		if _, err := note.NewVerifier(key); err != nil {
@@ -100,4 +136,37 @@ func bare(err error) error {
 		return errno
 	}
 	return err
+}
+
+// logKey is a log and the number of one of its keys, for a flag.
+type logKey struct {
+	network network.Name
+	number  int
+}
+
+func (k *logKey) UnmarshalText(text []byte) error {
+	name, digits, ok := strings.Cut(string(text), "=")
+	number, err := strconv.Atoi(digits)
+	k.network, k.number = network.Name(name), number
+	if !ok || err != nil || !k.network.Valid() || number < 2 || number > maxLogKey || strconv.Itoa(number) != digits {
+		return fmt.Errorf("must be NAME=NUMBER, such as mainnet=2, with a number from 2 to %d", maxLogKey)
+	}
+	return nil
+}
+
+// maxLogKey is the largest number of a log's key.
+const maxLogKey = 63
+
+// readAtMost reads a file of at most most bytes.
+func readAtMost(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("this file is larger than %d bytes", most)
+	}
+	return text, err
 }

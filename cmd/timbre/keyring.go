@@ -33,6 +33,16 @@ const (
 
 func purposeLog(n network.Name) string { return "log " + string(n) }
 
+// purposeLogKey is the purpose of the key of a log with this number. The first one is that of
+// purposeLog. A file of keys has a later one only if it was asked for. So a thief of the file
+// has no key that the log will have.
+func purposeLogKey(n network.Name, number int) string {
+	if number == 1 {
+		return purposeLog(n)
+	}
+	return fmt.Sprintf("log %s %d", n, number)
+}
+
 // needs returns the purposes of the keys that a role needs, and no others. Only
 // organizations can sign a token, and only a worker can sign a log.
 func needs(r role) []string {
@@ -104,13 +114,24 @@ func (s secret) holds(purpose string) bool {
 func (s secret) serves(path string, roles []role) error {
 	for _, r := range roles {
 		for _, purpose := range needs(r) {
-			// A process that signs a log needs no public half beside it.
-			if !s.holds(purpose) && !s.holds(strings.TrimSuffix(purpose, public)) {
+			// A process that signs a log needs no public half beside it. It needs the newest key of
+			// a log, and of the first one perhaps only the public half.
+			if !s.holds(purpose) && !s.holds(strings.TrimSuffix(purpose, public)) && !(s.holds(purpose+public) && s.numbered(purpose)) {
 				return wrongf("secret-file", "the secret file %s has no key for %s, which the role %s needs. On the machine with the whole secret, run: timbre secret derive --roles %s --out FILE", path, purpose, r, joined(roles))
 			}
 		}
 	}
 	return nil
+}
+
+// numbered reports whether a file of keys has a later key of the log with this purpose.
+func (s secret) numbered(purpose string) bool {
+	for has := range s.keys {
+		if digits, ok := strings.CutPrefix(has, purpose+" "); ok && digits != strings.TrimSpace(public) {
+			return true
+		}
+	}
+	return false
 }
 
 // spare returns the purposes of the secret keys that these roles do not need.
@@ -123,6 +144,15 @@ func (s secret) spare(roles []role) (out []string) {
 		for _, purpose := range needs(r) {
 			if s.holds(purpose) && !slices.Contains(needed, purpose) && !slices.Contains(out, purpose) && !strings.HasSuffix(purpose, public) {
 				out = append(out, purpose)
+			}
+		}
+	}
+	if s.root == nil && !slices.Contains(roles, worker) {
+		for _, n := range network.Names() {
+			for number := 2; number <= maxLogKey; number++ {
+				if s.holds(purposeLogKey(n, number)) {
+					out = append(out, purposeLogKey(n, number))
+				}
 			}
 		}
 	}
@@ -157,8 +187,9 @@ func parseKeys(text string) (s secret, ok bool) {
 	return s, lines.Err() == nil && len(s.keys) > 0
 }
 
-// keysOf returns the content of a file of keys for processes with these roles.
-func (s secret) keysOf(roles []role) string {
+// keysOf returns the content of a file of keys for processes with these roles. Of a log with a
+// numbered key, it has the public half of the first key alone.
+func (s secret) keysOf(roles []role, numbered []logKey) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s%s\n", keysHeading, joined(roles))
 	var done []string
@@ -168,11 +199,17 @@ func (s secret) keysOf(roles []role) string {
 	}
 	for _, r := range roles {
 		for _, purpose := range needs(r) {
+			if slices.ContainsFunc(numbered, func(k logKey) bool { return purpose == purposeLog(k.network) }) {
+				purpose += public
+			}
 			if !slices.Contains(done, purpose) {
 				done = append(done, purpose)
 				fmt.Fprintf(&b, "%s: %x\n", purpose, s.key(purpose))
 			}
 		}
+	}
+	for _, k := range numbered {
+		fmt.Fprintf(&b, "%s: %x\n", purposeLogKey(k.network, k.number), s.key(purposeLogKey(k.network, k.number)))
 	}
 	return b.String()
 }
@@ -238,10 +275,11 @@ type secretCmd struct {
 }
 
 type secretDerive struct {
-	Roles      []role `example:"ats" enum:"organizations,ats,worker" placeholder:"ROLE" help:"Roles of the process, separated by commas: organizations, ats, worker."`
-	Witness    bool   `help:"Write the key of a witness (timbre witness serve), alone or beside those of --roles."`
-	SecretFile string `example:"data/secret" env:"TIMBRE_SECRET_FILE" default:"data/secret" type:"path" placeholder:"FILE" help:"File with the whole secret (default: ${default})."`
-	Out        string `example:"ats.keys" short:"o" required:"" type:"path" placeholder:"FILE" help:"File to write the keys to, readable by this user only; - for standard output."`
+	Roles      []role   `example:"ats" enum:"organizations,ats,worker" placeholder:"ROLE" help:"Roles of the process, separated by commas: organizations, ats, worker."`
+	LogKeys    []logKey `name:"log-key-number" example:"mainnet=2" placeholder:"NAME=NUMBER" help:"With the role worker: write the key with this number of the log NAME, and not its first key. After a rotation ('timbre log rotate') this is the key that signs. For a rotation, name the current one and the next one, separated by commas."`
+	Witness    bool     `help:"Write the key of a witness (timbre witness serve), alone or beside those of --roles."`
+	SecretFile string   `example:"data/secret" env:"TIMBRE_SECRET_FILE" default:"data/secret" type:"path" placeholder:"FILE" help:"File with the whole secret (default: ${default})."`
+	Out        string   `example:"ats.keys" short:"o" required:"" type:"path" placeholder:"FILE" help:"File to write the keys to, readable by this user only; - for standard output."`
 }
 
 // Help lists the keys of each role.
@@ -251,6 +289,7 @@ func (secretDerive) Help() string {
 ats:           the keys of upload URLs and access codes, and the logs' public keys.
 worker:        the keys that sign the logs, and the keys of access codes and webhook
                 secrets.
+--log-key-number: see docs/operating.md, Change the log's key.
 --witness:     the key that cosigns the checkpoints of others' logs.
 organizations and ats together serve the console, and have its key.
 The same secret always gives the same file. Keep the whole secret on a machine
@@ -261,6 +300,9 @@ where no server runs: only the whole secret can make these files again.`
 func (c *secretDerive) Validate() error {
 	if len(c.Roles) == 0 && !c.Witness {
 		return wrongf("roles", "is missing: name the roles of the process, or give --witness")
+	}
+	if len(c.LogKeys) > 0 && !slices.Contains(c.Roles, worker) {
+		return wrongf("log-key-number", "can only be used together with --roles worker")
 	}
 	return nil
 }
@@ -276,7 +318,7 @@ func (c *secretDerive) Run(o *output) error {
 	if root.root == nil {
 		return wrongf("secret-file", "%s holds only the keys of some roles: this command needs the whole secret", c.SecretFile)
 	}
-	text := root.keysOf(c.Roles)
+	text := root.keysOf(c.Roles, c.LogKeys)
 	if c.Witness {
 		text += fmt.Sprintf("%s: %x\n", purposeWitness, root.key(purposeWitness))
 	}

@@ -15,16 +15,23 @@ import (
 
 // readerFlags name a log that is read over HTTP.
 type readerFlags struct {
-	URL       logURL      `arg:"" example:"https://songs.example/log/mainnet" placeholder:"URL" help:"Address of the log: its files are below it, such as URL/checkpoint."`
-	LogKey    verifierKey `example:"log.pub" required:"" placeholder:"KEY" help:"The log's verifier key (NAME+HASH+BASE64) that you saved, or a file with it."`
-	Witnesses string      `example:"policy.txt" name:"witness-policy" type:"existingfile" placeholder:"FILE" help:"Require the cosignatures of this policy on each checkpoint (c2sp.org/tlog-policy, at most 64 KiB)."`
-	JSON      bool        `name:"json" help:"Print JSON, one line for each check, also when it fails."`
+	URL       logURL        `arg:"" example:"https://songs.example/log/mainnet" placeholder:"URL" help:"Address of the log: its files are below it, such as URL/checkpoint."`
+	LogKey    []verifierKey `example:"log.pub" required:"" sep:"none" placeholder:"KEY" help:"A verifier key of the log (NAME+HASH+BASE64) that you saved, or a file with it or with the log's key page. Can be repeated."`
+	LogKeys   []keyPageFile `example:"keys.txt" name:"log-keys" sep:"none" placeholder:"FILE" help:"A key page of the log (URL/keys), from any source: its other keys are trusted too if its signatures lead to a key of --log-key. Can be repeated."`
+	Witnesses string        `example:"policy.txt" name:"witness-policy" type:"existingfile" placeholder:"FILE" help:"Require the cosignatures of this policy on each checkpoint (c2sp.org/tlog-policy, at most 64 KiB)."`
+	JSON      bool          `name:"json" help:"Print JSON, one line for each check, also when it fails."`
 }
 
 // open returns the monitor with a folder, which is created.
 func (f readerFlags) open(dir string, mirror bool) (*monitor.Monitor, error) {
-	c := monitor.Config{URL: string(f.URL), Key: string(f.LogKey), Dir: dir, Mirror: mirror}
-	var err error
+	keys, pages, err := given(f.LogKey)
+	if err != nil {
+		return nil, wrongf("log-key", "%s", plainly(err))
+	}
+	for _, p := range f.LogKeys {
+		pages = append(pages, p.KeyPage)
+	}
+	c := monitor.Config{URL: string(f.URL), Key: keys[0], Keys: keys[1:], Pages: pages, Dir: dir, Mirror: mirror}
 	if c.Policy, err = readPolicy(f.Witnesses); err != nil {
 		return nil, err
 	}
@@ -165,7 +172,11 @@ func look(ctx context.Context, m *monitor.Monitor, o *output, asJSON bool) error
 		return errors.Join(o.line(line), err)
 	}
 	if err == nil {
-		fmt.Fprintf(terminal{o.out}, "%s  %d entries  root %s  %d new  %d works\n", r.Origin, r.Size, r.Root, r.New, r.Works)
+		state := ""
+		if r.Ended {
+			state = "  ended, complete"
+		}
+		fmt.Fprintf(terminal{o.out}, "%s  %d entries  root %s  %d new  %d works%s\n", r.Origin, r.Size, r.Root, r.New, r.Works, state)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -40,7 +41,8 @@ func openLog(t *testing.T, dir string) *aLog {
 		t.Fatal(err)
 	}
 	l, err := netlog.Open(t.Context(), db, netlog.Config{
-		Network: "testnet", Origin: "songs.example/log/testnet", Key: make([]byte, 32), BlockTime: time.Millisecond, Checkpoints: checkpoint.Dir(filepath.Join(dir, "checkpoints")),
+		Network: "testnet", Origin: "songs.example/log/testnet", Key: make([]byte, 32), NextKey: func(number int) []byte { return bytes.Repeat([]byte{byte(number)}, 32) }, BlockTime: time.Millisecond, Checkpoints: checkpoint.Dir(filepath.Join(dir, "checkpoints")),
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -24,6 +24,8 @@ type logCmd struct {
 	Check  logCheck  `cmd:"" help:"Read a log once over HTTP, and check everything that it signed."`
 	Follow logFollow `cmd:"" help:"Read a log again and again, and find out when it forks."`
 	Mirror logMirror `cmd:"" help:"Follow a log and keep a copy of it that can be served."`
+	Rotate logRotate `cmd:"" help:"Let a new key sign the log, by a note that the former key signs."`
+	End    logEnd    `cmd:"" help:"End the log for ever, by a note that its key signs."`
 	Repair logRepair `cmd:"" help:"Restore log entries that are missing in a restored database, from certificates, evidence and copies of the log."`
 }
 
@@ -225,13 +227,6 @@ func (r repairReport) words(w io.Writer) {
 	default:
 		line("changed", "nothing")
 	}
-}
-
-func plural64(n int64, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 func spans(list []network.Span) string {

@@ -34,7 +34,7 @@ type cli struct {
 	Credits  creditsCmd  `cmd:"" help:"Grant credits to an organization, and show its balance."`
 	Audit    auditCmd    `cmd:"" help:"List the changes to organizations, and verify that no one edited the list."`
 	Works    worksCmd    `cmd:"" help:"Write a registered work's certificate or evidence, or erase its personal data."`
-	Log      logCmd      `cmd:"" help:"Repair the built-in log after a restore."`
+	Log      logCmd      `cmd:"" help:"Read a log as anyone can; change the key of the built-in log, end it, or repair it after a restore."`
 	Witness  witnessCmd  `cmd:"" help:"Cosign the checkpoints of the logs of others."`
 	Verify   verifyCmd   `cmd:"" help:"Check the evidence of a work, offline: without a server, a database or a network."`
 	Evidence evidenceCmd `cmd:"" help:"Add statements of others to evidence."`

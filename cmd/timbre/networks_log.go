@@ -90,6 +90,7 @@ func logKind(ctx context.Context, f serverFlags, d networkDeps) (network.Kind, i
 		Key: func(n network.Name) ([]byte, ed25519.PublicKey) {
 			return d.root.key(purposeLog(n)), d.root.key(purposeLog(n) + public)
 		},
+		NextKey:   func(n network.Name, number int) []byte { return d.root.key(purposeLogKey(n, number)) },
 		BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, ClockTolerance: f.NetworkClockTolerance, Remember: f.SettingsMaxAge, Witnesses: f.witnesses(),
 	}
 	if d.place == leavePlace || !f.uses(builtInKind) {

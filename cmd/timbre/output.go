@@ -49,3 +49,10 @@ func (o *output) write(file func(w io.Writer) error) error { return file(o.out) 
 func tellFork(o *output, older, newer string) {
 	fmt.Fprintf(o.err, "\nThe log signed these two checkpoints. Publish both.\n\n%s\n%s\n", older, newer)
 }
+
+func plural64(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"crypto/x509"
-	"fmt"
-	"io"
 	"os"
 
 	"timbre.example/proof/evidence"
@@ -11,7 +9,8 @@ import (
 
 // trustFlags name the parties that a verifier trusts.
 type trustFlags struct {
-	LogKey    []verifierKey `example:"log.pub" sep:"none" placeholder:"KEY" help:"The verifier key (NAME+HASH+BASE64) of a log that you trust, from another source than the evidence, or a file with it. Can be repeated. Without this flag the command cannot prove that the log is the right one."`
+	LogKey    []verifierKey `example:"log.pub" sep:"none" placeholder:"KEY" help:"The verifier key (NAME+HASH+BASE64) of a log that you trust, from another source than the evidence. It can be a file with the key, or with the log's key page. Can be repeated. Without this flag the command cannot prove that the log is the right one."`
+	LogKeys   []keyPageFile `example:"keys.txt" name:"log-keys" sep:"none" placeholder:"FILE" help:"A key page of the log (URL/keys), from any source: its other keys are trusted too if its signatures lead to a key of --log-key. Can be repeated."`
 	TSACA     string        `example:"roots.pem" name:"tsa-ca" type:"existingfile" placeholder:"FILE" help:"Root certificates of time-stamp authorities that you trust (PEM). Without this flag the signer of a time-stamp is not checked."`
 	Witnesses string        `example:"policy.txt" name:"witness-policy" type:"existingfile" placeholder:"FILE" help:"The witnesses that you trust, and how many of them must have seen the block, as a policy file (c2sp.org/tlog-policy, at most 64 KiB). Its logs are trusted as those of --log-key."`
 	Headers   string        `example:"headers.txt" name:"bitcoin-headers" type:"existingfile" placeholder:"FILE" help:"Headers of Bitcoin blocks for OpenTimestamps proofs: lines of a height and 160 hexadecimal digits, as 'bitcoin-cli getblockheader HASH false' prints them (at most 8 MiB)."`
@@ -19,8 +18,11 @@ type trustFlags struct {
 
 // options reads the files that the flags name.
 func (f trustFlags) options() (opts evidence.Options, err error) {
-	for _, key := range f.LogKey {
-		opts.Keys = append(opts.Keys, string(key))
+	if opts.Keys, opts.KeyPages, err = given(f.LogKey); err != nil {
+		return opts, wrongf("log-key", "%s", plainly(err))
+	}
+	for _, p := range f.LogKeys {
+		opts.KeyPages = append(opts.KeyPages, p.KeyPage)
 	}
 	if f.TSACA != "" {
 		roots, err := os.ReadFile(f.TSACA)
@@ -67,17 +69,3 @@ func readPolicy(path string) (*evidence.Policy, error) {
 
 // The largest files of --witness-policy and --bitcoin-headers, in bytes.
 const maxPolicyFile, maxHeadersFile = 64 << 10, 8 << 20
-
-// readAtMost reads a file of at most most bytes.
-func readAtMost(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	text, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(text)) > most {
-		err = fmt.Errorf("this file is larger than %d bytes", most)
-	}
-	return text, err
-}

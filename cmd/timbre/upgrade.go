@@ -76,7 +76,11 @@ func (c *evidenceUpgrade) Run(o *output) error {
 	} else if out == "" {
 		out = string(c.Evidence)
 	}
-	if keys := trusted(opts); e.Log != nil && len(keys) > 0 && !slices.Contains(keys, e.Log.Key) {
+	ring, err := evidence.NewKeyring(trusted(opts), opts.KeyPages)
+	if err != nil {
+		return err
+	}
+	if keys := ring.Keys(); e.Log != nil && len(keys) > 0 && !slices.Contains(keys, e.Log.Key) {
 		return errors.New("the log of the evidence is not one that you trust: its key is neither in --log-key nor in --witness-policy")
 	}
 	before, err := evidence.Verify(e, opts)
@@ -87,7 +91,7 @@ func (c *evidenceUpgrade) Run(o *output) error {
 		return fmt.Errorf("%s does not hold: timbre verify shows the failed checks", c.Evidence)
 	}
 	was := len(e.Attestations)
-	next, err := c.add(o, e)
+	next, err := c.add(o, e, &opts)
 	if err != nil {
 		return err
 	}
@@ -153,8 +157,8 @@ func (c *evidenceUpgrade) source() error {
 // The largest files of --ots and --token, in bytes.
 const maxProofFile, maxTokenFile = 128 << 10, 64 << 10
 
-// add returns e with all statements.
-func (c *evidenceUpgrade) add(o *output, e evidence.Evidence) (evidence.Evidence, error) {
+// add returns e with all statements. The key page that the log serves is added to opts.
+func (c *evidenceUpgrade) add(o *output, e evidence.Evidence, opts *evidence.Options) (evidence.Evidence, error) {
 	for _, kind := range []struct {
 		flag  string
 		files []existing
@@ -182,12 +186,15 @@ func (c *evidenceUpgrade) add(o *output, e evidence.Evidence) (evidence.Evidence
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	signed, proof, err := monitor.Later(ctx, c.From, e.Log.Key, e.Log.Checkpoint)
+	signed, proof, page, err := monitor.Later(ctx, c.From, append(trusted(*opts), e.Log.Key), opts.KeyPages, e.Log.Checkpoint)
 	if fork := (*monitor.Fork)(nil); errors.As(err, &fork) {
 		tellFork(o, fork.Older, fork.Newer)
 		return e, exitError{exitForked, err}
 	} else if err != nil {
 		return e, err
+	}
+	if page.Text != "" {
+		opts.KeyPages = append(opts.KeyPages, page)
 	}
 	return e.AddCheckpoint(signed, proof)
 }

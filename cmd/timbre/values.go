@@ -170,6 +170,8 @@ func mappers() []kong.Option {
 		kong.TypeMapper(reflect.TypeFor[proxies](), mapper(byText)),
 		kong.TypeMapper(reflect.TypeFor[ratio](), mapper(byText)),
 		kong.TypeMapper(reflect.TypeFor[verifierKey](), mapper(byText)),
+		kong.TypeMapper(reflect.TypeFor[keyPageFile](), mapper(byText)),
+		kong.TypeMapper(reflect.TypeFor[logKey](), mapper(byText)),
 		kong.TypeMapper(reflect.TypeFor[logURL](), mapper(byText)),
 		kong.TypeMapper(reflect.TypeFor[existing](), mapper(byText)),
 		kong.TypeMapper(reflect.TypeFor[network.Address](), mapper(byText)),

@@ -94,6 +94,9 @@ var wrongValues = map[string][]string{
 	"log-level":                        {"debgu", ""},
 	"log-format":                       {"xml"},
 	"log-key":                          {"DIR/none", "a+b+c"},
+	"log-keys":                         {"DIR/none", "DIR", "FILE"},
+	"log-key-number":                   {"mainnet", "mainnet=1", "mainnet=x", "mainnet=64"},
+	"to":                               {"two", "-1", "64"},
 	"tsa-ca":                           {"DIR/none", "DIR", "FILE"},
 	"witness-policy":                   {"DIR/none", "DIR", "FILE"},
 	"bitcoin-headers":                  {"DIR/none", "DIR", "FILE"},
@@ -224,7 +227,7 @@ func TestWrongValues(t *testing.T) {
 		if command[0] == "secret" { // required there; a server with them would be another one
 			base = append(base, "--roles=ats")
 		}
-		if command[0] == "witness" && command[1] == "serve" {
+		if command[0] == "witness" && command[1] == "serve" || command[0] == "log" && slices.Contains([]string{"check", "follow", "mirror"}, command[1]) {
 			base = append(base, "--log-key="+right["--log-key"][0])
 		}
 		if command[0] == "evidence" { // without a statement to add, nothing else is read

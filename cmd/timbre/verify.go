@@ -56,15 +56,20 @@ func (c *verifyCmd) Run(o *output) error {
 	if err != nil {
 		return err
 	}
+	ring, err := evidence.NewKeyring(opts.Keys, opts.KeyPages)
+	if fork := (*evidence.KeyFork)(nil); errors.As(err, &fork) {
+		tellFork(o, fork.One, fork.Other)
+		return exitError{forked.code, err}
+	}
 	var all []document
 	for _, file := range c.Evidence {
-		d, err := c.check(string(file), opts)
+		d, err := c.check(string(file), opts, ring)
 		if err != nil {
 			return err
 		}
 		all = append(all, d)
 	}
-	pairs := compareAll(all, opts.Keys)
+	pairs := compareAll(all, ring)
 	worst := all[0]
 	for _, d := range all[1:] {
 		if slices.Index(outcomes, d.outcome) < slices.Index(outcomes, worst.outcome) {
@@ -117,7 +122,7 @@ func (c *verifyCmd) Run(o *output) error {
 
 // check checks one file. Its error is one of a flag; what is wrong with the file is in the
 // document.
-func (c *verifyCmd) check(path string, opts evidence.Options) (document, error) {
+func (c *verifyCmd) check(path string, opts evidence.Options, ring evidence.Keyring) (document, error) {
 	var d document
 	if len(c.Evidence) > 1 {
 		d.File = path
@@ -145,7 +150,7 @@ func (c *verifyCmd) check(path string, opts evidence.Options) (document, error) 
 	}
 	verdict := evidence.Judge(e, report)
 	d.page = page
-	d.judged = &judged{verdict, e.OnTestNetwork(), append([]evidence.Level{}, report.Levels()...), report.Dates(e), report, &e}
+	d.judged = &judged{verdict, e.OnTestNetwork(), append([]evidence.Level{}, report.Levels()...), report.Dates(e), report, &e, endOf(e, ring)}
 	switch {
 	case verdict.Proved():
 		d.outcome = proved
@@ -170,15 +175,27 @@ func (c *verifyCmd) check(path string, opts evidence.Options) (document, error) 
 	return d, nil
 }
 
+// endOf returns the size of the log of the evidence if its key page says that it has ended.
+func endOf(e evidence.Evidence, ring evidence.Keyring) *int64 {
+	if e.Log == nil {
+		return nil
+	}
+	page, _ := ring.Page(e.Log.Origin)
+	if last, ended := page.Ended(); ended {
+		return &last.N
+	}
+	return nil
+}
+
 // compareAll compares each document with each other one.
-func compareAll(all []document, keys []string) []compared {
+func compareAll(all []document, ring evidence.Keyring) []compared {
 	pairs := []compared{}
 	for i, a := range all {
 		for _, b := range all[i+1:] {
 			if a.judged == nil || a.Evidence == nil || b.judged == nil || b.Evidence == nil {
 				continue
 			}
-			found := evidence.Compare(*a.Evidence, *b.Evidence, keys)
+			found := evidence.CompareIn(*a.Evidence, *b.Evidence, ring)
 			p := compared{Files: [2]string{a.File, b.File}, Relation: found.Relation, Why: found.Why}
 			if found.Relation == evidence.Contradiction {
 				p.Checkpoints = found.Checkpoints[:]

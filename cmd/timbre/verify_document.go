@@ -55,6 +55,8 @@ type judged struct {
 	Dates    []evidence.Date    `json:"dates"`
 	Checks   evidence.Report    `json:"checks"`
 	Evidence *evidence.Evidence `json:"evidence,omitempty"`
+	// Ended is the size of the log if its key page says that it has ended.
+	Ended *int64 `json:"log_ended,omitempty"`
 }
 
 // compared is what the comparison of two files found.

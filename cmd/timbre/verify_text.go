@@ -31,6 +31,9 @@ func (d document) print(w io.Writer) {
 	if d.page != nil && d.page.Status == evidence.NotChecked && d.Verdict.Proved() {
 		fmt.Fprintf(w, "%-12s %s\n", "warning", evidence.PageWarning())
 	}
+	if d.Ended != nil {
+		fmt.Fprintf(w, "%-12s The log has ended after %s: no later registration or version is in it.\n", "note", plural64(*d.Ended, "entry", "entries"))
+	}
 	if d.Test {
 		fmt.Fprintf(w, "%-12s %s\n", "warning", evidence.TestWarning())
 	}

@@ -43,7 +43,7 @@ func (f witnessFlags) open() (witness.Config, error) {
 // witnessServe runs a witness.
 type witnessServe struct {
 	witnessFlags
-	LogKey    []verifierKey `env:"TIMBRE_WITNESS_LOG_KEY" example:"log.pub" required:"" sep:"none" placeholder:"KEY" help:"Verifier key (NAME+HASH+BASE64) of a log that is cosigned, or a file with it. Can be repeated."`
+	LogKey    []verifierKey `env:"TIMBRE_WITNESS_LOG_KEY" example:"log.pub" required:"" sep:"none" placeholder:"KEY" help:"Verifier key (NAME+HASH+BASE64) of a log that is cosigned, or a file with it or with the log's key page. Can be repeated, also for one log."`
 	Dir       string        `env:"TIMBRE_WITNESS_DIR" example:"data/witness" type:"path" placeholder:"DIR" help:"Folder that keeps the newest checkpoint of each log. Every process with this key needs the same folder. Do not restore it from a backup: the witness could then cosign a second history (default: the folder witness beside the secret file)."`
 	Listen    string        `env:"TIMBRE_LISTEN" example:"127.0.0.1:8090" default:"127.0.0.1:8090" placeholder:"ADDR" help:"Address to listen on (default: ${default})."`
 	LogFormat string        `env:"TIMBRE_LOG_FORMAT" example:"json" enum:"text,json" default:"text" placeholder:"FORMAT" help:"Format of log lines: text or json (default: ${default})."`
@@ -81,8 +81,8 @@ func (c *witnessServe) Run(o *output) error {
 		return err
 	}
 	config.Logger = logger(o.err, c.LogFormat, slog.LevelInfo)
-	for _, key := range c.LogKey {
-		config.Logs = append(config.Logs, string(key))
+	if config.Logs, config.Pages, err = given(c.LogKey); err != nil {
+		return wrongf("log-key", "%s", plainly(err))
 	}
 	w, err := witness.New(config)
 	if err != nil {

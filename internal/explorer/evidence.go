@@ -51,6 +51,7 @@ type proven struct {
 	Checks      checks
 	Tile        string         // path in the log's files of the tile with the leaf hash
 	Bundle      string         // path in the log's files of the bundle with the leaf
+	signedBy    string         // the key of the block
 	Earlier     *network.Entry // the first entry with the same commitment, or nil; set only by pages that show it
 }
 
@@ -75,6 +76,10 @@ func examine(ctx context.Context, l network.Explorable, e network.Entry) (proven
 	says := parseErr == nil && parsed.Hash() == e.Hash && parsed.AtsID == e.AtsID && parsed.Version == e.Version &&
 		parsed.Block == e.BlockNumber && parsed.At.Equal(e.At)
 	origin, key := signed(l)
+	if _, ok := l.(network.Keyed); ok { // the proof has the key of its block
+		key = proof.Log.Key
+	}
+	v.signedBy = key
 	tree, signErr := evidence.OpenCheckpoint(proof.Log.Checkpoint, origin, key)
 	v.Block = network.Block{Number: e.BlockNumber, Hash: e.BlockHash, Size: tree.N, Checkpoint: proof.Log.Checkpoint, At: e.At}
 	v.Steps = climb(e.Index, tree.N, v.LeafHash, proof.Log.Proof)
@@ -97,13 +102,25 @@ func examine(ctx context.Context, l network.Explorable, e network.Entry) (proven
 	return v, nil
 }
 
-// signed returns the name and the key of a network that signs its blocks. For any other
+// signed returns the name and the newest key of a network that signs its blocks. For any other
 // network both are "", and no checkpoint can be opened.
 func signed(l network.Network) (origin, key string) {
 	if s, ok := l.(network.Signed); ok {
 		return s.Origin(), s.VerifierKey()
 	}
 	return "", ""
+}
+
+// signedBy is signed with the key that counts for a checkpoint.
+func signedBy(ctx context.Context, l network.Network, checkpoint string) (origin, key string) {
+	origin, key = signed(l)
+	if keyed, ok := l.(network.Keyed); ok {
+		page, _ := keyed.KeyPage(ctx) // after an error, what was known before
+		if _, by, err := page.Open(checkpoint); err == nil {
+			key = by
+		}
+	}
+	return origin, key
 }
 
 // proofFile returns the inclusion proof of an entry in its own block's checkpoint, as a
@@ -118,7 +135,7 @@ func proofFile(p *evidence.Log) string {
 
 // examineBlock checks that the block is signed and continues the block before it.
 func examineBlock(ctx context.Context, l network.Explorable, b network.Block) (checks, error) {
-	origin, key := signed(l)
+	origin, key := signedBy(ctx, l, b.Checkpoint)
 	tree, err := evidence.OpenCheckpoint(b.Checkpoint, origin, key)
 	c := checks{
 		{"The log signed this checkpoint with the key below.", err == nil && tree.N == b.Size},
@@ -136,6 +153,7 @@ func examineBlock(ctx context.Context, l network.Explorable, b network.Block) (c
 	if err != nil {
 		return nil, err
 	}
+	_, key = signedBy(ctx, l, before.Checkpoint)
 	old, err := evidence.OpenCheckpoint(before.Checkpoint, origin, key)
 	continues := err == nil && old.N == b.First && tlog.CheckTree(proof, tree.N, tree.Hash, old.N, old.Hash) == nil
 	return append(c, check{fmt.Sprintf("The block only adds to block %s: no older entry was changed or removed.", count(before.Number)), continues}), nil

@@ -10,6 +10,7 @@ package explorer
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -27,6 +28,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/paths"
+	"timbre.example/proof/evidence"
 )
 
 //go:embed assets
@@ -219,6 +221,9 @@ type base struct {
 	Explored bool   // the pages show the whole content of the network
 	Origin   string // "" if the network does not sign its blocks
 	Key      string
+	Print    string // the fingerprint of Key
+	Page     string // path of the key page; "" if the network has none
+	Ended    bool
 	Files    string // path of the network's own files; "" if it has none
 }
 
@@ -232,6 +237,27 @@ func (x *explorer) base(n network.Network, title string) base {
 	b.Origin, b.Key = signed(n)
 	if p, ok := n.(network.Published); ok {
 		b.Files = p.FilesPath()
+	}
+	return b
+}
+
+// keyed adds the newest key of the network, and where all keys are.
+func (b base) keyed(ctx context.Context, n network.Network) base {
+	if keyed, ok := n.(network.Keyed); ok {
+		page, _ := keyed.KeyPage(ctx) // after an error, what was known before
+		b.Key, b.Page = page.Key(), b.Files+"/keys"
+		_, b.Ended = page.Ended()
+	}
+	if b.Key != "" {
+		b.Print = evidence.Fingerprint(b.Key)
+	}
+	return b
+}
+
+// by is the base of a page about what this key signed.
+func (b base) by(key string) base {
+	if key != "" {
+		b.Key = key
 	}
 	return b
 }
@@ -314,7 +340,7 @@ func (x *explorer) log(w http.ResponseWriter, r *http.Request, l network.Explora
 		Blocks []network.Block
 		Latest network.Block
 		Older  int64
-	}{x.base(l, "The public log"), blocks, latest[0], older})
+	}{x.base(l, "The public log").keyed(r.Context(), l), blocks, latest[0], older})
 }
 
 func (x *explorer) find(r *http.Request, l network.Explorable) (network.Entry, error) {
@@ -358,7 +384,7 @@ func (x *explorer) transaction(w http.ResponseWriter, r *http.Request, l network
 		base
 		proven
 		Last int64 // the newest version of the work
-	}{x.base(l, title), v, last})
+	}{x.base(l, title).by(v.signedBy), v, last})
 }
 
 // network is the page of a network that cannot be explored.
@@ -457,6 +483,7 @@ func (x *explorer) block(w http.ResponseWriter, r *http.Request, l network.Explo
 	if to < b.Size {
 		more = to
 	}
+	_, key := signedBy(r.Context(), l, b.Checkpoint)
 	return x.render(w, r, "block", struct {
 		base
 		network.Block
@@ -464,7 +491,7 @@ func (x *explorer) block(w http.ResponseWriter, r *http.Request, l network.Explo
 		Entries []network.Entry
 		More    int64
 		Last    bool
-	}{x.base(l, fmt.Sprintf("Block %s", count(b.Number))), b, c, entries, more, latest[0].Number == b.Number})
+	}{x.base(l, fmt.Sprintf("Block %s", count(b.Number))).by(key), b, c, entries, more, latest[0].Number == b.Number})
 }
 
 func (x *explorer) checkpointFile(w http.ResponseWriter, r *http.Request, l network.Explorable) error {

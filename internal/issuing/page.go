@@ -3,8 +3,6 @@ package issuing
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"image/png"
 	"slices"
@@ -42,7 +40,7 @@ func (p Pages) Certify(ctx context.Context, e Issue) (_ []byte, err error) {
 	}
 	in.Witnesses, in.Unwitnessed = cosigners(e.Evidence), e.Quorum == network.TooFew
 	if e.Log != nil {
-		in.Origin, in.KeyFingerprint = e.Log.Origin, fingerprint(e.Log.Key)
+		in.Origin, in.KeyFingerprint = e.Log.Origin, evidence.Fingerprint(e.Log.Key)
 	}
 	for _, one := range e.Creators {
 		c := certificate.Creator{Name: one.FullName}
@@ -91,17 +89,6 @@ func authority(e evidence.Evidence) string {
 		}
 	}
 	return ""
-}
-
-// fingerprint returns the fingerprint of a verifier key in groups, as the page /verify shows
-// it.
-func fingerprint(key string) string {
-	sum := sha256.Sum256([]byte(key))
-	groups := make([]string, 8)
-	for i := range groups {
-		groups[i] = hex.EncodeToString(sum[2*i : 2*i+2])
-	}
-	return strings.Join(groups, " ")
 }
 
 // logo reads a stored picture, which has no transparency.

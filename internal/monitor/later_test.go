@@ -35,14 +35,14 @@ func TestLater(t *testing.T) {
 	mirrored()
 	then := older()
 	for _, source := range []string{url, dir} {
-		if signed, proof, err := monitor.Later(t.Context(), source, key, then); err != nil || signed != then || len(proof) != 0 {
+		if signed, proof, _, err := monitor.Later(t.Context(), source, []string{key}, nil, then); err != nil || signed != then || len(proof) != 0 {
 			t.Errorf("%s: the same tree: %q %v %v", source, signed, proof, err)
 		}
 	}
 	honest.add(7, 0)
 	mirrored()
 	for _, source := range []string{url, dir} {
-		if signed, proof, err := monitor.Later(t.Context(), source, key, then); err != nil || signed != older() || len(proof) == 0 {
+		if signed, proof, _, err := monitor.Later(t.Context(), source, []string{key}, nil, then); err != nil || signed != older() || len(proof) == 0 {
 			t.Errorf("%s: %q %v %v", source, signed, proof, err)
 		}
 	}
@@ -60,16 +60,16 @@ func TestLater(t *testing.T) {
 	for _, n := range []int{1, 30} {
 		evil.add(n, 0)
 		current.Store(evil)
-		if _, _, err := monitor.Later(t.Context(), url, key, kept); !errors.As(err, &fork) || fork.Older != kept || fork.Newer == kept {
+		if _, _, _, err := monitor.Later(t.Context(), url, []string{key}, nil, kept); !errors.As(err, &fork) || fork.Older != kept || fork.Newer == kept {
 			t.Errorf("the twin after %d: %v", n, err)
 		}
 	}
 	// Neither a text without a signature nor an older checkpoint proves a fork.
-	if _, _, err := monitor.Later(t.Context(), url, key, kept+"x"); err == nil || errors.As(err, new(*monitor.Fork)) {
+	if _, _, _, err := monitor.Later(t.Context(), url, []string{key}, nil, kept+"x"); err == nil || errors.As(err, new(*monitor.Fork)) {
 		t.Errorf("a text that is not signed: %v", err)
 	}
 	current.Store(open(t, t.TempDir()))
-	if _, _, err := monitor.Later(t.Context(), url, key, kept); err == nil || errors.As(err, new(*monitor.Fork)) {
+	if _, _, _, err := monitor.Later(t.Context(), url, []string{key}, nil, kept); err == nil || errors.As(err, new(*monitor.Fork)) {
 		t.Errorf("an empty log: %v", err)
 	}
 }

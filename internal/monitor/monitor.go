@@ -30,8 +30,13 @@ import (
 type Config struct {
 	// URL is the address of the log, such as https://songs.example/log/mainnet.
 	URL string
-	// Key is the log's verifier key. Its name is the log's origin.
+	// Key is a verifier key of the log that the reader saved. Its name is the log's origin.
 	Key string
+	// Keys are more keys of the log that the reader trusts, and Pages key pages of it, from any
+	// source. The monitor also reads the page that the log serves. A page counts if its chain
+	// has a trusted key.
+	Keys  []string
+	Pages []evidence.KeyPage
 	// Policy is the policy of witnesses, or nil: a checkpoint must then have the log's
 	// signature alone.
 	Policy *evidence.Policy
@@ -49,6 +54,8 @@ type Config struct {
 type Monitor struct {
 	config  Config
 	origin  string
+	ring    evidence.Keyring
+	keys    keptKeys
 	fetcher *torchwood.TileFetcher
 	client  *torchwood.Client
 	tiles   torchwood.TileReader
@@ -79,12 +86,18 @@ func Open(c Config) (_ *Monitor, err error) {
 			return nil, err
 		}
 	}
-	m.client, err = torchwood.NewClient(m.tiles)
+	if m.client, err = torchwood.NewClient(m.tiles); err != nil {
+		return nil, err
+	}
+	if err := m.keys.load(c.Dir); err != nil {
+		return nil, err
+	}
+	m.ring, err = m.trusted()
 	return m, err
 }
 
-// Fork is the error for two checkpoints that the log signed, and of which one does not
-// continue the other. Both together prove that the log cheated: publish them.
+// Fork is the error for two signed texts of the log that contradict each other: checkpoints of
+// which one does not continue the other, or a key page and a checkpoint or another page. Both together prove that the log cheated: publish them.
 type Fork struct {
 	Older, Newer string
 	Why          string
@@ -111,6 +124,10 @@ type Report struct {
 	New    int64     `json:"new_entries"`
 	Works  int64     `json:"works"`
 	Last   time.Time `json:"last_time,omitzero"`
+	// Key is the verifier key that signed the checkpoint. Ended: the log has ended, and all of
+	// its entries were read.
+	Key   string `json:"key"`
+	Ended bool   `json:"ended"`
 	// Witnesses are the names of the policy's witnesses that cosigned the checkpoint.
 	Witnesses []string `json:"witnesses,omitempty"`
 }
@@ -128,11 +145,17 @@ func (m *Monitor) Check(ctx context.Context) (_ Report, err error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("the checkpoint: %w", err)
 	}
-	tree, err := evidence.OpenCheckpoint(own, m.origin, m.config.Key)
-	if err != nil {
+	if err := m.readKeys(ctx); err != nil { // after the checkpoint: it is not older then
+		return Report{}, err
+	}
+	tree, key, err := m.ring.Open(own, m.origin)
+	page, _ := m.ring.Page(m.origin)
+	if conflict := (*evidence.KeyConflict)(nil); errors.As(err, &conflict) {
+		return Report{}, &Fork{page.Text, own, conflict.Why}
+	} else if err != nil {
 		return Report{}, fmt.Errorf("the checkpoint: %w", err)
 	}
-	report := Report{Origin: m.origin, Size: tree.N, Root: tree.Hash.String()}
+	report := Report{Origin: m.origin, Size: tree.N, Root: tree.Hash.String(), Key: key}
 	if m.config.Policy != nil {
 		text, _, _ := strings.Cut(own, "\n\n")
 		seen, err := m.config.Policy.Witnessed(text+"\n", cosignatures)
@@ -159,12 +182,23 @@ func (m *Monitor) Check(ctx context.Context) (_ Report, err error) {
 	if report.New, err = m.entries(ctx, tree); err != nil {
 		return Report{}, err
 	}
+	if err := m.changes(ctx, page, own, tree); err != nil {
+		return Report{}, err
+	}
+	if last, ended := page.Ended(); ended && tree.N < last.N {
+		return Report{}, fmt.Errorf("the log serves an older checkpoint (%d entries) than that of its end (%d)", tree.N, last.N)
+	} else if ended {
+		report.Ended = true
+	}
 	if m.config.Mirror {
 		if err := complete(ctx, tree, m.tiles); err != nil {
 			return Report{}, err
 		}
 	}
 	report.Works, report.Last = m.state.next-1, m.state.last
+	if err := m.keys.keep(ctx, m.config.Dir, page.Text); err != nil {
+		return Report{}, err
+	}
 	if newest == kept || m.config.Dir == "" {
 		return report, nil
 	}
@@ -188,7 +222,7 @@ func (m *Monitor) continues(ctx context.Context, kept, newer string, tree tlog.T
 	if kept == "" || kept == newer {
 		return nil
 	}
-	before, err := evidence.OpenCheckpoint(kept, m.origin, m.config.Key)
+	before, _, err := m.ring.Open(kept, m.origin)
 	if err != nil {
 		return fmt.Errorf("the kept checkpoint: %w", err)
 	}
@@ -215,6 +249,73 @@ func (m *Monitor) continues(ctx context.Context, kept, newer string, tree tlog.T
 	}
 	if before.N > tree.N {
 		return fmt.Errorf("the log serves an older checkpoint (%d entries) than the kept one (%d): a cache, or a database that went back", tree.N, before.N)
+	}
+	return nil
+}
+
+// trusted returns the trusted keys.
+func (m *Monitor) trusted() (evidence.Keyring, error) {
+	keys, pages := m.config.Keys, m.config.Pages
+	if m.keys.page.Text != "" {
+		pages = append(pages[:len(pages):len(pages)], m.keys.page)
+	}
+	return trust(append(keys[:len(keys):len(keys)], m.config.Key), pages)
+}
+
+// trust returns a ring, or a Fork for pages that contradict each other.
+func trust(keys []string, pages []evidence.KeyPage) (evidence.Keyring, error) {
+	ring, err := evidence.NewKeyring(keys, pages)
+	if fork := (*evidence.KeyFork)(nil); errors.As(err, &fork) {
+		return ring, &Fork{fork.One, fork.Other, fork.Error()}
+	}
+	return ring, err
+}
+
+// readKeys reads the page that the log serves. A log of another program has none.
+func (m *Monitor) readKeys(ctx context.Context) error {
+	text, err := m.fetcher.ReadEndpoint(ctx, keysName)
+	if err != nil {
+		return ctx.Err() // a checkpoint with a new key then fails
+	}
+	page, err := evidence.ParseKeyPage(string(text))
+	if err != nil {
+		return fmt.Errorf("the log serves a key page that does not hold: %w", err)
+	}
+	if page.Origin != m.origin {
+		return fmt.Errorf("the log serves the key page of another log: %q", page.Origin)
+	}
+	before := m.keys.page
+	m.keys.page = page
+	ring, err := m.trusted()
+	if err == nil && before.Text != "" && !page.Continues(before) {
+		m.keys.page = before
+		if !before.Continues(page) { // an older one comes from a cache
+			err = &Fork{before.Text, page.Text, "two key pages of the log contradict each other"}
+		}
+	}
+	if err == nil && m.keys.page.Text == page.Text {
+		m.ring = ring
+	}
+	return err
+}
+
+// changes compares the trees that the key page names with the log's.
+func (m *Monitor) changes(ctx context.Context, page evidence.KeyPage, own string, tree tlog.Tree) error {
+	for ; m.keys.verified < len(page.Changes); m.keys.verified++ {
+		c := page.Changes[m.keys.verified]
+		if c.After.N > tree.N {
+			return nil // a later checkpoint shows it
+		}
+		if c.After.N == 0 {
+			continue
+		}
+		proof, err := tlog.ProveTree(tree.N, c.After.N, torchwood.TileHashReaderWithContext(ctx, tree, m.tiles))
+		if err != nil {
+			return fmt.Errorf("the tiles do not give the signed tree of %d entries: %w", tree.N, err)
+		}
+		if err := tlog.CheckTree(proof, tree.N, tree.Hash, c.After.N, c.After.Hash); err != nil {
+			return &Fork{page.Text, own, fmt.Sprintf("the key page names another tree of %d entries", c.After.N)}
+		}
 	}
 	return nil
 }

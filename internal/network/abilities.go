@@ -50,8 +50,26 @@ type Status struct {
 type Signed interface {
 	// Origin is the name under which the network signs.
 	Origin() string
-	// VerifierKey is the public key in the form of signed notes: origin+hash+base64.
+	// VerifierKey is the newest public key in the form of signed notes: origin+hash+base64.
 	VerifierKey() string
+}
+
+// Keyed is a Signed network whose key can be replaced by another one, and that can end.
+type Keyed interface {
+	// KeyPage reads all keys of the network, and whether it has ended. After an error it
+	// returns what was read last.
+	KeyPage(ctx context.Context) (evidence.KeyPage, error)
+}
+
+// Rekeyed is a Keyed network whose operator can change its keys. Both methods can be repeated
+// after any error.
+type Rekeyed interface {
+	Keyed
+	// Rotate lets the key with this number sign from the next block on, counted from 1.
+	Rotate(ctx context.Context, number int) error
+	// End ends the network for ever: no block follows the newest one, and waiting
+	// transactions are refused.
+	End(ctx context.Context) error
 }
 
 // Published is a network whose own files the server serves.

@@ -16,6 +16,9 @@ const (
 	Explorer = "/explorer/"
 )
 
+// Logs is the list of the logs of a host, with their keys.
+const Logs = "/.well-known/timbre-logs"
+
 // Network is the page of a network.
 func Network(n network.Name) string { return Explorer + string(n) }
 

@@ -73,7 +73,7 @@ var columns = map[string]string{
 	"ledger_transfers":      "id:other organization_id:other kind:other transaction_id:about note:other created_at:other",
 	"ledger_entries":        "transfer_id:other account:other amount:other balance:other",
 	"credit_warnings":       "id:other organization_id:other level:other balance:other created_at:other",
-	"logs":                  "network:public origin:public size:public refused:public blocks:public next_ats_id:public sequencer_at:other pending:public pending_checkpoint:public pending_at:public kept_at:other stopped:other",
+	"logs":                  "network:public origin:public size:public refused:public blocks:public next_ats_id:public sequencer_at:other pending:public pending_checkpoint:public pending_at:public kept_at:other stopped:other keys:public pending_keys:public",
 	"log_entries":           "network:public tx_hash:public body:public commitment:public received_at:public position:public idx:public leaf:public ats_id:public version:public block:public decided_at:public failure:public lost:public",
 	"log_tiles":             "network:public level:public n:public data:public",
 	"log_repairs":           "network:public from_size:public to_size:public lost:public checkpoint:public created_at:other",

@@ -19,6 +19,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ import (
 
 	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/operation"
+	"timbre.example/proof/evidence"
 )
 
 // MaxRequest is the largest request in bytes: a checkpoint with a hundred signatures, of which
@@ -50,6 +52,9 @@ type Config struct {
 	// Logs are the verifier keys of the logs that the witness cosigns. The name of a key is
 	// the origin of its log. A log may have several keys.
 	Logs []string
+	// Pages are key pages of logs. Their keys count as those of Logs, each only for the trees
+	// that its page gives it; and nothing follows the end of a log.
+	Pages []evidence.KeyPage
 	// Store keeps the newest checkpoint of each log. Every process with this key needs the
 	// same store: with two stores, the witness could cosign two histories.
 	Store checkpoint.Store
@@ -66,6 +71,7 @@ type Witness struct {
 	vkey   string
 	hash   uint32
 	logs   map[string]note.Verifiers // by origin
+	pages  evidence.Keyring
 }
 
 // cosignatureType is the signature type of Ed25519 cosignatures (c2sp.org/tlog-cosignature).
@@ -92,7 +98,16 @@ func New(c Config) (_ *Witness, err error) {
 	w.hash = binary.BigEndian.Uint32(sum[:])
 	w.vkey = fmt.Sprintf("%s+%08x+%s", c.Name, w.hash, base64.StdEncoding.EncodeToString(public))
 	keys := map[string][]note.Verifier{}
-	for _, key := range c.Logs {
+	all := slices.Clone(c.Logs)
+	for _, p := range c.Pages {
+		all = append(all, p.Keys()...)
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	if w.pages, err = evidence.NewKeyring(all, c.Pages); err != nil {
+		return nil, err
+	}
+	for _, key := range all {
 		v, err := note.NewVerifier(key)
 		if err != nil {
 			return nil, fmt.Errorf("the log's key %.80q: %w", key, err)
@@ -138,6 +153,12 @@ func (w *Witness) Add(ctx context.Context, request []byte) (lines string, err er
 	tree, err := parseTree(opened.Text)
 	if err != nil {
 		return "", &Refusal{Status: http.StatusBadRequest, Why: err.Error()}
+	}
+	if _, bounded := w.pages.Page(r.origin); bounded {
+		if _, _, err := w.pages.Open(string(r.checkpoint), r.origin); err != nil {
+			w.config.Logger.ErrorContext(ctx, "a log's checkpoint contradicts its key page", "origin", r.origin, "why", err, "checkpoint", string(r.checkpoint))
+			return "", &Refusal{Status: http.StatusForbidden, Why: err.Error()}
+		}
 	}
 	if r.old > tree.N {
 		return "", &Refusal{Status: http.StatusBadRequest, Why: "the old size is larger than the checkpoint's"}

@@ -3,6 +3,7 @@ package evidence
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -38,15 +39,21 @@ type Comparison struct {
 // in [Options]. Compare needs no network: what the documents do not show, a reader of the
 // whole log can prove.
 func Compare(a, b Evidence, keys []string) Comparison {
+	return CompareIn(a, b, Keyring{keys: keys})
+}
+
+// CompareIn is [Compare] with the keys of a ring: the documents may be signed by different keys
+// of one log, if its key page leads from one to the other.
+func CompareIn(a, b Evidence, ring Keyring) Comparison {
 	if a.Log == nil || b.Log == nil || a.Log.Origin != b.Log.Origin {
 		return Comparison{Relation: OtherLogs}
 	}
-	key := usedKey(a.Log.Key, keys)
-	if key != usedKey(b.Log.Key, keys) {
+	key, other := usedKey(a.Log.Key, ring.keys), usedKey(b.Log.Key, ring.keys)
+	if page, ok := ring.Page(a.Log.Origin); key != other && (!ok || !slices.Contains(page.Keys(), key) || !slices.Contains(page.Keys(), other)) {
 		return Comparison{Relation: OtherLogs}
 	}
-	first, err1 := read(a, key)
-	second, err2 := read(b, key)
+	first, err1 := read(a, key, ring)
+	second, err2 := read(b, other, ring)
 	if err1 != nil || err2 != nil {
 		return Comparison{Relation: OtherLogs}
 	}
@@ -122,7 +129,7 @@ type reading struct {
 }
 
 // read returns what the parts of e show that the log's key signed.
-func read(e Evidence, key string) (r reading, err error) {
+func read(e Evidence, key string, ring Keyring) (r reading, err error) {
 	l := e.Log
 	if r.entry, err = l.Entry(); err != nil {
 		return r, err
@@ -139,11 +146,14 @@ func read(e Evidence, key string) (r reading, err error) {
 	if _, ok := r.climb(r.whole, l.Index, hash, l.Proof, l.Checkpoint); !ok {
 		return r, errors.New("the proof has another length")
 	}
+	if len(ring.keys) == 0 {
+		ring.keys = []string{key}
+	}
 	for _, a := range e.Attestations {
-		if a.Kind != KindCheckpoint || verifyLater(e, a, Options{Keys: []string{key}}) != nil {
+		if a.Kind != KindCheckpoint || verifyLater(e, a, Options{ring: ring}) != nil {
 			continue
 		}
-		later, err := OpenCheckpoint(a.Checkpoint, l.Origin, key)
+		later, _, err := ring.Open(a.Checkpoint, l.Origin)
 		if err == nil {
 			r.ranges[span{0, later.N}] = ranged{later.Hash, a.Checkpoint}
 		}

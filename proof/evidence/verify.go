@@ -119,6 +119,10 @@ type Options struct {
 	// who owns the log. If the evidence names none of several keys, the signature is
 	// checked with the first one.
 	Keys []string
+	// KeyPages are key pages of logs, from any source. A page counts if it has one of the
+	// Keys: the chain of its signatures then leads to the other keys of this log. Each key
+	// is trusted only for the trees that the page gives it. See [NewKeyring].
+	KeyPages []KeyPage
 	// Authorities are the roots of the trusted time-stamp authorities, or nil.
 	Authorities *x509.CertPool
 	// Policy says which witnesses the caller trusts, and how many must have seen the block.
@@ -129,6 +133,9 @@ type Options struct {
 	Blocks func(height int64) (root [32]byte, at time.Time, ok bool)
 	// Now is the time of the check, for dates in the future. Zero: the time of the call.
 	Now time.Time
+
+	ring    Keyring // of Keys and KeyPages; set by Verify
+	ringErr error
 }
 
 // Verify checks e and returns a report with all results. It returns an error only
@@ -174,7 +181,8 @@ func Verify(e Evidence, opts Options) (Report, error) {
 	add(CheckCommitment, word("check_commitment"),
 		must(e.ProtocolVersion == commitment.Version && commitment.Seal(e.Title, e.Media.SHA256, e.MerkleRoot) == e.Commitment, "they give another"))
 	if e.Log != nil {
-		verifyLog(e, opts.Keys, add, skip)
+		opts.ring, opts.ringErr = NewKeyring(opts.Keys, opts.KeyPages)
+		verifyLog(e, opts, add, skip)
 		r = append(r, verifyWitnesses(e, opts)...)
 	} else {
 		verifySubstrate(e, add, skip)
@@ -194,7 +202,7 @@ type (
 	skipper func(name CheckName, proves, why string)
 )
 
-func verifyLog(e Evidence, keys []string, add adder, skip skipper) {
+func verifyLog(e Evidence, opts Options, add adder, skip skipper) {
 	l := e.Log
 	entry, err := l.Entry()
 	if err == nil {
@@ -210,17 +218,27 @@ func verifyLog(e Evidence, keys []string, add adder, skip skipper) {
 	}
 	add(CheckTime, word("check_time"), err)
 
-	key := l.Key
-	if len(keys) == 0 {
-		skip(CheckLogKey, word("check_log_key"), word("why_log_key"))
-	} else {
-		known := slices.Contains(keys, l.Key)
-		add(CheckLogKey, word("check_log_key"), must(known, word("why_log_key_failed")))
-		if !known {
-			key = keys[0]
-		}
-	}
+	key := usedKey(l.Key, opts.ring.keys)
 	tree, err := OpenCheckpoint(l.Checkpoint, l.Origin, key)
+	counts := err
+	if err == nil {
+		counts = opts.ring.Counts(l.Origin, key, tree)
+	}
+	switch {
+	case len(opts.Keys) == 0:
+		skip(CheckLogKey, word("check_log_key"), word("why_log_key"))
+	case opts.ringErr != nil:
+		add(CheckLogKey, word("check_log_key"), opts.ringErr)
+	case key != l.Key:
+		add(CheckLogKey, word("check_log_key"), errors.New(word("why_log_key_failed")))
+	case err == nil && counts != nil:
+		add(CheckLogKey, word("check_log_key"), counts)
+	default:
+		add(CheckLogKey, word("check_log_key"), nil)
+	}
+	if conflict := (*KeyConflict)(nil); err == nil && errors.As(counts, &conflict) && conflict.Trees {
+		err = counts // two trees of one size: both cannot be the log's
+	}
 	if err == nil && NetworkOf(l.Origin) != e.Network.Name {
 		// An entry of a test network must not pass as an entry of the mainnet.
 		err = errors.New("the log belongs to another network")

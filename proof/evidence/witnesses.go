@@ -74,12 +74,18 @@ func noteText(signed string) string {
 // verifyLater returns an error unless the log signed the later checkpoint a, and its tree
 // continues that of the evidence's block.
 func verifyLater(e Evidence, a Attestation, opts Options) error {
-	key := usedKey(e.Log.Key, opts.Keys)
+	key := usedKey(e.Log.Key, opts.ring.keys)
 	then, err := OpenCheckpoint(e.Log.Checkpoint, e.Log.Origin, key)
 	if err != nil {
 		return errors.New(word("why_later_block"))
 	}
+	if by, err := signer(a.Checkpoint, e.Log.Origin, opts.ring.keys); err == nil {
+		key = by // the log may have another key since
+	}
 	now, err := OpenCheckpoint(a.Checkpoint, e.Log.Origin, key)
+	if err == nil {
+		err = opts.ring.Counts(e.Log.Origin, key, now)
+	}
 	if err != nil {
 		return fmt.Errorf("the later checkpoint: %w", err)
 	}

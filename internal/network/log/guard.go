@@ -13,7 +13,6 @@ import (
 	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
-	"timbre.example/proof/evidence"
 )
 
 // Reason is why a log is stopped.
@@ -79,12 +78,6 @@ func (s *Stop) Error() string {
 
 func clockText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
-// KeptName returns the name under which a log's newest checkpoint is stored outside of
-// its database. A log with another origin or key has another name.
-func (l *Log) KeptName() string {
-	return fmt.Sprintf("%s-%08x", l.config.Network, l.verifier.KeyHash())
-}
-
 // Kept returns the checkpoint that is stored outside of the database ("" if it is
 // missing), and its place.
 func (l *Log) Kept(ctx context.Context) (text, place string, err error) {
@@ -105,6 +98,9 @@ func (l *Log) Examine(ctx context.Context) error {
 	row, err := l.db.Read().GetLog(ctx, string(l.config.Network)) // after the checkpoint: see Guard
 	if err != nil {
 		return l.fail("guard", err)
+	}
+	if err := l.learnAll(ctx, row); err != nil {
+		return err
 	}
 	if err := l.compare(ctx, row, kept); err != nil {
 		return err
@@ -153,9 +149,10 @@ func (l *Log) place() (name, place string, ok bool) {
 	return l.KeptName(), l.config.Checkpoints.Place(l.KeptName()), true
 }
 
-// Tree parses a checkpoint that this log's key signed.
+// Tree parses a checkpoint that this log signed, with the key that counts at its size.
 func (l *Log) Tree(signed string) (tlog.Tree, error) {
-	return evidence.OpenCheckpoint(signed, l.config.Origin, l.vkey)
+	tree, _, err := l.keys.page().Open(signed)
+	return tree, err
 }
 
 // Guard decides whether the log may make blocks, and records it for other processes. If
@@ -188,6 +185,10 @@ func (l *Log) guard(ctx context.Context) (row query.GetLogRow, waiting []query.L
 	}); err != nil {
 		return row, nil, l.fail("guard", err)
 	}
+	if err := l.learnAll(ctx, row); err != nil {
+		l.guarded.Store(false)
+		return row, nil, err
+	}
 	err = l.compare(ctx, row, kept)
 	if err == nil {
 		err = l.behind(row)
@@ -202,7 +203,11 @@ func (l *Log) guard(ctx context.Context) (row query.GetLogRow, waiting []query.L
 		}
 		return row, nil, err
 	}
-	if err := l.keep(ctx, row, kept); err != nil {
+	err = l.keep(ctx, row, kept)
+	if err == nil {
+		err = l.settle(ctx, &row)
+	}
+	if err != nil {
 		l.guarded.Store(false)
 		return row, nil, err
 	}

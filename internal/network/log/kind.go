@@ -31,6 +31,8 @@ type Kind struct {
 	// Key returns the keys of a log: the seed of the signing key, and the public key. A
 	// process that makes no blocks has only the second.
 	Key func(network.Name) (seed []byte, public ed25519.PublicKey)
+	// NextKey returns the seed of the signing key with this number, from 2 upwards, or nil.
+	NextKey func(n network.Name, number int) []byte
 	// Makes: this process makes blocks. Open then also decides, with Guard, whether it may.
 	Makes bool
 	// AfterRestore says what an operator checks after a restore, for findings.
@@ -107,8 +109,12 @@ func (k *Kind) open(ctx context.Context, n network.Name) (*Log, error) {
 		origin = row.Origin
 	}
 	seed, public := k.Key(n)
+	var next func(int) []byte
+	if k.NextKey != nil {
+		next = func(number int) []byte { return k.NextKey(n, number) }
+	}
 	return Open(ctx, k.DB, Config{
-		Network: n, Origin: origin, Key: seed, PublicKey: public, BlockTime: k.BlockTime, Silence: k.Silence, Checkpoints: k.Checkpoints,
+		Network: n, Origin: origin, Key: seed, PublicKey: public, NextKey: next, BlockTime: k.BlockTime, Silence: k.Silence, Checkpoints: k.Checkpoints,
 		WentBack: k.WentBack, ClockTolerance: k.ClockTolerance, Remember: k.Remember, Events: k.Events, Logger: k.Logger,
 	})
 }

@@ -33,8 +33,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"timbre.example/internal/crash"
 	"timbre.example/internal/events"
 	"timbre.example/internal/network"
@@ -57,10 +55,13 @@ type Config struct {
 	// scheme and last slash, such as timbre.example/log/testnet. The first Open sets it
 	// for ever; a later Open with another origin keeps the first one and logs a warning.
 	Origin string
-	// Key is the 32-byte seed of the Ed25519 signing key.
+	// Key is the 32-byte seed of the log's first Ed25519 signing key.
 	Key []byte
-	// PublicKey replaces Key in a process that only reads the log: such a process neither
-	// starts a log nor makes blocks.
+	// NextKey returns the seed of the signing key with this number, from 2 upwards: see
+	// Rotate. It returns nil for a key that this process does not have. nil: it has none.
+	NextKey func(number int) []byte
+	// PublicKey replaces Key in a process without the first key. Such a process does not start
+	// a log. It makes blocks only if NextKey has the key that signs now.
 	PublicKey ed25519.PublicKey
 	// BlockTime is the shortest time between two blocks, except after a full one; 0 means a
 	// second.
@@ -108,10 +109,9 @@ type Witnesses struct {
 type Log struct {
 	db       *store.DB
 	config   Config
-	key      ed25519.PrivateKey // nil in a process that never signs
-	public   ed25519.PublicKey
-	vkey     string
-	verifier note.Verifier
+	public   ed25519.PublicKey // of the first key
+	keys     *keyring
+	keptKeys atomic.Bool // the key page outside of the database was read
 
 	wake   chan struct{} // an entry can be waiting
 	packed bundles
@@ -152,6 +152,7 @@ var _ interface {
 	network.Runner
 	network.Observed
 	network.Signed
+	network.Rekeyed
 	network.Published
 	network.Consistent
 	network.Repairable
@@ -191,8 +192,7 @@ func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
 		wake: make(chan struct{}, 1), head: make(chan struct{}), crash: crash.Points(),
 	}
 	if len(c.Key) > 0 {
-		l.key = ed25519.NewKeyFromSeed(c.Key)
-		l.public = l.key.Public().(ed25519.PublicKey)
+		l.public = ed25519.NewKeyFromSeed(c.Key).Public().(ed25519.PublicKey)
 	}
 	if err := l.identify(c.Origin); err != nil {
 		return nil, err
@@ -203,7 +203,7 @@ func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
 		if err != nil {
 			return err
 		}
-		if made == 1 && l.key == nil {
+		if made == 1 && len(c.Key) == 0 {
 			return network.ErrNotBegun
 		}
 		if made == 1 {
@@ -228,7 +228,13 @@ func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
 			return nil, err
 		}
 	}
-	if _, err := note.Open([]byte(row.Checkpoint), note.VerifierList(l.verifier)); err != nil {
+	if row.Keys != "" {
+		err = l.keys.learn(row.Keys)
+	}
+	if err == nil {
+		_, err = l.Tree(row.Checkpoint)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("log %s: %w: %w", c.Network, &network.WrongKey{Signed: row.Origin}, err)
 	}
 	l.seen = position{row.Size, row.Refused}
@@ -239,11 +245,8 @@ func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
 // identify sets the name under which the log signs.
 func (l *Log) identify(origin string) (err error) {
 	l.config.Origin = origin
-	if l.vkey, err = note.NewEd25519VerifierKey(origin, l.public); err == nil {
-		l.verifier, err = note.NewVerifier(l.vkey)
-	}
-	if err != nil {
-		return fmt.Errorf("log %s: origin %q (it must be without spaces and plus signs): %w", l.config.Network, origin, err)
+	if l.keys, err = newKeyring(origin, l.public, l.config.Key, l.config.NextKey); err != nil {
+		return fmt.Errorf("log %s: %w", l.config.Network, err)
 	}
 	return nil
 }
@@ -257,8 +260,9 @@ func (l *Log) Info() network.Info { return network.Address{Name: l.config.Networ
 // Origin returns the log's name in its checkpoints, which is also the owner in receipts.
 func (l *Log) Origin() string { return l.config.Origin }
 
-// VerifierKey returns the public key in the form of signed notes: origin+hash+base64.
-func (l *Log) VerifierKey() string { return l.vkey }
+// VerifierKey returns the newest public key that this process knows, in the form of signed
+// notes: origin+hash+base64.
+func (l *Log) VerifierKey() string { return l.keys.page().Key() }
 
 // DryRun implements network.Network. It refuses another protocol version, a commitment of
 // zeros, an empty nonce, and an update of an unknown work. A stopped log refuses
@@ -271,16 +275,21 @@ func (l *Log) DryRun(ctx context.Context, call network.Call) error {
 	}
 	silent := l.silent(l.alive.Load())
 	now := l.db.Now()
-	if kept := l.running.Load(); kept.now(now) && t.Updates < kept.nextAtsID && (silent == nil || l.silent(kept.sequencerAt) == nil) {
+	if kept := l.running.Load(); kept.now(now) && hasEnded(l.keys.page()) == "" && t.Updates < kept.nextAtsID && (silent == nil || l.silent(kept.sequencerAt) == nil) {
 		return nil
 	}
 	row, err := l.db.Read().GetLog(ctx, string(l.config.Network))
+	if err == nil {
+		err = l.keys.learn(row.Keys)
+	}
 	if err == nil && row.Stopped == "" {
 		l.running.Store(&believed{nextAtsID: row.NextAtsID, sequencerAt: row.SequencerAt, until: now.Add(l.config.Remember)})
 	}
 	switch {
 	case err != nil:
 		return fmt.Errorf("log %s: dry run: %w", l.config.Network, err)
+	case hasEnded(l.keys.page()) != "":
+		return fmt.Errorf("%w: %s", network.ErrRefused, hasEnded(l.keys.page()))
 	case row.Stopped != "":
 		return l.Stopped(ctx)
 	case t.Updates >= row.NextAtsID:

@@ -29,12 +29,16 @@ func (l *Log) Prove(ctx context.Context, hash [32]byte) (network.Proof, error) {
 	if err != nil {
 		return network.Proof{}, err
 	}
-	return l.proof(e, b, p, seen), nil
+	key, err := l.keyOf(ctx, b)
+	if err != nil {
+		return network.Proof{}, err
+	}
+	return l.proof(e, b, key, p, seen), nil
 }
 
-func (l *Log) proof(e network.Entry, b network.Block, p tlog.RecordProof, by seen) network.Proof {
+func (l *Log) proof(e network.Entry, b network.Block, key string, p tlog.RecordProof, by seen) network.Proof {
 	return network.Proof{Log: &evidence.Log{
-		Origin: l.Origin(), Key: l.VerifierKey(), Leaf: string(e.Leaf), Index: e.Index, Proof: p, Checkpoint: b.Checkpoint, Cosignatures: by.lines,
+		Origin: l.Origin(), Key: key, Leaf: string(e.Leaf), Index: e.Index, Proof: p, Checkpoint: b.Checkpoint, Cosignatures: by.lines,
 	}, Later: by.later, Quorum: by.quorum}
 }
 
@@ -66,9 +70,12 @@ func (l *Log) ProveAll(ctx context.Context, hashes [][32]byte) (map[[32]byte]net
 	}); err != nil {
 		return nil, l.fail("prove: blocks", err)
 	}
-	witnessed := map[int64]seen{}
+	witnessed, keys := map[int64]seen{}, map[int64]string{}
 	for number, b := range blocks {
 		var err error
+		if keys[number], err = l.keyOf(ctx, b); err != nil {
+			return nil, err
+		}
 		if witnessed[number], err = l.seenOf(ctx, b); err != nil {
 			return nil, err
 		}
@@ -80,7 +87,7 @@ func (l *Log) ProveAll(ctx context.Context, hashes [][32]byte) (map[[32]byte]net
 		if err != nil {
 			return nil, l.fail(fmt.Sprintf("prove entry %d in the first %d", e.Index, b.Size), err)
 		}
-		all[e.Hash] = l.proof(e, b, p, witnessed[e.BlockNumber])
+		all[e.Hash] = l.proof(e, b, keys[e.BlockNumber], p, witnessed[e.BlockNumber])
 	}
 	return all, nil
 }

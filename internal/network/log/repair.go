@@ -76,6 +76,9 @@ func (l *Log) Repair(ctx context.Context) (*Repair, error) {
 	if err != nil {
 		return nil, l.fail("repair", err)
 	}
+	if err := l.learnAll(ctx, row); err != nil {
+		return nil, err
+	}
 	r := &Repair{l: l, row: row, found: map[int64][][]byte{}, targets: map[tlog.Tree]Target{}}
 	if err := r.AddCheckpoint(row.Checkpoint, "the database"); err != nil {
 		return nil, l.fail("the newest block", err)

@@ -2,7 +2,6 @@ package log
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"database/sql"
 	"errors"
@@ -21,9 +20,6 @@ import (
 	"timbre.example/internal/store/query"
 	"timbre.example/proof/evidence/leaf"
 )
-
-// errOvertaken rolls a block back if another sequencer was faster.
-var errOvertaken = errors.New("another sequencer was faster")
 
 // reminder is the time after which a failure that lasts is logged again.
 const reminder = time.Minute
@@ -112,7 +108,9 @@ func (l *Log) sequence(ctx context.Context) (made, full bool, err error) {
 		return false, false, l.note(ctx)
 	}
 	row, waiting, err := l.guard(ctx)
-	if err != nil {
+	if errors.Is(err, errOvertaken) {
+		return false, false, nil
+	} else if err != nil {
 		return false, false, err
 	}
 	if at.Waiting == 0 {
@@ -242,6 +240,7 @@ func (l *Log) plan(ctx context.Context, q *query.Queries, row query.GetLogRow, w
 		p.tree.tiles = maps.Clone(kept.tiles)
 	}
 	versions := map[int64]int64{} // newest version of each work in this block
+	ended := hasEnded(l.keys.page())
 	for _, w := range waiting {
 		p.hashes = append(p.hashes, w.TxHash...)
 		t, err := leaf.ParseTransaction(w.Body)
@@ -250,6 +249,10 @@ func (l *Log) plan(ctx context.Context, q *query.Queries, row query.GetLogRow, w
 		}
 		entry := leaf.Leaf{Transaction: t, Block: p.number, At: store.Time(at)}
 		switch {
+		case ended != "":
+			p.refused = append(p.refused, query.RefuseLogEntryParams{Network: name, TxHash: w.TxHash, Failure: ended, DecidedAt: at})
+			p.next.refused++
+			continue
 		case t.Updates == 0:
 			entry.AtsID, entry.Version = p.nextID, 1
 			p.nextID++
@@ -299,7 +302,7 @@ func (l *Log) stage(ctx context.Context, row query.GetLogRow, waiting []query.Li
 	}
 	return p, l.db.One(ctx, func(tx *store.Tx) error {
 		claimed, err := tx.StageLogBlock(ctx, query.StageLogBlockParams{
-			Network: string(l.config.Network), OldSize: p.old.size, OldRefused: p.old.refused, Pending: p.hashes, Checkpoint: p.signed, PendingAt: p.at,
+			Network: string(l.config.Network), OldSize: p.old.size, OldRefused: p.old.refused, Pending: p.hashes, Checkpoint: p.signed, PendingAt: p.at, Keys: row.Keys,
 		})
 		if err == nil && claimed != 1 {
 			err = errOvertaken
@@ -384,15 +387,24 @@ func changed(n int64, err error) error {
 	return fmt.Errorf("another process decided about a waiting entry (%d rows)", n)
 }
 
-// sign signs the tree of the first size entries. The same tree gives the same bytes,
-// because Ed25519 signatures are deterministic.
+// sign signs the tree of the first size entries with the key that counts at this size. The
+// same tree gives the same bytes, because Ed25519 signatures are deterministic.
 func (l *Log) sign(size int64, hashes *tree) (string, error) {
 	root, err := tlog.TreeHash(size, hashes)
 	if err != nil {
 		return "", err
 	}
+	p := l.keys.page()
+	key := p.KeyFor(size)
+	if key == "" {
+		return "", errors.New(hasEnded(p))
+	}
+	by, err := l.keys.signer(p, key)
+	if err != nil {
+		return "", err
+	}
 	text := fmt.Sprintf("%s\n%d\n%s\n", l.config.Origin, size, root)
-	signed, err := note.Sign(&note.Note{Text: text}, signer{l})
+	signed, err := note.Sign(&note.Note{Text: text}, by)
 	return string(signed), err
 }
 
@@ -403,16 +415,4 @@ func (l *Log) insertBlock(ctx context.Context, tx *store.Tx, number, first, size
 		Network: string(l.config.Network), Number: number, Hash: hash[:], FirstIdx: first, Size: size,
 		Checkpoint: signed, CreatedAt: store.Micros(at),
 	})
-}
-
-// signer is the log's note.Signer.
-type signer struct{ l *Log }
-
-func (s signer) Name() string    { return s.l.verifier.Name() }
-func (s signer) KeyHash() uint32 { return s.l.verifier.KeyHash() }
-func (s signer) Sign(text []byte) ([]byte, error) {
-	if s.l.key == nil {
-		return nil, network.ErrNotBegun
-	}
-	return ed25519.Sign(s.l.key, text), nil
 }

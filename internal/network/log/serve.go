@@ -30,7 +30,8 @@ func (l *Log) Files(refuse func(http.ResponseWriter, *http.Request, error)) http
 //	/checkpoint               the published checkpoint, with its cosignatures
 //	/tile/<L>/<N>[.p/<W>]     hashes
 //	/tile/entries/<N>[.p/<W>] leaves, each after its length as big-endian uint16
-//	/key                      the verifier key, one line
+//	/key                      the newest verifier key, one line
+//	/keys                     the key page: all keys, and whether the log has ended
 //
 // Every site may read everything. Errors go to refuse: fault.CommonNotFound if the log
 // lacks the resource, and the errors of the store unchanged.
@@ -58,7 +59,20 @@ func (l *Log) serve(w http.ResponseWriter, r *http.Request) error {
 		}
 		respond(w, r, "text/plain; charset=utf-8", "no-cache", []byte(text))
 	case "key":
-		respond(w, r, "text/plain; charset=utf-8", "public, max-age=300", []byte(l.vkey+"\n"))
+		p, err := l.KeyPage(r.Context())
+		if err != nil {
+			return err
+		}
+		respond(w, r, "text/plain; charset=utf-8", "public, max-age=300", []byte(p.Key()+"\n"))
+	case "keys":
+		p, err := l.KeyPage(r.Context())
+		if err == nil && p.Text == "" { // no process of this release has made blocks yet
+			err = network.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		respond(w, r, "text/plain; charset=utf-8", "no-cache", []byte(p.Text))
 	default:
 		tile, err := parseTile(path)
 		if err != nil {

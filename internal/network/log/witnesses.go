@@ -80,8 +80,8 @@ func newCosigner(l *Log, w Witnesses) (*cosigner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(w.Policy.Logs) > 0 && !slices.Contains(w.Policy.Logs, l.vkey) {
-		return nil, fmt.Errorf("the policy names other logs, and not this one: %s", l.vkey)
+	if len(w.Policy.Logs) > 0 && !slices.ContainsFunc(l.keys.page().Keys(), func(key string) bool { return slices.Contains(w.Policy.Logs, key) }) {
+		return nil, fmt.Errorf("the policy names other logs, and not this one: %s", l.keys.page().Key())
 	}
 	return &cosigner{l: l, from: w, asked: asked, holder: rand.Text(), busy: map[string]bool{}}, nil
 }
@@ -368,7 +368,7 @@ func (c *cosigner) another(ctx context.Context, w *cosign.Witness, why string) *
 	if err != nil {
 		return a
 	}
-	tree, err := evidence.OpenCheckpoint(own, c.l.Origin(), c.l.vkey)
+	tree, err := c.l.Tree(own)
 	if err != nil {
 		return a
 	}

@@ -4,7 +4,7 @@ VALUES (sqlc.arg(network), sqlc.arg(origin), 0, 0, 0, 1, sqlc.arg(now))
 ON CONFLICT (network) DO NOTHING;
 
 -- name: GetLog :one
-SELECT l.origin, l.size, l.refused, l.blocks, l.next_ats_id, l.sequencer_at, l.pending, l.pending_checkpoint, l.pending_at, l.kept_at, l.stopped,
+SELECT l.origin, l.size, l.refused, l.blocks, l.next_ats_id, l.sequencer_at, l.pending, l.pending_checkpoint, l.pending_at, l.kept_at, l.stopped, l.keys, l.pending_keys,
   b.checkpoint, b.created_at AS block_at
 FROM logs l JOIN log_blocks b ON b.network = l.network AND b.number = l.blocks
 WHERE l.network = sqlc.arg(network);
@@ -21,8 +21,24 @@ UPDATE logs SET size = sqlc.arg(size), refused = sqlc.arg(refused), blocks = sql
 WHERE network = sqlc.arg(network) AND size = sqlc.arg(old_size) AND refused = sqlc.arg(old_refused) AND pending_checkpoint = sqlc.arg(staged);
 
 -- name: StageLogBlock :execrows
+-- The keys have not changed since the block was signed, and no change of them is staged.
 UPDATE logs SET pending = sqlc.arg(pending), pending_checkpoint = sqlc.arg(checkpoint), pending_at = sqlc.arg(pending_at)
-WHERE network = sqlc.arg(network) AND size = sqlc.arg(old_size) AND refused = sqlc.arg(old_refused) AND pending_checkpoint = '';
+WHERE network = sqlc.arg(network) AND size = sqlc.arg(old_size) AND refused = sqlc.arg(old_refused) AND pending_checkpoint = ''
+  AND keys = sqlc.arg(keys) AND pending_keys = '';
+
+-- name: GetLogKeys :one
+SELECT keys FROM logs WHERE network = sqlc.arg(network);
+
+-- name: GrowLogKeys :execrows
+-- It begins the key page, or restores changes that a database which went back has lost.
+UPDATE logs SET keys = sqlc.arg(keys), pending_keys = '' WHERE network = sqlc.arg(network) AND keys = sqlc.arg(before) AND pending_checkpoint = '';
+
+-- name: StageLogKeys :execrows
+UPDATE logs SET pending_keys = sqlc.arg(pending_keys)
+WHERE network = sqlc.arg(network) AND size = sqlc.arg(size) AND keys = sqlc.arg(before) AND pending_checkpoint = '' AND pending_keys = '';
+
+-- name: PublishLogKeys :execrows
+UPDATE logs SET keys = pending_keys, pending_keys = '' WHERE network = sqlc.arg(network) AND pending_keys = sqlc.arg(staged);
 
 -- name: SetLogKept :exec
 UPDATE logs SET kept_at = sqlc.arg(kept_at) WHERE network = sqlc.arg(network);

@@ -171,7 +171,7 @@ func (q *Queries) FirstLogEntryOfCommitment(ctx context.Context, arg FirstLogEnt
 }
 
 const getLog = `-- name: GetLog :one
-SELECT l.origin, l.size, l.refused, l.blocks, l.next_ats_id, l.sequencer_at, l.pending, l.pending_checkpoint, l.pending_at, l.kept_at, l.stopped,
+SELECT l.origin, l.size, l.refused, l.blocks, l.next_ats_id, l.sequencer_at, l.pending, l.pending_checkpoint, l.pending_at, l.kept_at, l.stopped, l.keys, l.pending_keys,
   b.checkpoint, b.created_at AS block_at
 FROM logs l JOIN log_blocks b ON b.network = l.network AND b.number = l.blocks
 WHERE l.network = $1
@@ -189,6 +189,8 @@ type GetLogRow struct {
 	PendingAt         int64
 	KeptAt            string
 	Stopped           string
+	Keys              string
+	PendingKeys       string
 	Checkpoint        string
 	BlockAt           int64
 }
@@ -208,6 +210,8 @@ func (q *Queries) GetLog(ctx context.Context, network string) (GetLogRow, error)
 		&i.PendingAt,
 		&i.KeptAt,
 		&i.Stopped,
+		&i.Keys,
+		&i.PendingKeys,
 		&i.Checkpoint,
 		&i.BlockAt,
 	)
@@ -293,6 +297,17 @@ func (q *Queries) GetLogEntry(ctx context.Context, arg GetLogEntryParams) (GetLo
 	return i, err
 }
 
+const getLogKeys = `-- name: GetLogKeys :one
+SELECT keys FROM logs WHERE network = $1
+`
+
+func (q *Queries) GetLogKeys(ctx context.Context, network string) (string, error) {
+	row := q.db.QueryRow(ctx, getLogKeys, network)
+	var keys string
+	err := row.Scan(&keys)
+	return keys, err
+}
+
 const getLogTile = `-- name: GetLogTile :one
 SELECT data FROM log_tiles WHERE network = $1 AND level = $2 AND n = $3
 `
@@ -308,6 +323,25 @@ func (q *Queries) GetLogTile(ctx context.Context, arg GetLogTileParams) ([]byte,
 	var data []byte
 	err := row.Scan(&data)
 	return data, err
+}
+
+const growLogKeys = `-- name: GrowLogKeys :execrows
+UPDATE logs SET keys = $1, pending_keys = '' WHERE network = $2 AND keys = $3 AND pending_checkpoint = ''
+`
+
+type GrowLogKeysParams struct {
+	Keys    string
+	Network string
+	Before  string
+}
+
+// It begins the key page, or restores changes that a database which went back has lost.
+func (q *Queries) GrowLogKeys(ctx context.Context, arg GrowLogKeysParams) (int64, error) {
+	result, err := q.db.Exec(ctx, growLogKeys, arg.Keys, arg.Network, arg.Before)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const insertLog = `-- name: InsertLog :execrows
@@ -803,6 +837,23 @@ func (q *Queries) PollLog(ctx context.Context, network string) (PollLogRow, erro
 	return i, err
 }
 
+const publishLogKeys = `-- name: PublishLogKeys :execrows
+UPDATE logs SET keys = pending_keys, pending_keys = '' WHERE network = $1 AND pending_keys = $2
+`
+
+type PublishLogKeysParams struct {
+	Network string
+	Staged  string
+}
+
+func (q *Queries) PublishLogKeys(ctx context.Context, arg PublishLogKeysParams) (int64, error) {
+	result, err := q.db.Exec(ctx, publishLogKeys, arg.Network, arg.Staged)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const putLogTile = `-- name: PutLogTile :exec
 INSERT INTO log_tiles (network, level, n, data)
 VALUES ($1, $2, $3, $4)
@@ -947,6 +998,7 @@ func (q *Queries) SetLogStopped(ctx context.Context, arg SetLogStoppedParams) (i
 const stageLogBlock = `-- name: StageLogBlock :execrows
 UPDATE logs SET pending = $1, pending_checkpoint = $2, pending_at = $3
 WHERE network = $4 AND size = $5 AND refused = $6 AND pending_checkpoint = ''
+  AND keys = $7 AND pending_keys = ''
 `
 
 type StageLogBlockParams struct {
@@ -956,8 +1008,10 @@ type StageLogBlockParams struct {
 	Network    string
 	OldSize    int64
 	OldRefused int64
+	Keys       string
 }
 
+// The keys have not changed since the block was signed, and no change of them is staged.
 func (q *Queries) StageLogBlock(ctx context.Context, arg StageLogBlockParams) (int64, error) {
 	result, err := q.db.Exec(ctx, stageLogBlock,
 		arg.Pending,
@@ -966,6 +1020,32 @@ func (q *Queries) StageLogBlock(ctx context.Context, arg StageLogBlockParams) (i
 		arg.Network,
 		arg.OldSize,
 		arg.OldRefused,
+		arg.Keys,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const stageLogKeys = `-- name: StageLogKeys :execrows
+UPDATE logs SET pending_keys = $1
+WHERE network = $2 AND size = $3 AND keys = $4 AND pending_checkpoint = '' AND pending_keys = ''
+`
+
+type StageLogKeysParams struct {
+	PendingKeys string
+	Network     string
+	Size        int64
+	Before      string
+}
+
+func (q *Queries) StageLogKeys(ctx context.Context, arg StageLogKeysParams) (int64, error) {
+	result, err := q.db.Exec(ctx, stageLogKeys,
+		arg.PendingKeys,
+		arg.Network,
+		arg.Size,
+		arg.Before,
 	)
 	if err != nil {
 		return 0, err

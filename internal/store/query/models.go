@@ -230,6 +230,8 @@ type Log struct {
 	PendingAt         int64
 	KeptAt            string
 	Stopped           string
+	Keys              string
+	PendingKeys       string
 }
 
 type LogBlock struct {
