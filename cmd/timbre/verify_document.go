@@ -12,7 +12,7 @@ type outcome struct {
 	code   int
 }
 
-// The outcomes, the worst first. A fork is found by comparing files.
+// The outcomes, the worst first. A fork is found by comparing files, or by asking the log.
 var (
 	forked      = outcome{"forked", exitForked}
 	refused     = outcome{"refused", exitRefused}
@@ -21,8 +21,12 @@ var (
 	notProved   = outcome{"not_proved", exitNotProved}
 	pageChanged = outcome{"page_changed", exitPageChanged}
 	proved      = outcome{"proved", exitDone}
+	// Only with --online, instead of proved.
+	broken       = outcome{"broken", exitBroken}
+	laterVersion = outcome{"later_version", exitLater}
+	laterUnknown = outcome{"later_unknown", exitLaterUnknown}
 
-	outcomes = []outcome{forked, refused, notEvidence, unread, notProved, pageChanged, proved}
+	outcomes = []outcome{forked, refused, notEvidence, unread, notProved, pageChanged, broken, laterVersion, laterUnknown, proved}
 )
 
 // troubles are the outcomes of files without readable evidence, by the keys of the page's
@@ -40,6 +44,8 @@ type document struct {
 	Trouble string `json:"trouble,omitempty"`
 	Why     string `json:"why,omitempty"`
 	Where   string `json:"where,omitempty"`
+	// Online is what the log says; nil without --online.
+	Online *online `json:"online,omitempty"`
 
 	outcome outcome
 	whole   bool // no check of the evidence failed

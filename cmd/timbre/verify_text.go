@@ -34,12 +34,17 @@ func (d document) print(w io.Writer) {
 	if d.Test {
 		fmt.Fprintf(w, "%-12s %s\n", "warning", evidence.TestWarning())
 	}
+	if d.Online != nil {
+		d.Online.print(w, e.Version)
+	} else if d.Verdict.Proved() {
+		noteLater(w)
+	}
 	if d.File != "" {
 		fmt.Fprintln(w)
 	}
 }
 
-// proofOf prints the dates and the levels of a proof, and what it does not say.
+// proofOf prints the dates and the levels of a proof.
 func proofOf(w io.Writer, e evidence.Evidence, report evidence.Report) {
 	for i, d := range report.Dates(e) {
 		name := ""
@@ -58,8 +63,10 @@ func proofOf(w io.Writer, e evidence.Evidence, report evidence.Report) {
 	if slices.ContainsFunc(report, func(c evidence.Check) bool { return c.Part != "" && c.Status == evidence.Failed }) {
 		fmt.Fprintf(w, "%-12s %s\n", "warning", evidence.IgnoredWarning())
 	}
-	fmt.Fprintf(w, "%-12s %s\n", "note", evidence.LaterVersions())
 }
+
+// noteLater says that evidence knows of no later version.
+func noteLater(w io.Writer) { fmt.Fprintf(w, "%-12s %s\n", "note", evidence.LaterVersions()) }
 
 // roleNames are the roles' names on screens.
 var roleNames = map[string]string{"author": "lyrics", "composer": "music", "arranger": "arrangement", "adapter": "adaptation"}
