@@ -342,9 +342,19 @@ func (x *explorer) transaction(w http.ResponseWriter, r *http.Request, l network
 		return err
 	}
 	last := v.Version
+	var newer *network.Entry
 	if v.Index >= 0 {
 		if last, err = l.LastVersion(r.Context(), v.AtsID); err != nil {
 			return err
+		}
+	}
+	if last > v.Version {
+		one, err := l.Versions(r.Context(), v.AtsID, last-1, 1)
+		if err != nil {
+			return err
+		}
+		if len(one) == 1 {
+			newer = &one[0]
 		}
 	}
 	title := "Waiting for its block"
@@ -357,8 +367,9 @@ func (x *explorer) transaction(w http.ResponseWriter, r *http.Request, l network
 	return x.render(w, r, "transaction", struct {
 		base
 		proven
-		Last int64 // the newest version of the work
-	}{x.base(l, title), v, last})
+		Last   int64          // the newest version of the work
+		Newest *network.Entry // its entry; nil if it is this one
+	}{x.base(l, title), v, last, newer})
 }
 
 // network is the page of a network that cannot be explored.
