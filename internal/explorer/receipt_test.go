@@ -239,7 +239,7 @@ func TestDocumentedReceipt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	programs := regexp.MustCompile("(?s)```python\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+	programs := regexp.MustCompile("(?s)```py\n(.*?)```").FindAllStringSubmatch(string(page), -1)
 	if len(programs) != 1 {
 		t.Fatalf("%d programs", len(programs))
 	}
