@@ -126,13 +126,6 @@ func (c *evidenceUpgrade) Run(o *output) error {
 	})
 }
 
-// allBut reports whether no check but one of this name failed.
-func allBut(r evidence.Report, name evidence.CheckName) bool {
-	return !slices.ContainsFunc(r, func(c evidence.Check) bool {
-		return c.Status == evidence.Failed && c.Part == "" && c.Name != name
-	})
-}
-
 // source refuses a place of the checkpoint that is neither an address nor a folder.
 func (c *evidenceUpgrade) source() error {
 	if c.From == "" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 
 	"timbre.example/proof/evidence"
 )
@@ -86,4 +87,11 @@ func (d document) unread(err error, trouble string) document {
 	}
 	d.Result = d.outcome.result
 	return d
+}
+
+// allBut reports whether no check but one of this name failed.
+func allBut(r evidence.Report, name evidence.CheckName) bool {
+	return !slices.ContainsFunc(r, func(c evidence.Check) bool {
+		return c.Status == evidence.Failed && c.Part == "" && c.Name != name
+	})
 }

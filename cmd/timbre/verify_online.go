@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"slices"
-	"strings"
-	"time"
 
 	"timbre.example/internal/monitor"
 	"timbre.example/internal/outbound"
@@ -35,61 +32,6 @@ func (f onlineFlags) validate() error {
 		return wrongf("online-max", "must be from 1 to %d", int64(mostEntries))
 	}
 	return nil
-}
-
-// placeOfLog refuses a value of a flag that is neither an address of a log nor a folder.
-func placeOfLog(flag, place string) error {
-	if strings.HasPrefix(place, "https://") || strings.HasPrefix(place, "http://") {
-		if err := new(logURL).UnmarshalText([]byte(place)); err != nil {
-			return wrongf(flag, "%s", err)
-		}
-		return nil
-	}
-	if info, err := os.Stat(place); err != nil || !info.IsDir() {
-		return wrongf(flag, "must be the address of a log (https://HOST/log/NAME) or a folder with a mirror of it")
-	}
-	return nil
-}
-
-// The results of a question to a log.
-const (
-	noneLater   = "none"        // no later version up to the newest entry
-	someLater   = "later"       // there are later versions
-	partlyRead  = "partial"     // none in the entries that were read, and more follow
-	logUnread   = "unread"      // the log does not answer, refuses, or serves what it did not sign
-	logShorter  = "shorter"     // it has fewer entries than the evidence shows
-	unwitnessed = "unwitnessed" // too few witnesses of the policy have seen its newest state
-	notAsked    = "not_asked"
-	logForked   = "forked"
-	logBroken   = "broken" // it signed an entry that breaks its rules
-)
-
-// online is what a log says of the other versions of a work.
-type online struct {
-	Result string `json:"result"`
-	// Source is the address or the folder; Size the number of entries there, and Read how many
-	// of them were read.
-	Source string `json:"source,omitempty"`
-	Size   int64  `json:"size,omitempty"`
-	Read   int64  `json:"read,omitempty"`
-	// To is the number of entries up to the last one that was read, and Last its time.
-	To   int64     `json:"to,omitempty"`
-	Last time.Time `json:"last_time,omitzero"`
-	// Versions are the other versions of the work, the earliest first.
-	Versions []onlineVersion `json:"versions,omitempty"`
-	Why      string          `json:"why,omitempty"`
-	// Checkpoints are the two that contradict each other, for forked.
-	Checkpoints []string `json:"checkpoints,omitempty"`
-}
-
-// onlineVersion is one other version.
-type onlineVersion struct {
-	Version    int64     `json:"version"`
-	Time       time.Time `json:"time"`
-	Index      int64     `json:"index"`
-	Block      int64     `json:"block"`
-	TxHash     string    `json:"tx_hash"`
-	Commitment string    `json:"commitment"`
 }
 
 // asker asks logs. It reads the newest checkpoint of a source once, so that all files are
@@ -121,7 +63,7 @@ func (a *asker) ask(ctx context.Context, d document) *online {
 	if source.Place == "" {
 		source = monitor.Source{Place: "https://" + e.Log.Origin, Transport: publicOnly}
 		if placeOfLog("online-from", source.Place) != nil {
-			return &online{Result: notAsked, Why: "the name of the log is no address: name the log's address with --online-from"}
+			return &online{Result: notAsked, Why: "the name of the log is not an address: name the log's address with --online-from"}
 		}
 	}
 	found := &online{Source: source.Place}
@@ -246,37 +188,5 @@ func (d *document) after(f *online) {
 	d.outcome, d.Result, d.failure = outcome, outcome.result, errors.New(text)
 	if d.File != "" {
 		d.failure = fmt.Errorf("%s: %w", d.File, d.failure)
-	}
-}
-
-// print says what the log says. version is that of the evidence.
-func (f *online) print(w io.Writer, version int64) {
-	says := ""
-	switch f.Result {
-	case noneLater:
-		says = fmt.Sprintf("The log has no later version of this work up to entry %d, at %s.", f.To-1, clock(f.Last))
-	case someLater:
-		says = "The log has a later version of this work."
-	case partlyRead:
-		says = fmt.Sprintf("No later version of this work up to entry %d, at %s. Not known beyond it: %s.", f.To-1, clock(f.Last), f.Why)
-	case notAsked:
-		says = fmt.Sprintf("The log was not asked for later versions: %s.", f.Why)
-	case logForked:
-		says = fmt.Sprintf("The log has two histories: %s.", f.Why)
-	case logBroken:
-		says = fmt.Sprintf("The log breaks its rules: %s.", f.Why)
-	default:
-		says = fmt.Sprintf("Not known whether there are later versions: %s.", f.Why)
-	}
-	fmt.Fprintf(w, "%-12s %s\n", "online", oneLine(says))
-	for _, v := range f.Versions {
-		name := "later"
-		if v.Version < version {
-			name = "earlier"
-		}
-		fmt.Fprintf(w, "%-12s version %d, %s, entry %d, transaction %s\n", name, v.Version, clock(v.Time), v.Index, v.TxHash)
-	}
-	if f.Source != "" {
-		fmt.Fprintf(w, "%-12s %q\n", "asked", f.Source)
 	}
 }

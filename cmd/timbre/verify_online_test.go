@@ -105,7 +105,7 @@ func TestVerifyOnline(t *testing.T) {
 	if strings.Contains(s.out, evidence.LaterVersions()) {
 		t.Error("it still says that it knows nothing")
 	}
-	// What is not read is not called missing.
+	// An entry that is not read is not called missing.
 	for most, want := range map[string]struct {
 		result string
 		others []int64
@@ -117,7 +117,7 @@ func TestVerifyOnline(t *testing.T) {
 	}
 }
 
-// What the log does not say is never read as "no later version", and the verdict stays.
+// Silence of the log is never read as "no later version", and the verdict stays.
 func TestVerifyOnlineUnknown(t *testing.T) {
 	t.Parallel()
 	l := openLog(t, t.TempDir())
@@ -170,7 +170,7 @@ func TestVerifyOnlineUnknown(t *testing.T) {
 	for _, args := range [][]string{{"--online-from", url}, {"--online", "--online-max", "0"}, {"--online", "--online-from", "songs.example"}} {
 		timbre(t, append([]string{"verify", file}, args...)...).refused(exitUsage, "online-")
 	}
-	// A file that is no evidence asks nobody.
+	// For a file that is not evidence, no log is asked.
 	if a, s := ask(t, "verify.go", "--online-from", url); s.code != exitNotEvidence || a.Online.Result != "" {
 		t.Errorf("exit %d: %+v", s.code, a)
 	}

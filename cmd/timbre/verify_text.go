@@ -108,3 +108,35 @@ func tell(w io.Writer, report evidence.Report) {
 		}
 	}
 }
+
+// print says what the log says. version is that of the evidence.
+func (f *online) print(w io.Writer, version int64) {
+	says := ""
+	switch f.Result {
+	case noneLater:
+		says = fmt.Sprintf("The log has no later version of this work up to entry %d, at %s.", f.To-1, clock(f.Last))
+	case someLater:
+		says = "The log has a later version of this work."
+	case partlyRead:
+		says = fmt.Sprintf("No later version of this work up to entry %d, at %s. Not known beyond it: %s.", f.To-1, clock(f.Last), f.Why)
+	case notAsked:
+		says = fmt.Sprintf("The log was not asked for later versions: %s.", f.Why)
+	case logForked:
+		says = fmt.Sprintf("The log has two histories: %s.", f.Why)
+	case logBroken:
+		says = fmt.Sprintf("The log breaks its rules: %s.", f.Why)
+	default:
+		says = fmt.Sprintf("Not known whether there are later versions: %s.", f.Why)
+	}
+	fmt.Fprintf(w, "%-12s %s\n", "online", oneLine(says))
+	for _, v := range f.Versions {
+		name := "later"
+		if v.Version < version {
+			name = "earlier"
+		}
+		fmt.Fprintf(w, "%-12s version %d, %s, entry %d, transaction %s\n", name, v.Version, clock(v.Time), v.Index, v.TxHash)
+	}
+	if f.Source != "" {
+		fmt.Fprintf(w, "%-12s %q\n", "asked", f.Source)
+	}
+}

@@ -11,7 +11,7 @@ import (
 )
 
 // The other versions of a work are found before and after one, over several batches and on
-// both sides of their edges, and never more entries are read than the limit allows.
+// both sides of their edges. No more entries are read than the limit allows.
 func TestVersions(t *testing.T) {
 	t.Parallel()
 	l := open(t, t.TempDir())

@@ -594,8 +594,8 @@ func TestCopiedRegistry(t *testing.T) {
 			if err := check(copied, &p); err == nil {
 				t.Error("the follower with the policy says nothing")
 			}
-			// Two holders who put their evidence together find it out (timbre verify A B), and so
-			// does a holder of the first who asks the copy (timbre verify --online).
+			// Two holders who put their evidence together find it out (timbre verify A B). So does a
+			// holder of the first who asks the copy (timbre verify --online).
 			holds := func(l *log.Log, n int) evidence.Evidence {
 				proof, err := l.Prove(t.Context(), stage(t, l, call(n))[0].Hash)
 				if err != nil {
