@@ -65,7 +65,8 @@ var rooms = map[string]struct {
 
 	"internal/network":                {[]string{"proof/evidence"}, "a seam has no opinions; what a network proves has the form that verifiers read"},
 	"internal/network/networktest":    {[]string{"proof/evidence", "internal/network", "proof/evidence/leaf"}, "a network that fails on request"},
-	"internal/network/log":            {[]string{"proof/evidence", "proof/evidence/leaf", "internal/crash", "internal/events", "internal/fault", "internal/network", "internal/network/log/checkpoint", "internal/network/log/cosign", "internal/operation", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
+	"internal/network/log":            {[]string{"proof/evidence", "proof/evidence/leaf", "internal/crash", "internal/events", "internal/fault", "internal/network", "internal/network/log/checkpoint", "internal/network/log/cosign", "internal/network/log/receipt", "internal/operation", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
+	"internal/network/log/receipt":    {nil, "writes a form, and reads no database"},
 	"internal/network/log/cosign":     {[]string{"internal/operation", "proof/evidence"}, "asks one witness; what is kept, and when it is asked again, is the log's"},
 	"internal/network/log/checkpoint": {nil, "keeps one text outside of a database; it never reads it"},
 

@@ -52,13 +52,16 @@ require (
 	timbre.example/proof v0.0.0
 )
 
-require golang.org/x/crypto v0.58.0
+require (
+	github.com/fxamacker/cbor/v2 v2.9.4
+	github.com/veraison/go-cose v1.3.0
+	golang.org/x/crypto v0.58.0
+)
 
 require (
 	github.com/bahlo/generic-list-go v0.2.0 // indirect
 	github.com/basgys/goxml2json v1.1.1-0.20231018121955-e66ee54ceaad // indirect
 	github.com/buger/jsonparser v1.6.1 // indirect
-	github.com/fxamacker/cbor/v2 v2.9.4 // indirect
 	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect

@@ -13,6 +13,9 @@ const (
 	exitNotProved   = 6
 	exitNotEvidence = 7 // a file is not evidence, and has none attached
 	exitUnreadable  = 8 // a file cannot be read with certainty, or has an unknown form
+	// The evidence is proved, and the log was asked for later versions of the work.
+	exitLater        = 9
+	exitLaterUnknown = 10 // it could not say
 )
 
 // exitError is an error with an exit code of its own.

@@ -32,6 +32,11 @@ type aLog struct {
 
 func openLog(t *testing.T, dir string) *aLog {
 	t.Helper()
+	return openLogNamed(t, dir, "songs.example/log/testnet")
+}
+
+func openLogNamed(t *testing.T, dir, origin string) *aLog {
+	t.Helper()
 	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(dir, "timbre.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +46,7 @@ func openLog(t *testing.T, dir string) *aLog {
 		t.Fatal(err)
 	}
 	l, err := netlog.Open(t.Context(), db, netlog.Config{
-		Network: "testnet", Origin: "songs.example/log/testnet", Key: make([]byte, 32), NextKey: func(number int) []byte { return bytes.Repeat([]byte{byte(number)}, 32) }, BlockTime: time.Millisecond, Checkpoints: checkpoint.Dir(filepath.Join(dir, "checkpoints")),
+		Network: "testnet", Origin: origin, Key: make([]byte, 32), NextKey: func(number int) []byte { return bytes.Repeat([]byte{byte(number)}, 32) }, BlockTime: time.Millisecond, Checkpoints: checkpoint.Dir(filepath.Join(dir, "checkpoints")),
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -53,12 +58,18 @@ func openLog(t *testing.T, dir string) *aLog {
 // register adds a work and returns its evidence.
 func (l *aLog) register(title string) evidence.Evidence {
 	l.t.Helper()
+	return l.update(title, 0)
+}
+
+// update adds a version to a work, or a new work for 0, and returns its evidence.
+func (l *aLog) update(title string, work int64) evidence.Evidence {
+	l.t.Helper()
 	creators := []commitment.Creator{{FullName: "Ada", Email: "ada@songs.example", Roles: []commitment.Role{commitment.Author}}}
 	c, err := commitment.Compute(title, creators, commitment.Hash{1})
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	s, err := l.log.Stage(l.t.Context(), network.Call{Commitment: c.Hash, ProtocolVersion: commitment.Version, Nonce: title})
+	s, err := l.log.Stage(l.t.Context(), network.Call{Commitment: c.Hash, ProtocolVersion: commitment.Version, Nonce: title, AtsID: work})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -83,7 +94,7 @@ func (l *aLog) register(title string) evidence.Evidence {
 	return evidence.Evidence{
 		Format: evidence.Format, Title: title, Creators: []evidence.Creator{{Creator: creators[0], Proof: proof}}, Media: evidence.Media{SHA256: commitment.Hash{1}, SizeBytes: 1, Format: "WAV"},
 		MerkleRoot: c.Root, Commitment: c.Hash, ProtocolVersion: commitment.Version, Network: evidence.Network{Name: "testnet", Kind: evidence.KindLog},
-		AtsID: entry.AtsID, Version: 1, TxHash: s.Hash, Block: evidence.Block{Number: entry.Block, Hash: sha256.Sum256([]byte(p.Log.Checkpoint)), Time: entry.At}, Log: p.Log,
+		AtsID: entry.AtsID, Version: entry.Version, TxHash: s.Hash, Block: evidence.Block{Number: entry.Block, Hash: sha256.Sum256([]byte(p.Log.Checkpoint)), Time: entry.At}, Log: p.Log,
 	}
 }
 
@@ -178,6 +189,13 @@ func TestForkIsFoundOut(t *testing.T) {
 		}
 	}
 	both(timbre(t, "verify", one, other, "--log-key", key))
+	// A holder who asks the copy finds it out, and one who asks the original does not.
+	current.Store(evil)
+	both(timbre(t, "verify", "--online", one, "--log-key", key, "--online-from", url))
+	if s := timbre(t, "verify", "--online", other, "--log-key", key, "--online-from", url); s.code != exitDone {
+		t.Errorf("exit %d: %s%s", s.code, s.out, s.err)
+	}
+	current.Store(honest)
 	// The follower of the honest log sees the other one.
 	if s, _ := follow(kept); s.code != exitDone {
 		t.Fatalf("exit %d: %s", s.code, s.err)

@@ -87,8 +87,13 @@ func TestKeysChange(t *testing.T) {
 	}
 	expect(exitDone, "", "evidence", "upgrade", before, "--checkpoint-from", url, "--log-key", first)
 	expect(exitDone, "", "verify", before, "--log-key", first, "--log-keys", keys)
+	// A question to the log leads from one key to the other, both ways.
+	expect(exitDone, "no later version", "verify", "--online", "--online-from", url, before, "--log-key", first)
+	expect(exitDone, "no later version", "verify", "--online", "--online-from", url, before, after, "--log-key", second, "--log-keys", keys)
+	expect(exitDone, "no later version", "verify", "--online", "--online-from", mirror, after, "--log-key", second)
 	// The thief's log, shown to the follower: its page lacks the rotation, its tree differs.
 	current.Store(thief)
+	expect(exitForked, "counts until 1 entries", "verify", "--online", "--online-from", url, before, "--log-key", first, "--log-keys", keys)
 	expect(exitForked, "counts until 1 entries", follow...)
 	current.Store(l)
 

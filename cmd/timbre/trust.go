@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/x509"
 	"os"
+	"strings"
 
 	"timbre.example/proof/evidence"
 )
@@ -49,6 +50,20 @@ func (f trustFlags) options() (opts evidence.Options, err error) {
 		opts.Blocks = headers.block
 	}
 	return opts, nil
+}
+
+// placeOfLog refuses a value of a flag that is neither an address of a log nor a folder.
+func placeOfLog(flag, place string) error {
+	if strings.HasPrefix(place, "https://") || strings.HasPrefix(place, "http://") {
+		if err := new(logURL).UnmarshalText([]byte(place)); err != nil {
+			return wrongf(flag, "%s", err)
+		}
+		return nil
+	}
+	if info, err := os.Stat(place); err != nil || !info.IsDir() {
+		return wrongf(flag, "must be the address of a log (https://HOST/log/NAME) or a folder with a mirror of it")
+	}
+	return nil
 }
 
 // readPolicy reads the file of --witness-policy. It returns nil without a file.

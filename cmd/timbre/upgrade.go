@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"strings"
 	"syscall"
 
 	"timbre.example/internal/monitor"
@@ -127,13 +126,7 @@ func (c *evidenceUpgrade) Run(o *output) error {
 		fmt.Fprintf(w, "%s\n\n", out)
 		tell(w, after)
 		proofOf(w, next, after)
-	})
-}
-
-// only1 reports whether no check but one of this name failed.
-func allBut(r evidence.Report, name evidence.CheckName) bool {
-	return !slices.ContainsFunc(r, func(c evidence.Check) bool {
-		return c.Status == evidence.Failed && c.Part == "" && c.Name != name
+		noteLater(w)
 	})
 }
 
@@ -142,16 +135,7 @@ func (c *evidenceUpgrade) source() error {
 	if c.From == "" {
 		return nil
 	}
-	if strings.HasPrefix(c.From, "https://") || strings.HasPrefix(c.From, "http://") {
-		if err := new(logURL).UnmarshalText([]byte(c.From)); err != nil {
-			return wrongf("checkpoint-from", "%s", err)
-		}
-		return nil
-	}
-	if info, err := os.Stat(c.From); err != nil || !info.IsDir() {
-		return wrongf("checkpoint-from", "must be the address of a log (https://HOST/log/NAME) or a folder with a mirror of it")
-	}
-	return nil
+	return placeOfLog("checkpoint-from", c.From)
 }
 
 // The largest files of --ots and --token, in bytes.

@@ -103,6 +103,8 @@ var wrongValues = map[string][]string{
 	"dir":                              {"FILE/below"},
 	"every":                            {"soon", "0s"},
 	"checkpoint-from":                  {"songs.example", "https://songs.example/?x", "FILE"},
+	"online-from":                      {"songs.example", "https://songs.example/?x", "FILE"},
+	"online-max":                       {"many", "0", "-1"},
 	"ots":                              {"DIR/none", "DIR"},
 	"token of evidence":                {"DIR/none", "DIR"},
 	"name of witness":                  {"a b", "a+b"},

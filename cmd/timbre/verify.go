@@ -1,20 +1,26 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
+	"syscall"
 
+	"timbre.example/internal/monitor"
 	"timbre.example/proof/evidence"
 )
 
-// verifyCmd checks evidence offline: it opens only the files that the flags name.
+// verifyCmd checks evidence offline: it opens only the files that the flags name. With
+// --online it then asks the log.
 type verifyCmd struct {
 	Evidence []existing `example:"certificate.pdf" arg:"" placeholder:"FILE" help:"Evidence as JSON (at most 1 MiB), or a certificate as PDF with the evidence attached (at most 8 MiB). Several files are also compared with each other: two histories of one log are found out."`
 	Media    string     `example:"song.wav" type:"existingfile" placeholder:"FILE" help:"The recording, of any size."`
 	trustFlags
+	onlineFlags
 	Save        string `example:"evidence.json" type:"path" placeholder:"FILE" help:"Write the evidence as JSON to this file, readable by this user only, if no check failed."`
 	OnlyCreator []int  `example:"1" placeholder:"N" help:"With --save: include only this creator, by position in the work, from 1. Can be repeated."`
 	JSON        bool   `name:"json" help:"Print JSON: result, verdict, checks and evidence, also for a file that cannot be read."`
@@ -39,7 +45,13 @@ Exit codes:
        - the network is a chain: ask a node of the chain.
   7  the file is not evidence, and has none attached.
   8  the file cannot be read with certainty, or has an unknown form.
-Of several files, the first of 4, 1, 7, 8, 6 and 3 counts.`
+With --online, a proved file can also have:
+  4  the log forked: its newest state and the evidence contradict each other.
+  5  the log signed an entry that breaks its rules.
+  9  the log has a later version of the work. It is printed.
+  10 not known whether there is one: the log does not answer, refuses, has fewer entries
+     than the evidence shows, or has more than --online-max.
+Of several files, the first of 4, 1, 7, 8, 6, 3, 5, 9 and 10 counts.`
 }
 
 // remedies are what to do on the command line after a verdict that is not a proof.
@@ -69,6 +81,7 @@ func (c *verifyCmd) Run(o *output) error {
 		}
 		all = append(all, d)
 	}
+	c.ask(o, all, opts, ring)
 	pairs := compareAll(all, ring)
 	worst := all[0]
 	for _, d := range all[1:] {
@@ -114,10 +127,28 @@ func (c *verifyCmd) Run(o *output) error {
 			tellFork(o, p.Checkpoints[0], p.Checkpoints[1])
 		}
 	}
+	for _, d := range all {
+		if d.Online != nil && len(d.Online.Checkpoints) == 2 {
+			tellFork(o, d.Online.Checkpoints[0], d.Online.Checkpoints[1])
+		}
+	}
 	if failure != nil && code > exitRefused {
 		failure = exitError{code, failure}
 	}
 	return failure
+}
+
+// ask asks the log of each document for other versions of its work.
+func (c *verifyCmd) ask(o *output, all []document, opts evidence.Options, ring evidence.Keyring) {
+	if !c.Online {
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	a := asker{c.onlineFlags, opts.Policy, ring.Keys(), opts.KeyPages, o.err, map[[2]string]*monitor.Newest{}, map[[2]string]error{}}
+	for i := range all {
+		all[i].after(a.ask(ctx, all[i]))
+	}
 }
 
 // check checks one file. Its error is one of a flag; what is wrong with the file is in the
@@ -214,7 +245,12 @@ func (c *verifyCmd) Validate() error {
 	if len(c.Evidence) > 1 && c.Save != "" {
 		return wrongf("save", "can only be used with one FILE")
 	}
-	return nil
+	if c.From != "" {
+		if err := placeOfLog("online-from", c.From); err != nil {
+			return err
+		}
+	}
+	return c.validate()
 }
 
 func (c *verifyCmd) save(e evidence.Evidence) (err error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 
 	"timbre.example/proof/evidence"
 )
@@ -12,7 +13,7 @@ type outcome struct {
 	code   int
 }
 
-// The outcomes, the worst first. A fork is found by comparing files.
+// The outcomes, the worst first. A fork is found by comparing files, or by asking the log.
 var (
 	forked      = outcome{"forked", exitForked}
 	refused     = outcome{"refused", exitRefused}
@@ -21,8 +22,12 @@ var (
 	notProved   = outcome{"not_proved", exitNotProved}
 	pageChanged = outcome{"page_changed", exitPageChanged}
 	proved      = outcome{"proved", exitDone}
+	// Only with --online, instead of proved.
+	broken       = outcome{"broken", exitBroken}
+	laterVersion = outcome{"later_version", exitLater}
+	laterUnknown = outcome{"later_unknown", exitLaterUnknown}
 
-	outcomes = []outcome{forked, refused, notEvidence, unread, notProved, pageChanged, proved}
+	outcomes = []outcome{forked, refused, notEvidence, unread, notProved, pageChanged, broken, laterVersion, laterUnknown, proved}
 )
 
 // troubles are the outcomes of files without readable evidence, by the keys of the page's
@@ -40,6 +45,8 @@ type document struct {
 	Trouble string `json:"trouble,omitempty"`
 	Why     string `json:"why,omitempty"`
 	Where   string `json:"where,omitempty"`
+	// Online is what the log says; nil without --online.
+	Online *online `json:"online,omitempty"`
 
 	outcome outcome
 	whole   bool // no check of the evidence failed
@@ -82,4 +89,11 @@ func (d document) unread(err error, trouble string) document {
 	}
 	d.Result = d.outcome.result
 	return d
+}
+
+// allBut reports whether no check but one of this name failed.
+func allBut(r evidence.Report, name evidence.CheckName) bool {
+	return !slices.ContainsFunc(r, func(c evidence.Check) bool {
+		return c.Status == evidence.Failed && c.Part == "" && c.Name != name
+	})
 }

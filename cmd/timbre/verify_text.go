@@ -37,12 +37,17 @@ func (d document) print(w io.Writer) {
 	if d.Test {
 		fmt.Fprintf(w, "%-12s %s\n", "warning", evidence.TestWarning())
 	}
+	if d.Online != nil {
+		d.Online.print(w, e.Version)
+	} else if d.Verdict.Proved() {
+		noteLater(w)
+	}
 	if d.File != "" {
 		fmt.Fprintln(w)
 	}
 }
 
-// proofOf prints the dates and the levels of a proof, and what it does not say.
+// proofOf prints the dates and the levels of a proof.
 func proofOf(w io.Writer, e evidence.Evidence, report evidence.Report) {
 	for i, d := range report.Dates(e) {
 		name := ""
@@ -61,8 +66,10 @@ func proofOf(w io.Writer, e evidence.Evidence, report evidence.Report) {
 	if slices.ContainsFunc(report, func(c evidence.Check) bool { return c.Part != "" && c.Status == evidence.Failed }) {
 		fmt.Fprintf(w, "%-12s %s\n", "warning", evidence.IgnoredWarning())
 	}
-	fmt.Fprintf(w, "%-12s %s\n", "note", evidence.LaterVersions())
 }
+
+// noteLater says that evidence knows of no later version.
+func noteLater(w io.Writer) { fmt.Fprintf(w, "%-12s %s\n", "note", evidence.LaterVersions()) }
 
 // roleNames are the roles' names on screens.
 var roleNames = map[string]string{"author": "lyrics", "composer": "music", "arranger": "arrangement", "adapter": "adaptation"}
@@ -102,5 +109,37 @@ func tell(w io.Writer, report evidence.Report) {
 		if one.Why != "" {
 			fmt.Fprintf(w, "%-12s (%s)\n", "", oneLine(one.Why))
 		}
+	}
+}
+
+// print says what the log says. version is that of the evidence.
+func (f *online) print(w io.Writer, version int64) {
+	says := ""
+	switch f.Result {
+	case noneLater:
+		says = fmt.Sprintf("The log has no later version of this work up to entry %d, at %s.", f.To-1, clock(f.Last))
+	case someLater:
+		says = "The log has a later version of this work."
+	case partlyRead:
+		says = fmt.Sprintf("No later version of this work up to entry %d, at %s. Not known beyond it: %s.", f.To-1, clock(f.Last), f.Why)
+	case notAsked:
+		says = fmt.Sprintf("The log was not asked for later versions: %s.", f.Why)
+	case logForked:
+		says = fmt.Sprintf("The log has two histories: %s.", f.Why)
+	case logBroken:
+		says = fmt.Sprintf("The log breaks its rules: %s.", f.Why)
+	default:
+		says = fmt.Sprintf("Not known whether there are later versions: %s.", f.Why)
+	}
+	fmt.Fprintf(w, "%-12s %s\n", "online", oneLine(says))
+	for _, v := range f.Versions {
+		name := "later"
+		if v.Version < version {
+			name = "earlier"
+		}
+		fmt.Fprintf(w, "%-12s version %d, %s, entry %d, transaction %s\n", name, v.Version, clock(v.Time), v.Index, v.TxHash)
+	}
+	if f.Source != "" {
+		fmt.Fprintf(w, "%-12s %q\n", "asked", f.Source)
 	}
 }

@@ -30,8 +30,10 @@ func TestPublicPage(t *testing.T) {
 	page := s.URL + "/w/testnet/" + strconv.FormatInt(id, 10)
 	p := browser.Open(t)
 	pictures := browser.Pictures(t)
+	p.Goto(page)
+	first := browser.Eval[string](p, `document.querySelector('#v1 a[href*="/tx/"]').href`)
 	for _, at := range []struct{ name, url string }{
-		{"work", page}, {"unknown", page + "99"}, {"two-places", s.URL + "/explorer/testnet?q=1"}, {"not-found", s.URL + "/explorer/testnet?q=" + strings.Repeat("ab", 32)}, {"no-page", s.URL + "/nope"}, {"block", s.URL + "/explorer/testnet/block/1"},
+		{"work", page}, {"first-version", first}, {"unknown", page + "99"}, {"two-places", s.URL + "/explorer/testnet?q=1"}, {"not-found", s.URL + "/explorer/testnet?q=" + strings.Repeat("ab", 32)}, {"no-page", s.URL + "/nope"}, {"block", s.URL + "/explorer/testnet/block/1"},
 	} {
 		p.Goto(at.url)
 		p.LoadAxe(filepath.Join("..", "..", "node_modules", "axe-core", "axe.min.js"))

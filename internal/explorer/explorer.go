@@ -121,6 +121,7 @@ func New(networks []network.Network, refuse func(http.ResponseWriter, *http.Requ
 		paths.Explorer + "{network}/tx/{hash}":                explored(x.transaction, x.receipt),
 		paths.Explorer + "{network}/tx/{hash}/leaf.txt":       explored(x.leafFile, nil),
 		paths.Explorer + "{network}/tx/{hash}/proof.txt":      explored(x.proofFile, nil),
+		paths.Explorer + "{network}/tx/{hash}/receipt.cose":   explored(x.receiptFile, nil),
 		paths.Explorer + "{network}/block/{n}":                explored(x.block, nil),
 		paths.Explorer + "{network}/block/{n}/checkpoint.txt": explored(x.checkpointFile, nil),
 		paths.Works + "{network}/{ats_id}":                    explored(x.work, nil),
@@ -368,10 +369,28 @@ func (x *explorer) transaction(w http.ResponseWriter, r *http.Request, l network
 		return err
 	}
 	last := v.Version
+	var newer *network.Entry
 	if v.Index >= 0 {
 		if last, err = l.LastVersion(r.Context(), v.AtsID); err != nil {
 			return err
 		}
+	}
+	if last > v.Version {
+		one, err := l.Versions(r.Context(), v.AtsID, last-1, 1)
+		if err != nil {
+			return err
+		}
+		if len(one) == 1 {
+			newer = &one[0]
+		}
+	}
+	receipted := false
+	if n, ok := l.(network.Receipted); ok && v.Index >= 0 {
+		_, err := n.Receipt(r.Context(), v.Hash)
+		if err != nil && !errors.Is(err, network.ErrNotFound) {
+			return err
+		}
+		receipted = err == nil
 	}
 	title := "Waiting for its block"
 	switch {
@@ -383,8 +402,11 @@ func (x *explorer) transaction(w http.ResponseWriter, r *http.Request, l network
 	return x.render(w, r, "transaction", struct {
 		base
 		proven
-		Last int64 // the newest version of the work
-	}{x.base(l, title).by(v.signedBy), v, last})
+		Last   int64          // the newest version of the work
+		Newest *network.Entry // its entry; nil if it is this one
+		// Receipted: there is a COSE Receipt.
+		Receipted bool
+	}{x.base(l, title).by(v.signedBy), v, last, newer, receipted})
 }
 
 // network is the page of a network that cannot be explored.
@@ -443,6 +465,23 @@ func (x *explorer) proofFile(w http.ResponseWriter, r *http.Request, l network.E
 		return fault.CommonNotFound()
 	}
 	return text(w, r, proofFile(p.Log))
+}
+
+// receiptFile answers with the COSE Receipt of an entry.
+func (x *explorer) receiptFile(w http.ResponseWriter, r *http.Request, l network.Explorable) error {
+	receipted, ok := l.(network.Receipted)
+	if !ok {
+		return fault.CommonNotFound()
+	}
+	e, err := x.find(r, l)
+	if err != nil {
+		return err
+	}
+	b, err := receipted.Receipt(r.Context(), e.Hash)
+	if err != nil {
+		return err
+	}
+	return send(w, r, network.ReceiptType, b)
 }
 
 func (x *explorer) findBlock(r *http.Request, l network.Explorable) (network.Block, error) {

@@ -68,7 +68,17 @@ func (x *explorer) work(w http.ResponseWriter, r *http.Request, l network.Explor
 		Versions []proven
 		OK       bool
 		More     int64
-	}{x.base(l, fmt.Sprintf("Registration number %d", atsID)), told, atsID, last, versions, holds, more})
+		Newest   string // the address of the newest version
+	}{x.base(l, fmt.Sprintf("Registration number %d", atsID)), told, atsID, last, versions, holds, more, newest(last, more)})
+}
+
+// newest returns the address of the newest version on the page of a work. more is not 0 if
+// it is on a later page.
+func newest(last, more int64) string {
+	if more == 0 {
+		return fmt.Sprintf("#v%d", last)
+	}
+	return fmt.Sprintf("?after=%d#v%d", last-1, last)
 }
 
 // ends are the versions in a summary of a work. With the first one's date alone,

@@ -62,7 +62,7 @@ func TestWork(t *testing.T) {
 		}
 		for _, want := range []string{
 			"A registered work", "Verified", "2 versions", "Test network", `id="v1"`, `id="v2"`, h.log.VerifierKey(), `href="/verify"`, `href="/docs/evidence"`,
-			`href="` + tx(first) + `"`, `href="` + tx(second) + `"`, `href="/explorer/testnet/block/1"`, `href="/explorer/testnet/block/2"`, commitmentOf(t, first.Bytes), commitmentOf(t, second.Bytes),
+			`<h3 id="h1">Version 1 <span class="badge wait">Not the newest</span></h3>`, `A later version exists: <a href="#v2">version 2</a>.`, `<h3 id="h2">Version 2 <span class="badge yes">Newest</span></h3>`, `href="` + tx(first) + `"`, `href="` + tx(second) + `"`, `href="/explorer/testnet/block/1"`, `href="/explorer/testnet/block/2"`, commitmentOf(t, first.Bytes), commitmentOf(t, second.Bytes),
 		} {
 			if !strings.Contains(body, want) {
 				t.Errorf("no %q in\n%s", want, body)
@@ -165,6 +165,9 @@ func TestManyVersions(t *testing.T) {
 		if next > 0 {
 			_, page := h.ask("GET", path)
 			path += "?after=50"
+			if strings.Count(page, `<a href="?after=52#v53">`) != 52 { // in the lead, in the list, and in each of the 50 versions
+				t.Errorf("the newest version is named %d times", strings.Count(page, `<a href="?after=52#v53">`))
+			}
 			if !strings.Contains(page, `href="?after=50"`) || !strings.Contains(page, "53 versions") {
 				t.Fatal("the first page does not lead to the second")
 			}
@@ -309,12 +312,16 @@ func TestNothingIsDatedBack(t *testing.T) {
 		_, page := h.ask("GET", "/w/testnet/1", "Accept", browserAccept)
 		lead, _, _ := strings.Cut(page, "<section>")
 		at2, at1 := strings.Index(lead, "28 November 2026, 12:51:10 UTC"), strings.Index(lead, "3 May 2020, 09:30:00 UTC")
-		if at2 < 0 || at1 < at2 || !strings.Contains(lead, "The latest version is version 2.") || !strings.Contains(lead, "recording and the creators may differ") {
+		if at2 < 0 || at1 < at2 || !strings.Contains(lead, `The newest version is <a href="#v2">version 2</a>.`) || !strings.Contains(lead, "recording and the creators may differ") {
 			t.Errorf("the lead:\n%s", lead)
 		}
 		_, page = h.get(tx(placeholder))
-		if lead, _, _ := strings.Cut(page, "<section"+` class="card"`); !strings.Contains(lead, "It is version 1 of 2. The recording and the creators may differ between versions.") {
+		if lead, _, _ := strings.Cut(page, "<section"+` class="card"`); !strings.Contains(lead, "Not the newest version") ||
+			!strings.Contains(lead, `This is version 1. A later version exists: <a href="`+tx(latest)+`">version 2</a>, of <time datetime="2026-11-28T12:51:10.000000Z">28 November 2026, 12:51:10 UTC</time>. The recording and the creators may differ between versions. <a href="/w/testnet/1">All versions</a>`) {
 			t.Errorf("the first transaction:\n%s", lead)
+		}
+		if _, page = h.get(tx(latest)); !strings.Contains(page, "This is version 2, the newest one.") || strings.Contains(page, "A later version") || strings.Contains(page, "Not the newest") {
+			t.Errorf("the newest transaction:\n%s", page)
 		}
 		if _, page = h.get(tx(latest)); !strings.Contains(page, "28 November 2026, 12:51:10 UTC") || strings.Contains(page, "2020") {
 			t.Error("the latest transaction has another date")

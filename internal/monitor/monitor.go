@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,7 +77,7 @@ func Open(c Config) (_ *Monitor, err error) {
 	if c.Tolerance == 0 {
 		c.Tolerance = 5 * time.Minute
 	}
-	fetcher, err := fetch(c.URL)
+	fetcher, err := fetch(c.URL, &http.Client{Timeout: timeout, Transport: bounded{http.DefaultTransport}})
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ const (
 	maxAnswer   = 1 << 24 // bytes: a full bundle of the largest entries
 	maxRequests = 8
 	timeout     = 30 * time.Second
+	userAgent   = "timbre monitor"
 )
 
 // bounded limits the bodies of answers: a hostile log sends as much as it wants.
@@ -34,10 +35,10 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// fetch returns a reader of the log at url. Its answers and requests are bounded.
-func fetch(url string) (*torchwood.TileFetcher, error) {
-	client := &http.Client{Timeout: timeout, Transport: bounded{http.DefaultTransport}}
-	return torchwood.NewTileFetcher(strings.TrimSuffix(url, "/")+"/", torchwood.WithHTTPClient(client), torchwood.WithConcurrencyLimit(maxRequests), torchwood.WithUserAgent("timbre monitor"))
+// fetch returns a reader of the log at url. Its requests are bounded, and its answers if the
+// client bounds them.
+func fetch(url string, client *http.Client) (*torchwood.TileFetcher, error) {
+	return torchwood.NewTileFetcher(strings.TrimSuffix(url, "/")+"/", torchwood.WithHTTPClient(client), torchwood.WithConcurrencyLimit(maxRequests), torchwood.WithUserAgent(userAgent))
 }
 
 // mirror keeps authenticated tiles in a folder under the log's own paths: full tiles by the

@@ -72,6 +72,16 @@ type Rekeyed interface {
 	End(ctx context.Context) error
 }
 
+// ReceiptType is the media type of a COSE Receipt (RFC 9052, section 2).
+const ReceiptType = `application/cose; cose-type="cose-sign1"`
+
+// Receipted is a network that gives COSE Receipts of its entries (RFC 9942).
+type Receipted interface {
+	// Receipt returns the receipt of an entry. It wraps ErrNotFound if the transaction is not on
+	// the network, or if there is no receipt yet.
+	Receipt(ctx context.Context, hash [32]byte) ([]byte, error)
+}
+
 // Published is a network whose own files the server serves.
 type Published interface {
 	// FilesPath is the path of the files on this server, without a slash at its end.

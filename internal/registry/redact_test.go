@@ -80,6 +80,7 @@ var columns = map[string]string{
 	"log_cosigning":         "network:public timeout:public timeout_at:public holder:other lease_until:other",
 	"log_witnesses":         "network:public witness:public label:public size:public cosigned_at:public failures:other failing_since:other due_at:other failure:other alarm:other proof:public",
 	"log_cosignatures":      "network:public block:public witness:public line:public cosigned_at:public",
+	"log_receipts":          "network:public block:public signature:public",
 	"log_witnessed":         "network:public block:public witnessed_at:public",
 	"log_blocks":            "network:public number:public hash:public first_idx:public size:public checkpoint:public created_at:public",
 	"people":                "id:other email:other name:other language:other email_verified:other password_hash:other operator:other totp_secret:other totp_confirmed_at:other totp_step:other passkeys:other revision:other created_at:other new_email:other",

@@ -157,6 +157,7 @@ var _ interface {
 	network.Consistent
 	network.Repairable
 	network.Witnessed
+	network.Receipted
 } = (*Log)(nil)
 
 // Open opens the log c.Network. The first Open creates it and signs its empty checkpoint.

@@ -41,6 +41,9 @@ func (l *Log) Run(ctx context.Context) {
 	if err := l.note(ctx); err != nil && ctx.Err() == nil {
 		l.config.Logger.ErrorContext(ctx, "heartbeat failed", "network", l.config.Network, "error", err)
 	}
+	if err := l.completeReceipts(ctx); err != nil && ctx.Err() == nil {
+		l.config.Logger.ErrorContext(ctx, "no signature for receipts", "network", l.config.Network, "error", err)
+	}
 	failures, logged := 0, time.Time{} // in a row, and the time of the last line about them
 	for {
 		select {
@@ -408,11 +411,18 @@ func (l *Log) sign(size int64, hashes *tree) (string, error) {
 	return string(signed), err
 }
 
-// insertBlock stores the block with the entries from first to size.
+// insertBlock stores the block with the entries from first to size, and its signature for
+// receipts.
 func (l *Log) insertBlock(ctx context.Context, tx *store.Tx, number, first, size int64, at time.Time, signed string) error {
 	hash := sha256.Sum256([]byte(signed))
-	return tx.InsertLogBlock(ctx, query.InsertLogBlockParams{
-		Network: string(l.config.Network), Number: number, Hash: hash[:], FirstIdx: first, Size: size,
-		Checkpoint: signed, CreatedAt: store.Micros(at),
-	})
+	block := func(tx *store.Tx) error {
+		return tx.InsertLogBlock(ctx, query.InsertLogBlockParams{
+			Network: string(l.config.Network), Number: number, Hash: hash[:], FirstIdx: first, Size: size,
+			Checkpoint: signed, CreatedAt: store.Micros(at),
+		})
+	}
+	if size == 0 { // there is nothing to prove
+		return block(tx)
+	}
+	return tx.Together(block, func(tx *store.Tx) error { return l.insertReceipt(ctx, tx, number, signed) })
 }

@@ -604,6 +604,30 @@ func TestCopiedRegistry(t *testing.T) {
 			if err := check(copied, &p); err == nil {
 				t.Error("the follower with the policy says nothing")
 			}
+			// Two holders who put their evidence together find it out (timbre verify A B). So does a
+			// holder of the first who asks the copy (timbre verify --online).
+			holds := func(l *log.Log, n int) evidence.Evidence {
+				proof, err := l.Prove(t.Context(), stage(t, l, call(n))[0].Hash)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return evidence.Evidence{Log: proof.Log}
+			}
+			mine, other := holds(first, 0), holds(second, 100)
+			if found := evidence.Compare(mine, other, []string{first.VerifierKey()}); found.Relation != evidence.Contradiction || found.Checkpoints != [2]string{mine.Log.Checkpoint, other.Log.Checkpoint} {
+				t.Errorf("the two evidences: %+v", found)
+			}
+			for url, same := range map[string]bool{serve(t, first).url: true, copied: false} {
+				newest, err := monitor.ReadNewest(t.Context(), monitor.Source{Place: url}, first.Origin(), []string{first.VerifierKey()}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = newest.Continues(t.Context(), mine.Log.Checkpoint)
+				fork, shorter := (*monitor.Fork)(nil), (*monitor.Shorter)(nil)
+				if same != (err == nil) || !same && entries < 3 != errors.As(err, &shorter) || !same && entries >= 3 != errors.As(err, &fork) {
+					t.Errorf("asked %s: %v", url, err)
+				}
+			}
 		})
 	}
 }

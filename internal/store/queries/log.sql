@@ -157,3 +157,14 @@ FROM log_blocks g CROSS JOIN n
 JOIN log_entries e ON e.network = g.network AND e.tx_hash = substr(COALESCE(sqlc.arg(joined), g.hash), n.i * 32 + 1, 32)
 LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block AND e.idx IS NOT NULL
 WHERE g.network = sqlc.arg(network) AND g.number = 0;
+
+-- name: InsertLogReceipt :exec
+INSERT INTO log_receipts (network, block, signature) VALUES (sqlc.arg(network), sqlc.arg(block), sqlc.arg(signature))
+ON CONFLICT (network, block) DO NOTHING;
+
+-- name: FirstLogReceipt :one
+-- The first block from a number on whose tree has a signature and more than one entry.
+SELECT b.size, r.signature FROM log_receipts r
+JOIN log_blocks b ON b.network = r.network AND b.number = r.block
+WHERE r.network = sqlc.arg(network) AND r.block >= sqlc.arg(block) AND b.size > 1
+ORDER BY r.block LIMIT 1;

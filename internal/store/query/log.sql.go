@@ -170,6 +170,31 @@ func (q *Queries) FirstLogEntryOfCommitment(ctx context.Context, arg FirstLogEnt
 	return i, err
 }
 
+const firstLogReceipt = `-- name: FirstLogReceipt :one
+SELECT b.size, r.signature FROM log_receipts r
+JOIN log_blocks b ON b.network = r.network AND b.number = r.block
+WHERE r.network = $1 AND r.block >= $2 AND b.size > 1
+ORDER BY r.block LIMIT 1
+`
+
+type FirstLogReceiptParams struct {
+	Network string
+	Block   int64
+}
+
+type FirstLogReceiptRow struct {
+	Size      int64
+	Signature []byte
+}
+
+// The first block from a number on whose tree has a signature and more than one entry.
+func (q *Queries) FirstLogReceipt(ctx context.Context, arg FirstLogReceiptParams) (FirstLogReceiptRow, error) {
+	row := q.db.QueryRow(ctx, firstLogReceipt, arg.Network, arg.Block)
+	var i FirstLogReceiptRow
+	err := row.Scan(&i.Size, &i.Signature)
+	return i, err
+}
+
 const getLog = `-- name: GetLog :one
 SELECT l.origin, l.size, l.refused, l.blocks, l.next_ats_id, l.sequencer_at, l.pending, l.pending_checkpoint, l.pending_at, l.kept_at, l.stopped, l.keys, l.pending_keys,
   b.checkpoint, b.created_at AS block_at
@@ -417,6 +442,22 @@ func (q *Queries) InsertLogEntry(ctx context.Context, arg InsertLogEntryParams) 
 		arg.ReceivedAt,
 		arg.Position,
 	)
+	return err
+}
+
+const insertLogReceipt = `-- name: InsertLogReceipt :exec
+INSERT INTO log_receipts (network, block, signature) VALUES ($1, $2, $3)
+ON CONFLICT (network, block) DO NOTHING
+`
+
+type InsertLogReceiptParams struct {
+	Network   string
+	Block     int64
+	Signature []byte
+}
+
+func (q *Queries) InsertLogReceipt(ctx context.Context, arg InsertLogReceiptParams) error {
+	_, err := q.db.Exec(ctx, insertLogReceipt, arg.Network, arg.Block, arg.Signature)
 	return err
 }
 

@@ -277,6 +277,12 @@ type LogEntry struct {
 	Lost       bool
 }
 
+type LogReceipt struct {
+	Network   string
+	Block     int64
+	Signature []byte
+}
+
 type LogRepair struct {
 	Network    string
 	FromSize   int64
