@@ -143,3 +143,15 @@ func renewed(e Evidence, i int, before time.Time, opts Options) bool {
 	}
 	return false
 }
+
+// Certificates returns the certificates of the token: the signer's first, then the others.
+// Nothing is known about who issued them.
+func (s Stamp) Certificates() []*x509.Certificate {
+	all := []*x509.Certificate{s.signer}
+	for _, c := range s.others {
+		if !c.Equal(s.signer) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
