@@ -206,7 +206,7 @@ func (g *gathering) fresh(this, next time.Time) error {
 func first(addresses []string) []string { return addresses[:min(len(addresses), maxAddresses)] }
 
 // get returns the answer of an address, which check accepts. It posts body if there is one.
-// check returns when the answer ends; zero: never. The errors do not name the address.
+// check returns when the answer ends; zero: never.
 func (g *gathering) get(ctx context.Context, address, about string, body []byte, kind string, most int64, check func([]byte) (time.Time, error)) ([]byte, error) {
 	r := g.raiser
 	key := address + "\x00" + about
@@ -219,11 +219,11 @@ func (g *gathering) get(ctx context.Context, address, about string, body []byte,
 	}
 	answer, err := r.fetch(ctx, address, body, kind, most)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", address, err)
 	}
 	end, err := check(answer)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", address, err)
 	}
 	until := now.Add(keepFor)
 	if !end.IsZero() && end.Before(until) {
@@ -260,7 +260,7 @@ func (r *Raiser) fetch(ctx context.Context, address string, body []byte, kind st
 	res, err := r.Client.Do(q)
 	if err != nil {
 		if u, ok := errors.AsType[*url.Error](err); ok {
-			err = u.Err // without the address
+			err = u.Err // the caller names the address
 		}
 		return nil, err
 	}

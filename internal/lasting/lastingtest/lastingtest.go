@@ -96,10 +96,14 @@ private_key = root.key
 default_md = sha256
 policy = any
 default_crl_days = 30
+crlnumber = crlnumber
+crl_extensions = list
 unique_subject = no
 [any]
 organizationName = optional
 commonName = supplied
+[list]
+authorityKeyIdentifier = keyid
 [sign]
 basicConstraints = CA:FALSE
 keyUsage = critical,digitalSignature,nonRepudiation
@@ -130,6 +134,7 @@ ess_cert_id_alg = sha256
 `, named))
 	a.write("index", "")
 	a.write("serial", "10\n")
+	a.write("crlnumber", "01\n")
 	a.write("tsaserial", "01\n")
 	a.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/O=Songs Example/CN=Root", "-days", "7300",
 		"-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", "root.key", "-out", "root.pem")
