@@ -39,7 +39,12 @@ const (
 	OCSP   = "/ocsp"
 	CRL    = "/crl"
 	Issuer = "/issuer"
+	// Clock is where the time-stamp authority answers.
+	Clock = "/clock"
 )
+
+// URL returns the address of a path.
+func (a *Authority) URL(path string) string { return a.server.URL + path }
 
 // Options change an authority.
 type Options struct {
@@ -229,6 +234,20 @@ func (a *Authority) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	file := map[string]string{CRL: "crl.der", Issuer: "root.der", OCSP: "answer.der"}[r.URL.Path]
+	if r.URL.Path == Clock {
+		query, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(a.Dir, "ts.query"), query, 0o600)
+		}
+		if err == nil {
+			err = a.try("ts", "-reply", "-config", "conf", "-section", "clock", "-queryfile", "ts.query", "-out", "ts.reply")
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		file = "ts.reply"
+	}
 	if r.URL.Path == OCSP {
 		query, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
 		if err == nil {
