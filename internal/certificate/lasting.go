@@ -5,12 +5,10 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
-	"strings"
 )
 
 // Level is how long a signature can be verified: a level of PAdES.
@@ -35,12 +33,6 @@ type Signed struct {
 	newest   revision
 	dss, dts bool
 }
-
-// span is a part of a file.
-type span struct{ from, to int }
-
-// ErrNotSigned is the error for a file that is not a signed certificate.
-var ErrNotSigned = errors.New("not a certificate with a signature")
 
 // OpenSigned reads a signed certificate. It verifies nothing.
 func OpenSigned(file []byte) (s Signed, err error) {
@@ -72,31 +64,6 @@ func OpenSigned(file []byte) (s Signed, err error) {
 	s.dss = bytes.Contains(root, []byte("/DSS "))
 	s.dts = bytes.Contains(file[s.newest.first:], []byte("/Type/DocTimeStamp"))
 	return s, nil
-}
-
-// place returns the hexadecimal digits after a mark.
-func place(file []byte, from int, mark string) (span, error) {
-	start := bytes.Index(file[from:], []byte(mark))
-	if start < 0 {
-		return span{}, fmt.Errorf("certificate: %w", ErrNotSigned)
-	}
-	start += from + len(mark)
-	end := bytes.IndexByte(file[start:], '>')
-	if end < 0 {
-		return span{}, fmt.Errorf("certificate: %w", ErrNotSigned)
-	}
-	return span{start, start + end}, nil
-}
-
-// message returns the DER in a place, without the zeros after it.
-func message(file []byte, at span) ([]byte, error) {
-	der := make([]byte, (at.to-at.from)/2)
-	if _, err := hex.Decode(der, file[at.from:at.to]); err != nil {
-		return nil, err
-	}
-	var one asn1.RawValue
-	_, err := asn1.Unmarshal(der, &one)
-	return one.FullBytes, err
 }
 
 // Level returns the level that the file has by its parts.
@@ -146,9 +113,6 @@ func (s Signed) Token() []byte {
 
 var oidSignatureToken = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 14}
 
-// ErrNoRoom is the error for a token that does not fit into the place that was kept for it.
-var ErrNoRoom = errors.New("the time-stamp does not fit into its place")
-
 // WithToken returns the file with the time-stamp of its signature, in DER. The signature
 // covers everything but its own place, so it stays valid.
 func (s Signed) WithToken(token []byte) (Signed, error) {
@@ -169,16 +133,6 @@ func (s Signed) WithToken(token []byte) (Signed, error) {
 		return s, err
 	}
 	return OpenSigned(file)
-}
-
-// fill writes DER into a place.
-func fill(file []byte, at span, der []byte) error {
-	if 2*len(der) > at.to-at.from {
-		return fmt.Errorf("certificate: %w: %d bytes for %d", ErrNoRoom, len(der), (at.to-at.from)/2)
-	}
-	copy(file[at.from:at.to], strings.Repeat("0", at.to-at.from))
-	copy(file[at.from:], hex.EncodeToString(der))
-	return nil
 }
 
 // Validation is what verifies certificates later, in DER.

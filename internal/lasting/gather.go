@@ -7,9 +7,6 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"slices"
 	"time"
 
@@ -18,30 +15,24 @@ import (
 	"timbre.example/internal/certificate"
 )
 
-// The limits of one request.
+// ErrHighest marks an error that another attempt cannot change: the file has the highest
+// level that its certificates allow.
+var ErrHighest = errors.New("this is the highest level for this certificate")
+
+// maxChain is the number of certificates from a signer to its root that are followed.
+const maxChain = 6
+
+// The limits of one answer.
 const (
-	fetchTimeout = 3 * time.Second
 	maxAddresses = 2        // of one kind in one certificate
 	maxIssuer    = 16 << 10 // bytes
 	maxOCSP      = 16 << 10
 	maxCRL       = 256 << 10 // unpacked; what is kept has its own limit
 )
 
-// keepFor is how long an answer is used for other certificates.
-const keepFor = 10 * time.Minute
-
-// maxKept is how many answers are kept; the oldest give way together.
-const maxKept = 64
-
-// kept is an answer that was verified.
-type kept struct {
-	answer []byte
-	until  time.Time
-}
-
 // gathering collects the validation data of some chains.
 type gathering struct {
-	raiser  *Raiser
+	from    *publications
 	data    certificate.Validation
 	issuers []*x509.Certificate // above the signers, each once
 	done    []*x509.Certificate // whose revocation data are there
@@ -87,7 +78,7 @@ func (g *gathering) issuer(ctx context.Context, c *x509.Certificate, known []*x5
 	}
 	var all []error
 	for _, address := range first(c.IssuingCertificateURL) {
-		answer, err := g.get(ctx, address, string(c.RawIssuer), nil, "", maxIssuer, func(answer []byte) (until time.Time, err error) {
+		answer, err := g.from.get(ctx, address, string(c.RawIssuer), nil, "", maxIssuer, func(answer []byte) (until time.Time, err error) {
 			one, err := x509.ParseCertificate(answer)
 			if err != nil {
 				return until, err
@@ -115,7 +106,7 @@ func (g *gathering) revocation(ctx context.Context, c, issuer *x509.Certificate)
 		return fmt.Errorf("a request of OCSP for %q: %w", c.Subject, err)
 	}
 	for _, address := range first(c.OCSPServer) {
-		answer, err := g.get(ctx, address, string(c.Raw), query, "application/ocsp-request", maxOCSP, func(answer []byte) (until time.Time, err error) {
+		answer, err := g.from.get(ctx, address, string(c.Raw), query, "application/ocsp-request", maxOCSP, func(answer []byte) (until time.Time, err error) {
 			said, err := ocsp.ParseResponseForCert(answer, c, issuer)
 			switch {
 			case err != nil:
@@ -137,7 +128,7 @@ func (g *gathering) revocation(ctx context.Context, c, issuer *x509.Certificate)
 		all = append(all, err)
 	}
 	for _, address := range first(c.CRLDistributionPoints) {
-		answer, err := g.get(ctx, address, string(issuer.Raw)+string(c.Raw), nil, "", maxCRL, func(answer []byte) (until time.Time, err error) {
+		answer, err := g.from.get(ctx, address, string(issuer.Raw)+string(c.Raw), nil, "", maxCRL, func(answer []byte) (until time.Time, err error) {
 			list, err := x509.ParseRevocationList(answer)
 			if err != nil {
 				return until, err
@@ -195,7 +186,7 @@ const clockTolerance = 5 * time.Minute
 
 // fresh returns an error for an answer of another time.
 func (g *gathering) fresh(this, next time.Time) error {
-	now := g.raiser.Now()
+	now := g.from.now()
 	if this.After(now.Add(clockTolerance)) || !next.IsZero() && next.Before(now) {
 		return fmt.Errorf("the answer is for %s to %s", this.Format(time.RFC3339), next.Format(time.RFC3339))
 	}
@@ -205,79 +196,18 @@ func (g *gathering) fresh(this, next time.Time) error {
 // first returns the addresses that are asked.
 func first(addresses []string) []string { return addresses[:min(len(addresses), maxAddresses)] }
 
-// get returns the answer of an address, which check accepts. It posts body if there is one.
-// check returns when the answer ends; zero: never.
-func (g *gathering) get(ctx context.Context, address, about string, body []byte, kind string, most int64, check func([]byte) (time.Time, error)) ([]byte, error) {
-	r := g.raiser
-	key := address + "\x00" + about
-	now := r.Now()
-	r.mu.Lock()
-	old, ok := r.kept[key]
-	r.mu.Unlock()
-	if ok && now.Before(old.until) {
-		return old.answer, nil
-	}
-	answer, err := r.fetch(ctx, address, body, kind, most)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", address, err)
-	}
-	end, err := check(answer)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", address, err)
-	}
-	until := now.Add(keepFor)
-	if !end.IsZero() && end.Before(until) {
-		until = end
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.kept) >= maxKept {
-		clear(r.kept)
-	}
-	r.kept[key] = kept{answer, until}
-	return answer, nil
-}
-
-// fetch makes one request.
-func (r *Raiser) fetch(ctx context.Context, address string, body []byte, kind string, most int64) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-	defer cancel()
-	method := http.MethodGet
-	if body != nil {
-		method = http.MethodPost
-	}
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return nil, errors.New("the address is not one of http or https")
-	}
-	q, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
-	if err != nil {
-		return nil, errors.New("the address is not one of http or https")
-	}
-	if kind != "" {
-		q.Header.Set("Content-Type", kind)
-	}
-	res, err := r.Client.Do(q)
-	if err != nil {
-		if u, ok := errors.AsType[*url.Error](err); ok {
-			err = u.Err // the caller names the address
+// without returns the gathered certificates that none of these lists has.
+func (g *gathering) without(lists ...[]*x509.Certificate) (rest [][]byte) {
+	for _, c := range g.issuers {
+		known := false
+		for _, list := range lists {
+			for _, one := range list {
+				known = known || bytes.Equal(one.Raw, c.Raw)
+			}
 		}
-		return nil, err
+		if !known {
+			rest = append(rest, c.Raw)
+		}
 	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the answer has the status %d", res.StatusCode)
-	}
-	answer, err := io.ReadAll(io.LimitReader(res.Body, most+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(answer)) > most {
-		return nil, fmt.Errorf("the answer has more than %d bytes", most)
-	}
-	var one asn1.RawValue
-	if rest, err := asn1.Unmarshal(answer, &one); err != nil || len(rest) > 0 {
-		return nil, errors.New("the answer is not DER")
-	}
-	return answer, nil
+	return rest
 }

@@ -8,7 +8,6 @@
 package lasting
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -30,10 +29,6 @@ const DefaultRoom = 8 << 10
 // have no fixed length.
 const lengthsVary = 64
 
-// ErrHighest marks an error that another attempt cannot change: the file has the highest
-// level that its certificates allow.
-var ErrHighest = errors.New("this is the highest level for this certificate")
-
 // Config configures a Raiser.
 type Config struct {
 	// Stamp requests a token on a hash from the time-stamp authority. It returns only tokens
@@ -49,15 +44,17 @@ type Config struct {
 // what authorities published, and for a minute that the time-stamp authority failed.
 type Raiser struct {
 	Config
+	published *publications
 
 	mu    sync.Mutex
-	kept  map[string]kept // by address and subject
-	pause time.Time       // until when the time-stamp authority is not asked
-	cause error           // why
+	pause time.Time // until when the time-stamp authority is not asked
+	cause error     // why
 }
 
 // New makes a Raiser.
-func New(c Config) *Raiser { return &Raiser{Config: c, kept: map[string]kept{}} }
+func New(c Config) *Raiser {
+	return &Raiser{Config: c, published: &publications{client: c.Client, now: c.Now, kept: map[string]kept{}}}
+}
 
 // Room returns the place to keep for a token: that of the last token of the same authority,
 // or DefaultRoom without one.
@@ -148,11 +145,8 @@ func (r *Raiser) stamp(ctx context.Context, sum [32]byte) ([]byte, error) {
 	return token, err
 }
 
-// The limits of validation data.
-const (
-	maxChain = 6        // certificates from a signer to its root
-	maxData  = 24 << 10 // bytes of all data: a certificate stays small
-)
+// maxData is the size of all validation data in a file, in bytes: a certificate stays small.
+const maxData = 24 << 10
 
 // validate adds what verifies the signer's chain and that of its time-stamp.
 func (r *Raiser) validate(ctx context.Context, s certificate.Signed) (certificate.Signed, error) {
@@ -164,7 +158,7 @@ func (r *Raiser) validate(ctx context.Context, s certificate.Signed) (certificat
 	if err != nil {
 		return s, fmt.Errorf("the time-stamp of the signature: %w; %w", err, ErrHighest)
 	}
-	g := gathering{raiser: r}
+	g := gathering{from: r.published}
 	for _, chain := range [][]*x509.Certificate{own, stamp.Certificates()} {
 		if err := g.chain(ctx, chain); err != nil {
 			return s, err
@@ -176,20 +170,4 @@ func (r *Raiser) validate(ctx context.Context, s certificate.Signed) (certificat
 		return s, fmt.Errorf("the validation data have %d bytes, more than %d; %w", n, maxData, ErrHighest)
 	}
 	return s.WithValidation(g.data)
-}
-
-// without returns the gathered certificates that none of these lists has.
-func (g *gathering) without(lists ...[]*x509.Certificate) (rest [][]byte) {
-	for _, c := range g.issuers {
-		known := false
-		for _, list := range lists {
-			for _, one := range list {
-				known = known || bytes.Equal(one.Raw, c.Raw)
-			}
-		}
-		if !known {
-			rest = append(rest, c.Raw)
-		}
-	}
-	return rest
 }

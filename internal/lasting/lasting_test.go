@@ -55,9 +55,13 @@ const room = 2048 // for tokens of the test's authority
 
 // raiser returns one whose policy allows loopback, or nothing beside public addresses.
 func raiser(t testing.TB, a *lastingtest.Authority, allowed ...netip.Prefix) *lasting.Raiser {
+	return lasting.New(config(t, a, allowed...))
+}
+
+func config(t testing.TB, a *lastingtest.Authority, allowed ...netip.Prefix) lasting.Config {
 	client := outbound.NewPolicy(allowed).PlainClient(2, 2)
 	t.Cleanup(client.CloseIdleConnections)
-	return lasting.New(lasting.Config{Stamp: a.Stamp, Client: client, Now: time.Now})
+	return lasting.Config{Stamp: a.Stamp, Client: client, Now: time.Now}
 }
 
 var loopback = netip.MustParsePrefix("127.0.0.0/8")
@@ -186,6 +190,21 @@ func TestTenYearsAhead(t *testing.T) {
 		if out := tenYears(args...); !strings.Contains(out, "Verification: OK") {
 			t.Errorf("the time-stamp %s: %s", name, out)
 		}
+	}
+	// The documented commands.
+	manual := string(read(t, "../../docs/certificate.md"))
+	_, section, _ := strings.Cut(manual, "### A signature that lasts")
+	_, block, _ := strings.Cut(section, "```console\n")
+	block, _, _ = strings.Cut(block, "```")
+	script := "cd '" + dir + "'\n"
+	for _, line := range strings.Split(block, "\n") {
+		if command, ok := strings.CutPrefix(line, "$ "); ok {
+			script += command + "\n"
+		}
+	}
+	write(t, dir, "authority-root.pem", read(t, root))
+	if out := says(t, "faketime", "+10 years", "sh", "-c", script); !strings.Contains(out, "Verification: OK") {
+		t.Errorf("%s: %s", script, out)
 	}
 	// What says that nothing was revoked is signed, and is in the file.
 	for _, cert := range []string{"sign.pem", "tsa.pem"} {
@@ -330,15 +349,16 @@ func TestAskedOnce(t *testing.T) {
 	t.Parallel()
 	a := lastingtest.New(t, lastingtest.Options{})
 	now := time.Now()
-	r := raiser(t, a, loopback)
-	r.Now = func() time.Time { return now }
+	c := config(t, a, loopback)
+	c.Now = func() time.Time { return now }
 	asked := 0
-	r.Stamp = func(ctx context.Context, sum [32]byte) ([]byte, error) {
+	c.Stamp = func(ctx context.Context, sum [32]byte) ([]byte, error) {
 		if asked++; asked == 1 {
 			return nil, errors.New("down")
 		}
 		return a.Stamp(ctx, sum)
 	}
+	r := lasting.New(c)
 	file := issued(t, a, room)
 	for range 3 {
 		if _, level, err := r.Raise(t.Context(), file); level != certificate.LevelB || err == nil || asked != 1 {
