@@ -94,7 +94,7 @@ func (s *Service) raiseStored(ctx context.Context, d outbox.Delivery) error {
 		}
 		s.Reached("signature.stored")
 		// A redaction may have removed the file meanwhile. Its own later pass removes it too, but
-		// nobody should read it until then.
+		// no caller should read it until then.
 		if w, err := s.DB.Read().GetWork(ctx, v.WorkID); err != nil {
 			return err
 		} else if w.RedactedAt.Valid {

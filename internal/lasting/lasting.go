@@ -47,7 +47,7 @@ type Raiser struct {
 	published *publications
 
 	mu    sync.Mutex
-	pause time.Time // until when the time-stamp authority is not asked
+	pause time.Time // until when callers in a hurry do not ask the time-stamp authority
 	cause error     // why
 }
 
@@ -124,23 +124,19 @@ func (r *Raiser) stampDocument(ctx context.Context, s certificate.Signed) (certi
 	}
 }
 
-// stampPause is how long the authority is not asked after a failure. Meanwhile certificates
-// stay at their level at once, and are not late.
-const stampPause = time.Minute
-
 // stamp requests a token, and remembers a failure.
 func (r *Raiser) stamp(ctx context.Context, sum [32]byte) ([]byte, error) {
 	r.mu.Lock()
 	pause, cause := r.pause, r.cause
 	r.mu.Unlock()
-	if r.Now().Before(pause) {
+	if r.Now().Before(pause) && hurried(ctx) {
 		return nil, cause
 	}
 	token, err := r.Stamp(ctx, sum)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.pause = (time.Time{}); err != nil {
-		r.pause, r.cause = r.Now().Add(stampPause), err
+	if r.pause = (time.Time{}); err != nil && !errors.Is(err, context.Canceled) {
+		r.pause, r.cause = r.Now().Add(failurePause), err
 	}
 	return token, err
 }
@@ -164,7 +160,7 @@ func (r *Raiser) validate(ctx context.Context, s certificate.Signed) (certificat
 			return s, err
 		}
 	}
-	// What the signature or its token has is not there twice.
+	// A certificate of the signature or of its token is not there twice.
 	g.data.Certificates = g.without(own, stamp.Certificates())
 	if n := g.data.Size(); n > maxData {
 		return s, fmt.Errorf("the validation data have %d bytes, more than %d; %w", n, maxData, ErrHighest)

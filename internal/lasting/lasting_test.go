@@ -206,7 +206,7 @@ func TestTenYearsAhead(t *testing.T) {
 	if out := says(t, "faketime", "+10 years", "sh", "-c", script); !strings.Contains(out, "Verification: OK") {
 		t.Errorf("%s: %s", script, out)
 	}
-	// What says that nothing was revoked is signed, and is in the file.
+	// The answers that nothing was revoked are signed, and are in the file.
 	for _, cert := range []string{"sign.pem", "tsa.pem"} {
 		found := false
 		for i, one := range streams(t, dir, path) {
@@ -343,8 +343,8 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// An authority that fails is left alone for a minute, and what others published is asked for
-// once in a while.
+// A caller with little time does not ask an authority that failed a minute ago. Answers are
+// used again for some minutes.
 func TestAskedOnce(t *testing.T) {
 	t.Parallel()
 	a := lastingtest.New(t, lastingtest.Options{})
@@ -360,8 +360,10 @@ func TestAskedOnce(t *testing.T) {
 	}
 	r := lasting.New(c)
 	file := issued(t, a, room)
+	soon, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+	defer cancel()
 	for range 3 {
-		if _, level, err := r.Raise(t.Context(), file); level != certificate.LevelB || err == nil || asked != 1 {
+		if _, level, err := r.Raise(soon, file); level != certificate.LevelB || err == nil || asked != 1 {
 			t.Fatalf("%s, %v, asked %d times", level, err, asked)
 		}
 	}
@@ -374,9 +376,27 @@ func TestAskedOnce(t *testing.T) {
 	if n := a.Asked(lastingtest.OCSP); n != 2 || asked != 7 {
 		t.Errorf("OCSP was asked %d times, the time-stamp authority %d times", n, asked)
 	}
+	a.Answer(lastingtest.CRL, http.NotFound)
 	now = now.Add(time.Hour)
 	if _, _, err := r.Raise(t.Context(), file); err != nil || a.Asked(lastingtest.OCSP) != 4 {
 		t.Errorf("after an hour: asked %d times, %v", a.Asked(lastingtest.OCSP), err)
+	}
+	// An address that fails is asked by a caller with time.
+	now = now.Add(time.Hour)
+	a.Answer(lastingtest.OCSP, http.NotFound)
+	asks := func(ctx context.Context) int {
+		t.Helper()
+		if _, level, err := r.Raise(ctx, file); err == nil || level != certificate.LevelT {
+			t.Errorf("%s, %v", level, err)
+		}
+		return a.Asked(lastingtest.OCSP)
+	}
+	first := asks(soon)
+	if again := asks(soon); again != first {
+		t.Errorf("asked %d times, then %d", first, again)
+	}
+	if again := asks(t.Context()); again == first {
+		t.Error("a caller with time does not ask")
 	}
 }
 

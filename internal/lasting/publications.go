@@ -23,7 +23,20 @@ type publications struct {
 }
 
 // fetchTimeout is how long one request may take.
-const fetchTimeout = 3 * time.Second
+const fetchTimeout = 2 * time.Second
+
+// A caller with less time than hurry does not ask an authority that failed within failurePause:
+// so an authority that does not answer makes one certificate late, and not all.
+const (
+	hurry        = 10 * time.Second
+	failurePause = time.Minute
+)
+
+// hurried reports whether the caller has little time.
+func hurried(ctx context.Context) bool {
+	end, ok := ctx.Deadline()
+	return ok && time.Until(end) < hurry
+}
 
 // keepFor is how long an answer is used for other certificates.
 const keepFor = 10 * time.Minute
@@ -31,9 +44,10 @@ const keepFor = 10 * time.Minute
 // maxKept is how many answers are kept; the oldest give way together.
 const maxKept = 64
 
-// kept is an answer that was verified.
+// kept is an answer that was verified, or why there was none.
 type kept struct {
 	answer []byte
+	failed error
 	until  time.Time
 }
 
@@ -45,28 +59,30 @@ func (p *publications) get(ctx context.Context, address, about string, body []by
 	p.mu.Lock()
 	old, ok := p.kept[key]
 	p.mu.Unlock()
-	if ok && now.Before(old.until) {
-		return old.answer, nil
+	if ok && now.Before(old.until) && (old.failed == nil || hurried(ctx)) {
+		return old.answer, old.failed
 	}
 	answer, err := p.fetch(ctx, address, body, kind, most)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", address, err)
+	var end time.Time
+	if err == nil {
+		end, err = check(answer)
 	}
-	end, err := check(answer)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", address, err)
-	}
-	until := now.Add(keepFor)
-	if !end.IsZero() && end.Before(until) {
-		until = end
+	result := kept{answer: answer, until: now.Add(keepFor)}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return nil, err
+	case err != nil:
+		result = kept{failed: fmt.Errorf("%s: %w", address, err), until: now.Add(failurePause)}
+	case !end.IsZero() && end.Before(result.until):
+		result.until = end
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.kept) >= maxKept {
 		clear(p.kept)
 	}
-	p.kept[key] = kept{answer, until}
-	return answer, nil
+	p.kept[key] = result
+	return result.answer, result.failed
 }
 
 // fetch makes one request.

@@ -18,10 +18,10 @@ func (s Stamp) IssuedUnder(roots *x509.CertPool) error {
 // ends. It returns the latest end of several chains. A token proves its time also after
 // that, but the chain can no longer say that a key was stolen or broken since.
 //
-// TrustedUntil fails as IssuedUnder does. It refuses a chain below the floor: a key that is
-// not accepted (RSA below 2,048 bits, another curve than P-256, P-384 and P-521), also that
-// of the root, or a certificate that is signed with SHA-1 or MD5. What signed the root
-// itself does not matter: the caller trusts the root by its key.
+// TrustedUntil fails as IssuedUnder does. It refuses a chain below the floor. Each key, also
+// that of the root, is RSA of 2,048 to 8,192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519.
+// No certificate below the root is signed with SHA-1 or MD5. The root's own signature does not
+// matter: the caller trusts the root by its key.
 func (s Stamp) TrustedUntil(roots *x509.CertPool) (time.Time, error) {
 	between := x509.NewCertPool()
 	var weak error // why a certificate of the token cannot be in a chain

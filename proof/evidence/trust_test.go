@@ -74,8 +74,8 @@ func pool(all ...issuer) *x509.CertPool {
 	return p
 }
 
-// A token is trusted only if every key and signature of its chain reaches the floor. What
-// signed the root does not matter.
+// A token is trusted only if every key and signature of its chain reaches the floor. The
+// root's own signature does not matter.
 func TestFloor(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Second)

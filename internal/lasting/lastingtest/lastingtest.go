@@ -1,6 +1,6 @@
-// Package lastingtest runs a real certificate authority for tests: OpenSSL, with a root, a
-// certificate that signs documents, a time-stamp authority, a responder of OCSP and a list of
-// revoked certificates behind an HTTP server. Tests can make the server misbehave.
+// Package lastingtest runs a real certificate authority for tests: OpenSSL behind an HTTP
+// server. It has a root, a certificate that signs documents, a time-stamp authority, a responder
+// of OCSP and a list of revoked certificates. Tests can make the server misbehave.
 //
 // It does not depend on how Timbre uses it.
 package lastingtest

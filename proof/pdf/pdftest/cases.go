@@ -229,7 +229,7 @@ dence\056json)`).File(), "")
 	say("a signature that can be seen", first, true, Update(file, stamp("[0 0 99 99]"), ""))
 	say("a time-stamp with a picture", first, true, Update(file, stamp("[0 0 0 0]/AP<</N 4 0 R>>"), ""))
 	say("two time-stamps and a page", first, true, Update(Update(file, stamp("[0 0 0 0]"), ""), Objects{4: Stream("", "")}, ""))
-	// What makes a signature last: validation data, then a time-stamp over them (PAdES B-LTA).
+	// A signature that lasts: validation data, then a time-stamp over them (PAdES B-LTA).
 	data := strings.Replace(good[1], "/AF", "/DSS<</Certs[11 0 R]/OCSPs[11 0 R]>>/Extensions<</ESIC<</BaseVersion/1.7/ExtensionLevel 5>>>>/AF", 1)
 	valid := Update(file, Objects{1: data, 11: Stream("", "DER")}, "")
 	lasting := stamp("[0 0 0 0]")
