@@ -41,6 +41,7 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 	if authority != nil {
 		stamp = authority.Stamp
 	}
+	raise := f.Signing.raise(signer, authority)
 	smtp, err := f.smtp(at.host)
 	if err != nil {
 		return w, err
@@ -59,8 +60,9 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 		DB: st.db, Blobs: st.blobs, Networks: networks, Prices: prices, AccessSecret: st.root.key(purposeCodes), Times: f.times(), Prepares: f.LimitsPrepares, Space: st.space, Events: told.events, Log: told.log,
 		WorkURL:     func(n network.Name, atsID int64) string { return at.url + paths.Work(n, atsID) },
 		ExplorerURL: func(n network.Name, hash string) string { return at.url + paths.Transaction(n, hash) },
-		Certify:     issuing.Pages{PublicURL: at.url, Registry: f.registryName(at.url), Signer: signer}.Certify,
+		Certify:     issuing.Pages{PublicURL: at.url, Registry: f.registryName(at.url), Signer: signer, Raised: raise != nil}.Certify,
 		Stamp:       stamp,
+		Raise:       raise,
 		Webhooks:    hooks,
 		// Longer than it takes to make one certificate, and shorter than people wait for a download to start.
 		AwaitCertificate: 4 * time.Second,

@@ -67,8 +67,8 @@ func (c *doctorCmd) Run(o *output) error {
 		}
 		look("secret's permissions", err, found, "Run the command that the message names.")
 	}
-	if c.has(worker) && c.Signing != (signingFlags{}) {
-		_, err := c.Signing.signer("certificate-")
+	signer, err := c.Signing.signer("certificate-")
+	if c.has(worker) && c.Signing.given() {
 		look("certificates' signature", err, "can be made", "Correct the file that the message names.")
 	}
 	if authority, err := c.authority(); err == nil && authority != nil && c.has(worker) {
@@ -76,6 +76,10 @@ func (c *doctorCmd) Run(o *output) error {
 		rand.Read(sum[:]) // not the commitment of a work
 		_, err := authority.Stamp(ctx, sum)
 		look("time-stamp authority", err, "returns valid tokens", "Correct --tsa-url, or find out why the authority does not answer. A certificate waits 10 minutes for its token, and is then made without one.")
+		if raise := c.Signing.raise(signer, authority); raise != nil {
+			level, err := signedLevel(ctx, signer, raise)
+			look("signature's level", err, string(level)+": the signature can be verified after its certificate has ended", "The message says what the level lacks. Certificates are made nevertheless, at the level that they reach.")
+		}
 		authority.Close()
 	}
 	if c.has(ats) || c.has(worker) {

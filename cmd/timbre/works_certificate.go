@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"timbre.example/internal/certificate"
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/store"
 )
@@ -23,6 +24,7 @@ type worksCertificate struct {
 	Out       string `example:"certificate.pdf" short:"o" required:"" type:"path" placeholder:"FILE" help:"File to write the PDF to, readable by this user only."`
 	registryFlag
 	signingFlags
+	authorityFlag
 }
 
 // Help says how this certificate differs from the one that the server stores.
@@ -41,6 +43,11 @@ func (c *worksCertificate) Run(o *output) error {
 	if err != nil {
 		return err
 	}
+	authority, err := c.authority()
+	if err != nil {
+		return err
+	}
+	raise := c.raise(signer, authority)
 	root, err := readSecret(c.SecretFile, false)
 	if err != nil {
 		return err
@@ -56,9 +63,16 @@ func (c *worksCertificate) Run(o *output) error {
 			return err
 		}
 		url := strings.TrimSuffix(c.PublicURL, "/")
-		pdf, err := issuing.Pages{PublicURL: url, Registry: c.registryName(url), Signer: signer}.Certify(ctx, facts)
+		pdf, err := issuing.Pages{PublicURL: url, Registry: c.registryName(url), Signer: signer, Raised: raise != nil}.Certify(ctx, facts)
 		if err != nil {
 			return err
+		}
+		if raise != nil {
+			var level certificate.Level
+			var low error
+			if pdf, level, low = raise(ctx, pdf); low != nil {
+				fmt.Fprintf(o.err, "the signature has the level %s: %s\n", level, plainly(low))
+			}
 		}
 		if err := writePrivate(c.Out, pdf); err != nil {
 			return wrongf("out", "cannot be written: %s", plainly(err))

@@ -68,6 +68,9 @@ type Input struct {
 	VerifyURL string
 	// Evidence is the JSON to attach, unchanged; nil attaches nothing.
 	Evidence []byte
+	// Room is the place that the signature keeps for a time-stamp, in bytes: see
+	// [Signed.WithToken].
+	Room int
 }
 
 // File describes the recording's file. Zero values are not shown.
@@ -131,7 +134,7 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 		return nil, err
 	}
 	var d document
-	root, info, pageNo := d.reserve(), d.reserve(), d.reserve()
+	root, info, pageNo := d.reserve(), d.reserve(), d.reserve() // rootObject, infoObject, pageObject
 	fonts := p.embedded.write(&d)
 	content := d.stream(flate, p.packer.pack(p.content.Bytes()))
 	pictures := ""
@@ -202,7 +205,7 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 		part := d.reserve()
 		parts = append(parts, part)
 		field := annotate(part, "<</Type/Annot/Subtype/Widget/FT/Sig/T(Timbre)/TU %s/Ff 1/Rect[%s]/AP<</N %d 0 R>>/V %d 0 R",
-			text(p.signed+" "+p.signer), p.field, d.stream(fmt.Sprintf("/Type/XObject/Subtype/Form/BBox[0 0 %s %s]/Resources<<>>", num(signedWidth), num(signedHeight)), box()), signer.reserve(&d))
+			text(p.signed+" "+p.signer), p.field, d.stream(fmt.Sprintf("/Type/XObject/Subtype/Form/BBox[0 0 %s %s]/Resources<<>>", num(signedWidth), num(signedHeight)), box()), signer.reserve(&d, in.Room))
 		d.set(part, "<</Type/StructElem/S/Form/P %d 0 R/Pg %d 0 R/Alt %s/K<</Type/OBJR/Obj %d 0 R>>>>", document, pageNo, text(p.signed+" "+p.signer), field)
 		form = fmt.Sprintf("/AcroForm<</Fields[%d 0 R]/SigFlags 3>>", field)
 	}

@@ -12,7 +12,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/big"
@@ -20,15 +19,16 @@ import (
 	"time"
 )
 
-// Signer signs certificates with a key of the operator: PAdES, level B-B. Two signatures
-// of the same page differ only in their time and in the signature itself.
+// Signer signs certificates with a key of the operator: PAdES, level B-B. [OpenSigned]
+// reads such a file, for the levels above. Two signatures of the same page differ only in
+// their time and in the signature itself.
 type Signer struct {
 	leaf      *x509.Certificate
 	chain     []byte // certificates one after another, the leaf first
 	key       crypto.Signer
 	algorithm pkix.AlgorithmIdentifier
 	now       func() time.Time
-	length    int // of the space for a signature, in hex digits
+	length    int // of a signature, in bytes
 }
 
 // NewSigner returns a signer for a certificate and its key, both as PEM. The
@@ -57,11 +57,11 @@ func NewSigner(certPEM, keyPEM []byte, now func() time.Time) (*Signer, error) {
 	for _, der := range pair.Certificate {
 		s.chain = append(s.chain, der...)
 	}
-	s.length = 2 * (len(s.chain) + 4096)
 	if err := s.valid(); err != nil {
 		return nil, err
 	}
-	_, err = s.cms([]byte("at start, so that a key that cannot sign is found"))
+	first, err := s.cms([]byte("at start, so that a key that cannot sign is found"))
+	s.length = len(first) + lengthsVary
 	return s, err
 }
 
@@ -79,37 +79,41 @@ func (s *Signer) valid() error {
 	return nil
 }
 
+// lengthsVary is how much longer another signature by the same key can be, in bytes. Numbers
+// of ECDSA have no fixed length.
+const lengthsVary = 32
+
 const (
 	rangeMark    = "/ByteRange["
 	contentsMark = "/Contents<"
 	rangeForm    = "%010d %010d %010d %010d"
+
+	signatureMark = "/ETSI.CAdES.detached" + rangeMark
+	stampMark     = "/ETSI.RFC3161" + rangeMark
 )
 
-// reserve adds the object for the signature.
-func (s *Signer) reserve(d *document) int {
-	return d.add("<</Type/Sig/Filter/Adobe.PPKLite/M(%s)/SubFilter/ETSI.CAdES.detached"+rangeMark+rangeForm+"]"+contentsMark+"%0*d>>>", pdfTime(s.now()), 0, 0, 0, 0, s.length, 0)
+// reserve adds the object for the signature, with room more bytes for a time-stamp.
+func (s *Signer) reserve(d *document, room int) int {
+	return d.add("<</Type/Sig/Filter/Adobe.PPKLite/M(%s)/SubFilter"+signatureMark+rangeForm+"]"+contentsMark+"%0*d>>>", pdfTime(s.now()), 0, 0, 0, 0, 2*(s.length+room), 0)
 }
 
-// sign adds the signature. It covers the whole file except itself.
+// sign adds the signature. It covers the whole file except its own place.
 func (s *Signer) sign(file []byte) ([]byte, error) {
 	// Search from the end: the attached file comes before, and may contain the same text.
-	object := bytes.LastIndex(file, []byte("/ETSI.CAdES.detached"+rangeMark))
+	object := bytes.LastIndex(file, []byte(signatureMark))
 	if object < 0 {
 		return nil, errors.New("certificate: the file has no place for a signature")
 	}
-	numbers := object + len("/ETSI.CAdES.detached"+rangeMark)
-	from := object + bytes.Index(file[object:], []byte(contentsMark)) + len(contentsMark) - 1
-	to := from + 1 + s.length + 1
-	copy(file[numbers:], fmt.Sprintf(rangeForm, 0, from, to, len(file)-to))
-	cms, err := s.cms(append(bytes.Clone(file[:from]), file[to:]...))
+	at, err := place(file, object, contentsMark)
 	if err != nil {
 		return nil, err
 	}
-	if 2*len(cms) > s.length {
-		return nil, fmt.Errorf("certificate: a signature of %d bytes does not fit", len(cms))
+	copy(file[object+len(signatureMark):], fmt.Sprintf(rangeForm, 0, at.from-1, at.to+1, len(file)-at.to-1))
+	cms, err := s.cms(append(bytes.Clone(file[:at.from-1]), file[at.to+1:]...))
+	if err != nil {
+		return nil, err
 	}
-	copy(file[from+1:], hex.EncodeToString(cms))
-	return file, nil
+	return file, fill(file, at, cms)
 }
 
 var (
@@ -133,8 +137,8 @@ type (
 		Version      int
 		Digests      []pkix.AlgorithmIdentifier `asn1:"set"`
 		Content      struct{ Type asn1.ObjectIdentifier }
-		Certificates asn1.RawValue
-		Signers      []signerInfo `asn1:"set"`
+		Certificates asn1.RawValue `asn1:"tag:0"`
+		Signers      []signerInfo  `asn1:"set"`
 	}
 	signerInfo struct {
 		Version int
@@ -143,9 +147,10 @@ type (
 			Serial *big.Int
 		}
 		Digest     pkix.AlgorithmIdentifier
-		Attributes asn1.RawValue
+		Attributes asn1.RawValue `asn1:"tag:0"`
 		Algorithm  pkix.AlgorithmIdentifier
 		Signature  []byte
+		Unsigned   asn1.RawValue `asn1:"optional,tag:1"`
 	}
 	attribute struct {
 		Type   asn1.ObjectIdentifier

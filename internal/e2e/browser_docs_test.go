@@ -470,7 +470,7 @@ func TestDocsByKeyboard(t *testing.T) {
 	}
 	// Of a terminal what is typed, so that it can be pasted.
 	p.Goto(s.URL + "/docs/certificate")
-	const terminal = "[...document.querySelectorAll('.code')].filter((f) => f.querySelector('figcaption').textContent === 'Terminal').at(-1).querySelector('button')"
+	const terminal = "[...document.querySelectorAll('.code')].filter((f) => f.querySelector('figcaption').textContent === 'Terminal' && f.textContent.includes('timbre demo')).at(-1).querySelector('button')"
 	p.Click(terminal)
 	p.Wait(terminal + ".textContent === 'Copied'")
 	commands := 0

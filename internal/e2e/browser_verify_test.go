@@ -50,6 +50,12 @@ func certified(t *testing.T, s *harness.Song) []byte {
 			t.Fatal(err)
 		}
 	}
+	return certificateOf(t, s)
+}
+
+// certificateOf downloads the certificate of a registered song.
+func certificateOf(t *testing.T, s *harness.Song) []byte {
+	t.Helper()
 	var answer struct{ URL string }
 	if !harness.Eventually(func() bool {
 		req, err := http.NewRequestWithContext(t.Context(), "GET", s.Server.URL+"/v1/works/"+s.WorkID+"/download/certificate", nil)

@@ -39,7 +39,7 @@ var points = []string{
 	"log.staged", "log.kept", "log.sequenced", "log.committed",
 	"final.found", "final.committed",
 	"timestamp.begun", "timestamp.answered", "timestamp.committed",
-	"certificate.begun", "certificate.dated", "certificate.stored", "certificate.committed",
+	"certificate.begun", "certificate.dated", "certificate.raised", "certificate.stored", "certificate.committed",
 }
 
 // settings give a server an authority for the points of time stamps and of the

@@ -127,6 +127,7 @@ type made struct {
 	outbox.Delivery
 	version query.Version
 	took    time.Duration
+	later   bool // its signature can be raised later
 }
 
 // certifySome makes the certificates of leased deliveries, and commits them together. took is the
@@ -279,6 +280,11 @@ func (s *Service) certifyOne(ctx context.Context, d outbox.Delivery, batch map[s
 		return out, err, nil
 	}
 	out.took = max(time.Since(began), 1)
+	pdf, out.later = s.raise(ctx, of.version, pdf)
+	if ctx.Err() != nil {
+		return out, nil, ctx.Err()
+	}
+	s.Reached("certificate.raised")
 	// Store the file first, so that a row never names a missing file. Two instances that
 	// make the same certificate write it under the same key, each as a whole.
 	if err := s.Blobs.Put(ctx, files.Certificate(of.work.ID, of.version.Version), pdf); err != nil {
@@ -295,8 +301,11 @@ func (s *Service) commit(ctx context.Context, stored, needless []made) error {
 		return nil
 	}
 	joined, subjects := "", []string{}
+	var low []outbox.Delivery // whose signatures are raised later
 	for _, m := range stored {
-		joined += m.Subject
+		if joined += m.Subject; m.later {
+			low = append(low, m.Delivery)
+		}
 	}
 	for _, m := range slices.Concat(stored, needless) {
 		subjects = append(subjects, m.Subject)
@@ -311,6 +320,9 @@ func (s *Service) commit(ctx context.Context, stored, needless []made) error {
 				return err
 			},
 			func(tx *store.Tx) error { return outbox.FinishAll(ctx, tx, outbox.Certificate, subjects) },
+			func(tx *store.Tx) error {
+				return tx.Each(len(low), func(tx *store.Tx, i int) error { return outbox.Enqueue(ctx, tx, signature(low[i])) })
+			},
 		)
 	}); err != nil {
 		return err

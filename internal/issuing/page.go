@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"timbre.example/internal/certificate"
+	"timbre.example/internal/lasting"
 	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/paths"
@@ -26,6 +27,8 @@ type Pages struct {
 	Registry string
 	// Signer signs the certificates; nil leaves them unsigned.
 	Signer *certificate.Signer
+	// Raised: the signatures get a time-stamp, so they keep a place for it.
+	Raised bool
 }
 
 // Certify returns the PDF of a certificate.
@@ -60,6 +63,13 @@ func (p Pages) Certify(ctx context.Context, e Issue) (_ []byte, err error) {
 	}
 	if in.Evidence, err = evidence.Encode(e.Evidence); err != nil {
 		return nil, err
+	}
+	if p.Signer != nil && p.Raised {
+		var last []byte // a token of the same authority, as long as the next one
+		for _, token := range e.Tokens() {
+			last = token.Token
+		}
+		in.Room = lasting.Room(last)
 	}
 	return certificate.RenderWithin(ctx, in, p.Signer)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"timbre.example/internal/blob"
+	"timbre.example/internal/certificate"
 	"timbre.example/internal/events"
 	"timbre.example/internal/network"
 	"timbre.example/internal/outbox"
@@ -28,6 +29,9 @@ type Config struct {
 	// Stamp requests a token on a commitment from a time-stamp authority; nil: without
 	// time stamps.
 	Stamp func(context.Context, [32]byte) ([]byte, error)
+	// Raise raises the signature of a certificate as far as it can: see [lasting.Raiser]. nil:
+	// certificates are not signed, or there is no authority for it.
+	Raise func(context.Context, []byte) ([]byte, certificate.Level, error)
 	// Reached is called at each point between two effects; see package crash.
 	Reached func(point string)
 	// Events records what happens; nil: nothing is recorded.
@@ -51,8 +55,8 @@ type Issue struct {
 	Issued time.Time
 }
 
-// Service makes proofs. Evidence and Issue are safe for concurrent use; CertifyDue and
-// StampDue have one caller each. Several instances may work on one database.
+// Service makes proofs. Evidence and Issue are safe for concurrent use; CertifyDue,
+// RaiseDue and StampDue have one caller each. Several instances may work on one database.
 type Service struct {
 	Config
 	final work.Signal // a version waits for its certificate
@@ -62,6 +66,7 @@ type Service struct {
 	// certificates, reconciled and unwitnessed belong to CertifyDue. reconciled is when
 	// deliveries were last compared with versions.
 	certificates *outbox.Queue
+	signatures   *outbox.Queue // belongs to RaiseDue
 	reconciled   time.Time
 	unwitnessed  []unwitnessed
 	// lastStamped is the organization that was served last: see package turns. It belongs
@@ -87,6 +92,7 @@ type retry struct {
 func New(c Config) *Service {
 	return &Service{
 		Config: c, final: work.NewSignal(), unstamped: work.NewSignal(), certificates: &outbox.Queue{DB: c.DB, Kind: outbox.Certificate},
+		signatures: &outbox.Queue{DB: c.DB, Kind: outbox.Signature},
 	}
 }
 

@@ -62,6 +62,31 @@ const maxHeaders = 16 << 10
 // were looked up: a name that changes its address between two look-ups gains nothing. The
 // client keeps at most idle idle connections, and perHost to one host.
 func (p Policy) Client(idle, perHost int, options ...func(*net.Dialer)) *http.Client {
+	return p.client(idle, perHost, func(at netip.AddrPort) error {
+		if !p.Inside(at.Addr()) {
+			return ErrPlain
+		}
+		return nil
+	}, options)
+}
+
+// PlainClient is Client, but http is allowed to public addresses, too. Use it only for answers
+// that are signed, and requests without secrets: authorities publish what they revoked by http,
+// because a secure connection would need what they publish.
+func (p Policy) PlainClient(idle, perHost int) *http.Client {
+	return p.client(idle, perHost, p.usual, nil)
+}
+
+// usual refuses addresses that are neither public nor allowed, and unusual ports of public ones.
+func (p Policy) usual(at netip.AddrPort) error {
+	if !Usual(at.Port()) && !p.Inside(at.Addr()) {
+		return ErrAddress
+	}
+	return p.Safe(at.Addr())
+}
+
+// client makes a client whose connections for http are checked by plainly.
+func (p Policy) client(idle, perHost int, plainly func(netip.AddrPort) error, options []func(*net.Dialer)) *http.Client {
 	transport := func(check func(netip.AddrPort) error) *http.Transport {
 		d := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
 			at, err := netip.ParseAddrPort(address)
@@ -78,18 +103,7 @@ func (p Policy) Client(idle, perHost int, options ...func(*net.Dialer)) *http.Cl
 			MaxIdleConns: idle, MaxIdleConnsPerHost: perHost, IdleConnTimeout: 30 * time.Second,
 		}
 	}
-	secure := transport(func(at netip.AddrPort) error {
-		if !Usual(at.Port()) && !p.Inside(at.Addr()) {
-			return ErrAddress
-		}
-		return p.Safe(at.Addr())
-	})
-	plain := transport(func(at netip.AddrPort) error {
-		if !p.Inside(at.Addr()) {
-			return ErrPlain
-		}
-		return nil
-	})
+	secure, plain := transport(p.usual), transport(plainly)
 	return &http.Client{Transport: ByScheme{secure, plain}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 

@@ -32,13 +32,16 @@ type Kind string
 const (
 	// Certificate is the certificate of a version. Its subject is the version's transaction.
 	Certificate Kind = "certificate"
+	// Signature is the levels of a certificate's signature that were not reached at once. Its
+	// subject is the version's transaction.
+	Signature Kind = "signature"
 	// Webhook is an event that one endpoint receives. Its subject is the delivery's id, and
 	// its lane is the endpoint's.
 	Webhook Kind = "webhook"
 )
 
 // Kinds lists the kinds.
-func Kinds() []Kind { return []Kind{Certificate, Webhook} }
+func Kinds() []Kind { return []Kind{Certificate, Signature, Webhook} }
 
 // Delivery is one thing to deliver. Kind and Subject identify it.
 type Delivery struct {

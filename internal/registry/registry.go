@@ -17,6 +17,7 @@ import (
 	"timbre.example/internal/accesscode"
 	"timbre.example/internal/anchoring"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/certificate"
 	"timbre.example/internal/crash"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/erasing"
@@ -56,6 +57,8 @@ type Config struct {
 	// Stamp requests a token on a commitment from a time-stamp authority; nil: without
 	// time-stamps.
 	Stamp func(context.Context, [32]byte) ([]byte, error)
+	// Raise raises the signatures of certificates: see [issuing.Config].
+	Raise func(context.Context, []byte) ([]byte, certificate.Level, error)
 	// Prepares is how many files are read at once; one organization may use half of them.
 	Prepares int
 	// PartBytes is the size of the parts of a large upload: see [intake.Config].
@@ -114,7 +117,7 @@ func New(c Config) *Registry {
 	r.Works = works.New(works.Config{
 		DB: c.DB, Blobs: c.Blobs, Codes: codes, Access: r.Access, WorkURL: c.WorkURL, ExplorerURL: c.ExplorerURL, Result: c.Times.Result, AwaitCertificate: c.AwaitCertificate, Reached: reached, Log: c.Log,
 	})
-	r.Issuing = issuing.New(issuing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, Certify: c.Certify, Stamp: c.Stamp, Reached: reached, Events: c.Events, Log: c.Log})
+	r.Issuing = issuing.New(issuing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, Certify: c.Certify, Stamp: c.Stamp, Raise: c.Raise, Reached: reached, Events: c.Events, Log: c.Log})
 	for _, n := range c.Networks.All() {
 		if w, ok := n.(network.Witnessed); ok {
 			w.OnQuorum(r.Issuing.Witnessed)

@@ -21,6 +21,7 @@ import (
 	"timbre.example/internal/account"
 	"timbre.example/internal/audit"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/certificate"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/events"
 	"timbre.example/internal/fault"
@@ -54,7 +55,8 @@ type world struct {
 	metrics *metrics.Metrics
 	logged  lines // of the events
 
-	stamp func(context.Context, [32]byte) ([]byte, error) // nil: no authority
+	stamp func(context.Context, [32]byte) ([]byte, error)                  // nil: no authority
+	raise func(context.Context, []byte) ([]byte, certificate.Level, error) // nil: not signed
 
 	mu     sync.Mutex
 	offset time.Duration
@@ -147,6 +149,7 @@ func (w *world) config(db *store.DB) Config {
 			return fmt.Appendf(nil, "certificate of %s, version %d", c.Title, c.Version), nil
 		},
 		Stamp:        w.stamp,
+		Raise:        w.raise,
 		AccessSecret: []byte("secret"), Times: DefaultTimes(), Prepares: 4, Log: slog.New(slog.DiscardHandler),
 		Events: events.New(slog.New(slog.NewTextHandler(&w.logged, nil)), w.metrics, nil),
 	}

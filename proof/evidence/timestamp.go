@@ -107,21 +107,6 @@ func (t RFC3161) Open(sum commitment.Hash) (Stamp, error) {
 	return Stamp{Time: info.Time.UTC(), Authority: signer.Subject.String(), Nonce: info.Nonce, signer: signer, others: message.Certificates}, nil
 }
 
-// IssuedUnder returns nil when the authority's certificate leads to one of the roots.
-// The certificate must have been valid at the time of the token.
-func (s Stamp) IssuedUnder(roots *x509.CertPool) error {
-	between := x509.NewCertPool()
-	for _, c := range s.others {
-		if acceptable(c) == nil {
-			between.AddCert(c)
-		}
-	}
-	_, err := s.signer.Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: between, CurrentTime: s.Time, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageTimeStamping},
-	})
-	return err
-}
-
 // The accepted sizes of RSA keys, in bits. An attacker may choose the keys of a
 // token, and the time to check a signature grows with the square of the size. A
 // shorter key can be broken.
@@ -204,7 +189,8 @@ func timeStamping(c *x509.Certificate) bool {
 }
 
 // verifyToken checks a time-stamp token of sum. part is the attestation that holds it.
-func verifyToken(token RFC3161, sum commitment.Hash, opts Options, part string) []Check {
+// renewed reports whether a renewal of the token from before a time holds.
+func verifyToken(token RFC3161, sum commitment.Hash, opts Options, part string, renewed func(before time.Time) bool) []Check {
 	seen := Check{Name: CheckToken, Proves: word("check_token"), Status: OK, Part: part}
 	known := Check{Name: CheckTokenAuthority, Proves: word("check_token_authority"), Status: OK, Part: part}
 	stamp, err := token.Open(sum)
@@ -215,10 +201,6 @@ func verifyToken(token RFC3161, sum commitment.Hash, opts Options, part string) 
 	}
 	seen.Proves = fmt.Sprintf("%s at %s, by its clock.", strings.TrimSuffix(seen.Proves, "."), stamp.Time.Format(time.RFC3339Nano))
 	seen.Time, seen.By = &stamp.Time, stamp.Authority
-	if opts.Authorities == nil {
-		known.Status, known.Why = NotChecked, filled("why_token_authority", "{name}", stamp.Authority)
-	} else if err := stamp.IssuedUnder(opts.Authorities); err != nil {
-		known.Status, known.Why = Failed, err.Error()
-	}
+	known.Status, known.Why = trustToken(stamp, opts, renewed)
 	return []Check{seen, known}
 }

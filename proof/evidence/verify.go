@@ -188,7 +188,7 @@ func Verify(e Evidence, opts Options) (Report, error) {
 		verifySubstrate(e, add, skip)
 	}
 	if e.RFC3161 != nil {
-		r = append(r, verifyToken(*e.RFC3161, e.Commitment, opts, "")...)
+		r = append(r, verifyToken(*e.RFC3161, e.Commitment, opts, "", func(time.Time) bool { return false })...)
 	}
 	for i := range e.Attestations {
 		r = append(r, verifyAttestation(e, i, opts)...)

@@ -126,7 +126,7 @@ func verifyAttestation(e Evidence, i int, opts Options) []Check {
 		if err != nil {
 			return nil // the form refuses it
 		}
-		return verifyToken(RFC3161{Token: a.Token}, sum, opts, part)
+		return verifyToken(RFC3161{Token: a.Token}, sum, opts, part, func(before time.Time) bool { return renewed(e, i, before, opts) })
 	case KindOpenTimestamps:
 		if err != nil {
 			return nil

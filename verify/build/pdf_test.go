@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	cryptorand "crypto/rand"
@@ -16,6 +17,7 @@ import (
 	"maps"
 	"math/big"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +29,9 @@ import (
 	"time"
 
 	"timbre.example/internal/certificate"
+	"timbre.example/internal/lasting"
+	"timbre.example/internal/lasting/lastingtest"
+	"timbre.example/internal/outbound"
 	"timbre.example/proof/pdf"
 	"timbre.example/proof/pdf/pdftest"
 )
@@ -187,6 +192,29 @@ func signed(t testing.TB, in certificate.Input) []byte {
 	return file
 }
 
+// raised is a signed certificate at the highest level that its authority allows, which publishes
+// what names names.
+func raised(t testing.TB, in certificate.Input, names []string) []byte {
+	t.Helper()
+	a := lastingtest.New(t, lastingtest.Options{Names: names})
+	signer, err := certificate.NewSigner(a.File("sign.pem"), a.File("sign.key"), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Room = lasting.DefaultRoom
+	file, err := certificate.Render(in, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := outbound.NewPolicy([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}).PlainClient(1, 1)
+	defer client.CloseIdleConnections()
+	file, level, err := lasting.New(lasting.Config{Stamp: a.Stamp, Client: client, Now: time.Now}).Raise(context.Background(), file)
+	if want := map[bool]certificate.Level{true: certificate.LevelLTA, false: certificate.LevelT}[names == nil]; level != want {
+		t.Fatalf("%s, %v, want %s", level, err, want)
+	}
+	return file
+}
+
 // pikepdf is a program that adds an empty page, and writes object streams.
 const pikepdf = `import sys, pikepdf
 with pikepdf.open(sys.argv[1]) as pdf:
@@ -213,6 +241,9 @@ func real(t testing.TB) map[string][]byte {
 		t.Fatal(err)
 	}
 	all := map[string][]byte{"as it was issued": file, "signed": signed(t, input)}
+	for how, names := range map[string][]string{"signed, with validation data": nil, "signed, with a time-stamp alone": {}} {
+		all[how] = raised(t, input, names)
+	}
 	dir := t.TempDir()
 	before := filepath.Join(dir, "before.pdf")
 	if err := os.WriteFile(before, file, 0o600); err != nil {

@@ -229,6 +229,18 @@ dence\056json)`).File(), "")
 	say("a signature that can be seen", first, true, Update(file, stamp("[0 0 99 99]"), ""))
 	say("a time-stamp with a picture", first, true, Update(file, stamp("[0 0 0 0]/AP<</N 4 0 R>>"), ""))
 	say("two time-stamps and a page", first, true, Update(Update(file, stamp("[0 0 0 0]"), ""), Objects{4: Stream("", "")}, ""))
+	// A signature that lasts: validation data, then a time-stamp over them (PAdES B-LTA).
+	data := strings.Replace(good[1], "/AF", "/DSS<</Certs[11 0 R]/OCSPs[11 0 R]>>/Extensions<</ESIC<</BaseVersion/1.7/ExtensionLevel 5>>>>/AF", 1)
+	valid := Update(file, Objects{1: data, 11: Stream("", "DER")}, "")
+	lasting := stamp("[0 0 0 0]")
+	lasting[1] = strings.Replace(data, "/AF", "/AcroForm<</Fields[9 0 R]/SigFlags 3>>/AF", 1)
+	say("validation data and a time-stamp over them", first, false, Update(valid, lasting, ""))
+	say("validation data and another page", first, true, Update(valid, Objects{4: Stream("", "0 0 99 99 re f")}, ""))
+	lasting[4] = Stream("", "0 0 99 99 re f")
+	say("a time-stamp over another page", first, true, Update(valid, lasting, ""))
+	lasting[4], lasting[6] = good[4], other
+	say("a time-stamp over another evidence", second, true, Update(valid, lasting, ""))
+	add("validation data instead of the attachment", Update(file, Objects{1: "<</Type/Catalog/Pages 2 0 R/DSS<<>>>>"}, ""), "none")
 	add("a loop of tables", loop(good), "loop")
 	add("a table that is its own", []byte("%PDF-1.7\nxref\n0 1\n0000000000 65535 f \ntrailer\n<</Size 1/Root 1 0 R/Prev 9>>\nstartxref\n9\n%%EOF\n"), "loop")
 	many := file
