@@ -89,6 +89,8 @@ var wrongValues = map[string][]string{
 	"log-witnesses":                    {"mainnet", "mainnet=DIR/none", "devnet=FILE", "mainnet=FILE", "mainnet=DIR"},
 	"log-witness-timeout":              {"long", "-1s", "2h"},
 	"log-witness-allow":                {"10.0.0.0", "x", "10.0.0.0/33", ""},
+	"certificate-allow":                {"10.0.0.0", "x", "10.0.0.0/33", ""},
+	"allow":                            {"10.0.0.0", "x", "10.0.0.0/33", ""},
 	"prices-testnet":                   {"network=cheap", "free"},
 	"prices-mainnet":                   {"network=-1", "storage=10", "storage=x:1/:2"},
 	"log-level":                        {"debgu", ""},
