@@ -15,6 +15,9 @@ import (
 	"timbre.example/proof/evidence"
 )
 
+// goldenNow is a time in the life of the authority in the golden files.
+var goldenNow = time.Date(2026, 11, 24, 13, 0, 0, 0, time.UTC)
+
 func roots(t *testing.T) *x509.CertPool {
 	t.Helper()
 	pool := x509.NewCertPool()
@@ -37,7 +40,7 @@ func policy(t *testing.T, text string) *evidence.Policy {
 func trusting(t *testing.T) evidence.Options {
 	_, root := opentimestamps(song.logged().Block.Hash)
 	return evidence.Options{
-		Policy: policy(t, song.policy()), Authorities: roots(t),
+		Policy: policy(t, song.policy()), Authorities: roots(t), Now: goldenNow,
 		Blocks: func(height int64) ([32]byte, time.Time, bool) { return root, bitcoinTime, height == bitcoinHeight },
 	}
 }
@@ -193,7 +196,7 @@ func TestExtendFirstFormat(t *testing.T) {
 		if again.Format != 2 || !reflect.DeepEqual(first.Tokens(), again.Tokens()) || first.Block != again.Block {
 			t.Errorf("%s: %+v", name, again)
 		}
-		opts := evidence.Options{Keys: []string{song.key()}, Authorities: roots(t), Media: bytes.NewReader(song.media)}
+		opts := evidence.Options{Keys: []string{song.key()}, Authorities: roots(t), Now: goldenNow, Media: bytes.NewReader(song.media)}
 		r := must(evidence.Verify(again, opts))
 		opts.Media = bytes.NewReader(song.media)
 		if was := must(evidence.Verify(first, opts)); evidence.Judge(first, was) != evidence.Judge(again, r) {

@@ -104,7 +104,7 @@ func TestGolden(t *testing.T) {
 		if !roots.AppendCertsFromPEM(read("authority.pem")) {
 			t.Fatal("authority.pem")
 		}
-		r, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(read("media.bin")), Keys: []string{strings.TrimSpace(string(read("key.txt")))}, Authorities: roots})
+		r, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(read("media.bin")), Keys: []string{strings.TrimSpace(string(read("key.txt")))}, Authorities: roots, Now: goldenNow})
 		if (check(r, "token_authority").Status == evidence.OK) != (len(e.Tokens()) > 0) {
 			t.Errorf("%s: %+v", path, r)
 		}

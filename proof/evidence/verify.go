@@ -185,6 +185,7 @@ func Verify(e Evidence, opts Options) (Report, error) {
 	for i := range e.Attestations {
 		r = append(r, verifyAttestation(e, i, opts)...)
 	}
+	verifyRenewals(e, r, opts)
 	return append(r, verifyDates(e, r, opts.Now)...), nil
 }
 
