@@ -11,12 +11,8 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -50,24 +46,7 @@ func New(t testing.TB) *Authority {
 	}
 	a := &Authority{t: t, dir: t.TempDir()}
 	a.CAFile = filepath.Join(a.dir, "ca.pem")
-	root, rootKey := certificate(t, &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Clock Root"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}, nil, nil)
-	usage, err := asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	own, ownKey := certificate(t, &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "Clock", Organization: []string{"Songs Example"}}, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: true, Value: usage}},
-	}, root, rootKey)
-	key, err := x509.MarshalPKCS8PrivateKey(ownKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.write("ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw}))
-	a.write("tsa.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Raw}))
-	a.write("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
+	a.Certify(time.Time{})
 	a.write("serial", []byte("01\n"))
 	a.write("tsa.conf", fmt.Appendf(nil, `[tsa]
 default_tsa = one
@@ -76,7 +55,7 @@ dir = %[1]s
 serial = %[1]s/serial
 crypto_device = builtin
 signer_cert = %[1]s/tsa.pem
-certs = %[1]s/ca.pem
+certs = %[1]s/chain.pem
 signer_key = %[1]s/key.pem
 signer_digest = sha256
 default_policy = 1.2.3.4.1
@@ -111,7 +90,9 @@ func certificate(t testing.TB, c, parent *x509.Certificate, parentKey *ecdsa.Pri
 	if parent == nil {
 		parent, parentKey = c, key
 	}
-	c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
+	if c.NotBefore = time.Now().Add(-time.Hour); c.NotAfter.IsZero() {
+		c.NotAfter = time.Now().Add(24 * time.Hour)
+	}
 	der, err := x509.CreateCertificate(rand.Reader, c, parent, key.Public(), parentKey)
 	if err != nil {
 		t.Fatal(err)

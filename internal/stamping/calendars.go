@@ -1,0 +1,232 @@
+package stamping
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"timbre.example/internal/operation"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+	"timbre.example/internal/turns"
+	"timbre.example/proof/commitment"
+	"timbre.example/proof/evidence"
+)
+
+// The bounds of one calendar.
+const (
+	// MaxCalendars is how many calendars may be asked.
+	MaxCalendars = 8
+	// maxCalendarAnswer is the longest answer, in bytes: some steps of a tree.
+	maxCalendarAnswer = 10_000
+	// calendarTime is how long one answer may take.
+	calendarTime = 10 * time.Second
+	// maxPromises bounds the promises of one proof that are asked for in one attempt.
+	maxPromises = 2 * MaxCalendars
+)
+
+// Calendars are calendar servers of OpenTimestamps.
+type Calendars struct {
+	// Addresses are those to which digests are sent. A calendar may name another address for
+	// the rest of the proof.
+	Addresses []string
+	// Client decides which addresses are connected to.
+	Client *http.Client
+}
+
+// CheckCalendar returns an error for an address that cannot be a calendar's: it must be an https
+// or http URL without user, query and fragment.
+func CheckCalendar(address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "" || len(address) > 1000 {
+		return errors.New("must be an https or http URL without user, query and fragment")
+	}
+	return nil
+}
+
+// errNotYet: the calendar has not completed the proof.
+var errNotYet = errors.New("the calendar has not completed the proof")
+
+// do makes one request. An answer is complete, and not longer than maxCalendarAnswer.
+func (c *Calendars) do(ctx context.Context, method, address, path string, body []byte) ([]byte, error) {
+	if err := CheckCalendar(address); err != nil {
+		return nil, errors.New("the address that the calendar names is no https or http URL")
+	}
+	ctx, cancel := context.WithTimeout(ctx, calendarTime)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(address, "/")+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("User-Agent", "timbre")
+	r.Header.Set("Accept", "application/vnd.opentimestamps.v1")
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/octet-stream")
+	}
+	res, err := c.Client.Do(r)
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err // without the address
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxCalendarAnswer+1))
+	switch {
+	case method == http.MethodGet && res.StatusCode == http.StatusNotFound:
+		return nil, errNotYet
+	case res.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("the calendar answers %d", res.StatusCode)
+	case err != nil:
+		return nil, err
+	case len(answer) > maxCalendarAnswer:
+		return nil, fmt.Errorf("the answer is longer than %d bytes", maxCalendarAnswer)
+	}
+	return answer, nil
+}
+
+// Submit sends a digest to all calendars, and returns a proof with the promises of those that
+// answered. It fails if none did.
+func (c *Calendars) Submit(ctx context.Context, digest [32]byte) (_ []byte, err error) {
+	defer operation.Wrap(&err, "submit to the calendars")
+	answers, failures := make([][]byte, len(c.Addresses)), make([]error, len(c.Addresses))
+	var all sync.WaitGroup
+	for i, address := range c.Addresses {
+		all.Go(func() {
+			answer, err := c.do(ctx, http.MethodPost, address, "/digest", digest[:])
+			if err == nil {
+				_, err = evidence.NewProof(commitment.Hash(digest), answer)
+			}
+			if err != nil {
+				failures[i] = fmt.Errorf("calendar %d: %w", i+1, err)
+				return
+			}
+			answers[i] = answer
+		})
+	}
+	all.Wait()
+	var good [][]byte
+	for _, answer := range answers {
+		if answer != nil {
+			good = append(good, answer)
+		}
+	}
+	if len(good) == 0 {
+		return nil, errors.Join(failures...)
+	}
+	return evidence.NewProof(commitment.Hash(digest), good...)
+}
+
+// Complete asks the calendars to keep the promises of a proof. changed is false while none
+// does; err is then why, and wraps nothing of interest to programs.
+func (c *Calendars) Complete(ctx context.Context, file []byte) (next []byte, complete, changed bool, err error) {
+	defer operation.Wrap(&err, "complete a proof")
+	proof, err := evidence.ReadProof(file)
+	if err != nil {
+		return nil, false, false, err
+	}
+	next = file
+	var failures []error
+	for _, promise := range proof.Promises[:min(len(proof.Promises), maxPromises)] {
+		answer, err := c.do(ctx, http.MethodGet, promise.Calendar, "/timestamp/"+hex.EncodeToString(promise.Digest), nil)
+		var longer []byte
+		if err == nil {
+			longer, err = evidence.CompleteProof(next, promise, answer)
+		}
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		changed = changed || !bytes.Equal(next, longer)
+		next = longer
+	}
+	if proof, err = evidence.ReadProof(next); err != nil {
+		return nil, false, false, err
+	}
+	return next, proof.Bitcoin, changed, errors.Join(failures...)
+}
+
+// CalendarsDue submits the hashes of new blocks to the calendars, and asks for the rest of
+// proofs that are pending.
+func (s *Service) CalendarsDue(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "ask the calendars")
+	for {
+		if err := s.enroll(ctx, kindProof); err != nil {
+			return err
+		}
+		rows, err := s.DB.Read().DueBlockStamps(ctx, query.DueBlockStampsParams{Kind: kindProof, Now: store.Micros(s.DB.Now()), Lim: atOnce})
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			return s.abandon(ctx, kindProof)
+		}
+		for _, row := range rows {
+			if err := s.askCalendars(ctx, row); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// askCalendars makes one attempt for one block.
+func (s *Service) askCalendars(ctx context.Context, row query.DueBlockStampsRow) error {
+	mine, err := s.claim(ctx, row)
+	if err != nil || !mine {
+		return err
+	}
+	s.Reached("calendar.begun")
+	var file []byte
+	var complete bool
+	first := len(row.Content) == 0
+	if first {
+		file, err = s.Calendars.Submit(ctx, [32]byte(row.Digest))
+	} else {
+		var changed bool
+		if file, complete, changed, err = s.Calendars.Complete(ctx, row.Content); err == nil && !changed {
+			err = errNotYet
+		} else if changed {
+			err = nil
+		}
+	}
+	if err != nil {
+		if errors.Is(err, errNotYet) {
+			return errors.Join(ctx.Err(), s.release(ctx, row, pollPause(row.Tries)))
+		}
+		if ctx.Err() == nil && row.Tries == 0 {
+			s.Log.WarnContext(ctx, "the calendars gave no proof of a block", "network", row.Network, "block", row.Block, "error", err)
+		}
+		wait := pollPause(row.Tries)
+		if first {
+			wait = turns.Pause(row.Tries, firstPoll)
+		}
+		return errors.Join(ctx.Err(), s.release(ctx, row, wait))
+	}
+	s.Reached("calendar.answered")
+	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
+		p := query.KeepBlockStampParams{Network: row.Network, Block: row.Block, Kind: kindProof, Before: append([]byte{}, row.Content...), Content: file}
+		if complete {
+			p.Complete = 1
+		} else {
+			p.AgainAt, p.Until = store.Micros(tx.Now.Add(firstPoll)), store.Micros(tx.Now.Add(CalendarPatience))
+		}
+		_, err := tx.KeepBlockStamp(ctx, p)
+		return err
+	})
+	if err != nil {
+		return errors.Join(err, s.release(ctx, row, 0))
+	}
+	s.Reached("calendar.committed")
+	return nil
+}
+
+// pollPause is the pause after a calendar that had not completed a proof.
+func pollPause(tries int64) time.Duration { return min(firstPoll<<min(tries, 10), lastPoll) }
