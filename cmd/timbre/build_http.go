@@ -24,6 +24,8 @@ import (
 	"timbre.example/internal/paths"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/requestlog"
+	"timbre.example/internal/stamping"
+	"timbre.example/internal/store"
 	"timbre.example/internal/web"
 	"timbre.example/verify"
 	"timbre.example/widget"
@@ -71,7 +73,7 @@ func (f serverFlags) openFaces(ctx context.Context, at entrance, st storage, who
 		if onDisk {
 			out.web.Mount("/blob", disk.Handler(uploads{serves.Intake}, web.RenderError))
 		}
-		out.pages(at.url, w.networks.All())
+		out.pages(at.url, st.db, w.networks.All())
 	}
 	describeWebhooks(out.web)
 	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError, out.web.Description))) // with every role: errors link there
@@ -105,7 +107,7 @@ func (u uploads) Uploading(ctx context.Context, key string) (blob.Owner, error) 
 
 // pages adds what browsers open: the explorer, the widget's files, the page /verify and the
 // networks' own files. Their refusals are pages, too.
-func (f *faces) pages(url string, networks []network.Network) {
+func (f *faces) pages(url string, db *store.DB, networks []network.Network) {
 	pages := explorer.New(networks, web.RenderError)
 	f.web.Missing(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/favicon.ico" { // browsers request it for pages that name no icon
@@ -121,6 +123,8 @@ func (f *faces) pages(url string, networks []network.Network) {
 	for _, n := range networks {
 		if p, ok := n.(network.Published); ok {
 			f.web.Mount(p.FilesPath(), p.Files(pages.Refuse))
+			stamps := p.FilesPath() + "/stamps"
+			f.web.Mount(stamps, stamping.Handler(db, n.Name(), stamps, pages.Refuse))
 		}
 		if signed, ok := n.(network.Signed); ok {
 			keys = append(keys, signed.VerifierKey())
