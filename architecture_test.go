@@ -125,6 +125,7 @@ var rooms = map[string]struct {
 		"proofs of final versions; it knows no caller and no layout"},
 	"internal/stamping": {[]string{"internal/events", "internal/fault", "internal/network", "internal/operation", "internal/store", "internal/store/query", "internal/turns", "internal/work", "proof/commitment", "proof/evidence"},
 		"dates of others for hashes: it knows no work, no log and no authority by name"},
+	"internal/stamping/calendartest": {nil, "somebody else's calendar, for tests"},
 	"internal/erasing": {[]string{"proof/commitment", "internal/audit", "internal/blob", "internal/claims", "internal/events", "internal/fault", "internal/files", "internal/network", "internal/operation", "internal/record", "internal/search", "internal/space", "internal/state", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
 		"removes what must not stay; it knows no caller"},
 

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -175,25 +174,6 @@ func (f limitFlags) rates() limit.Rates {
 // receives registration.duplicate_title: often enough to correct a title, too seldom to
 // find out all the titles of a site.
 var duplicateTitles = limit.Rate{Count: 20, Per: 10 * time.Minute, Burst: 20}
-
-// proxies are networks, separated by commas, or "none": those of proxies, and those that
-// receive webhooks.
-type proxies []netip.Prefix
-
-func (p *proxies) UnmarshalText(text []byte) error {
-	*p = nil
-	if string(text) == "none" {
-		return nil
-	}
-	for one := range strings.SplitSeq(string(text), ",") {
-		network, err := netip.ParsePrefix(strings.TrimSpace(one))
-		if err != nil {
-			return errors.New("must be networks such as 10.0.0.0/8, separated by commas, or none. Write one address as a network with /32 or, in IPv6, /128")
-		}
-		*p = append(*p, network)
-	}
-	return nil
-}
 
 // ratio is a part of a whole, from 0 to 1.
 type ratio float64

@@ -3,8 +3,6 @@ package main
 import (
 	"time"
 
-	"timbre.example/internal/network"
-	"timbre.example/internal/outbound"
 	"timbre.example/internal/stamping"
 )
 
@@ -18,7 +16,7 @@ type stampingFlags struct {
 }
 
 // validateStamping checks the flags without a connection.
-func (f serverFlags) validateStamping() error {
+func (f stampingFlags) validateStamping() error {
 	if f.LogTokenTimeout < 0 || f.LogTokenTimeout > time.Hour {
 		return wrongf("log-token-timeout", "must be between 0s and 1h")
 	}
@@ -34,35 +32,4 @@ func (f serverFlags) validateStamping() error {
 		}
 	}
 	return nil
-}
-
-// logs returns the networks that are built-in logs.
-func (f serverFlags) logs() (all []network.Name) {
-	for _, at := range f.addresses() {
-		if at.URL == builtIn {
-			all = append(all, at.Name)
-		}
-	}
-	return all
-}
-
-// renewBefore is how long before the end of its certificates a token is renewed.
-func (f serverFlags) renewBefore() time.Duration {
-	if f.TSARenewBefore == 0 {
-		return stamping.DefaultRenewBefore
-	}
-	return f.TSARenewBefore
-}
-
-// stamping returns what the registry needs to date blocks and to renew tokens.
-func (f serverFlags) stamping() stamping.Config {
-	c := stamping.Config{Timeout: f.LogTokenTimeout, RenewBefore: f.renewBefore()}
-	if f.LogTokens {
-		c.Tokens = f.logs()
-	}
-	if len(f.LogCalendars) > 0 {
-		c.Proofs = f.logs()
-		c.Calendars = &stamping.Calendars{Addresses: f.LogCalendars, Client: outbound.NewPolicy(f.LogCalendarAllow).Client(stamping.MaxCalendars, 1)}
-	}
-	return c
 }

@@ -7,7 +7,6 @@ package stamping
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -18,7 +17,6 @@ import (
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/turns"
-	"timbre.example/internal/work"
 	"timbre.example/proof/commitment"
 	"timbre.example/proof/evidence"
 )
@@ -132,27 +130,6 @@ func has(all []network.Name, n network.Name) bool {
 	return false
 }
 
-// pollEvery is how often a worker looks for new blocks.
-const pollEvery = time.Second
-
-// renewEvery is the pause between two runs of renewals.
-const renewEvery = time.Minute
-
-// Workers returns what gets the dates: of blocks by the authority and by calendars, and the
-// renewals.
-func (s *Service) Workers() []*work.Worker {
-	var all []*work.Worker
-	if s.Stamp != nil {
-		all = append(all,
-			&work.Worker{Name: "block stamps", Step: s.StampDue, Every: pollEvery, Log: s.Log},
-			&work.Worker{Name: "renewals", Step: s.RenewDue, Every: renewEvery, Log: s.Log})
-	}
-	if s.Calendars != nil {
-		all = append(all, &work.Worker{Name: "calendars", Step: s.CalendarsDue, Every: pollEvery, Log: s.Log})
-	}
-	return all
-}
-
 // enroll adds a row for each new block, and ends the attempts whose time is over.
 func (s *Service) enroll(ctx context.Context, kind string) error {
 	for {
@@ -186,39 +163,6 @@ func (s *Service) abandon(ctx context.Context, kind string) error {
 	})
 }
 
-// StampDue requests the tokens of blocks that have none, the newest first. A token that is lost
-// before it is stored is requested again.
-func (s *Service) StampDue(ctx context.Context) (err error) {
-	defer operation.Wrap(&err, "stamp blocks")
-	if err := s.enroll(ctx, kindToken); err != nil {
-		return err
-	}
-	for {
-		now := s.DB.Now()
-		if now.Before(s.authority.at) {
-			return s.abandon(ctx, kindToken)
-		}
-		rows, err := s.DB.Read().DueBlockStamps(ctx, query.DueBlockStampsParams{Kind: kindToken, Now: store.Micros(now), Lim: atOnce})
-		if err != nil {
-			return err
-		}
-		if len(rows) == 0 {
-			return s.abandon(ctx, kindToken)
-		}
-		for _, row := range rows {
-			if err := s.stampBlock(ctx, row); err != nil {
-				return err
-			}
-			if s.authority.wait > 0 {
-				break
-			}
-		}
-		if err := s.enroll(ctx, kindToken); err != nil { // newer blocks go first
-			return err
-		}
-	}
-}
-
 // claim takes a row, unless another process has it. Its claim ends with the lease.
 func (s *Service) claim(ctx context.Context, row query.DueBlockStampsRow) (mine bool, err error) {
 	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
@@ -241,40 +185,6 @@ func (s *Service) release(ctx context.Context, row query.DueBlockStampsRow, wait
 	return s.DB.Tx(context.WithoutCancel(ctx), func(tx *store.Tx) error {
 		return tx.RetryBlockStamp(ctx, query.RetryBlockStampParams{Network: row.Network, Block: row.Block, Kind: row.Kind, AgainAt: store.Micros(tx.Now.Add(wait)), Tries: tries})
 	})
-}
-
-// stampBlock requests the token of one block.
-func (s *Service) stampBlock(ctx context.Context, row query.DueBlockStampsRow) error {
-	mine, err := s.claim(ctx, row)
-	if err != nil || !mine {
-		return err
-	}
-	s.Reached("stamp.begun")
-	token, ends, err := s.token(ctx, [32]byte(row.Digest))
-	if err != nil {
-		if ctx.Err() == nil {
-			s.authority.failed(s.DB.Now())
-			s.Events.TimestampFailed()
-			s.Log.WarnContext(ctx, "no time-stamp of a block", "network", row.Network, "block", row.Block, "again_in", s.authority.wait, "error", err)
-		}
-		return errors.Join(ctx.Err(), s.release(ctx, row, turns.Pause(row.Tries, LastPause)))
-	}
-	s.authority = retry{}
-	s.Reached("stamp.answered")
-	if err := s.DB.Tx(ctx, func(tx *store.Tx) error {
-		kept, err := tx.KeepBlockStamp(ctx, query.KeepBlockStampParams{Network: row.Network, Block: row.Block, Kind: kindToken, Before: []byte{}, Content: token, Complete: 1})
-		if err != nil || kept == 0 { // another process was faster
-			return err
-		}
-		return watch(ctx, tx, token, ends)
-	}); err != nil {
-		return errors.Join(err, s.release(ctx, row, 0))
-	}
-	s.Reached("stamp.committed")
-	if s.Stamped != nil {
-		s.Stamped()
-	}
-	return nil
 }
 
 // token requests a token of a digest, and returns when its certificates end.
