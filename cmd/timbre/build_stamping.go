@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"time"
 
+	"timbre.example/internal/metrics"
 	"timbre.example/internal/network"
 	"timbre.example/internal/outbound"
 	"timbre.example/internal/stamping"
+	"timbre.example/internal/store"
 )
 
 // logs returns the networks that are built-in logs.
@@ -37,4 +40,17 @@ func (f serverFlags) stamping() stamping.Config {
 		c.Calendars = &stamping.Calendars{Addresses: f.LogCalendars, Client: outbound.NewPolicy(f.LogCalendarAllow).Client(stamping.MaxCalendars, 1)}
 	}
 	return c
+}
+
+// countStamps reads which dates are missing.
+func countStamps(ctx context.Context, db *store.DB, before time.Duration) (out metrics.Stamps, err error) {
+	state, err := stamping.Status(ctx, db, before)
+	if err != nil {
+		return out, err
+	}
+	for _, b := range state.Blocks {
+		out.Blocks = append(out.Blocks, metrics.BlockStamps{Network: b.Network, Kind: b.Kind, Waiting: b.Waiting, Pending: b.Pending})
+	}
+	out.RenewalsDue, out.RenewalsMissed, out.NextEnd = state.RenewalsDue, state.RenewalsMissed, state.NextEnd
+	return out, nil
 }

@@ -39,6 +39,8 @@ type Sources struct {
 	Log func(ctx context.Context, network string) (Log, error)
 	// Witnesses reads the state of the witnesses of a network's log.
 	Witnesses func(ctx context.Context, network string) ([]Witness, error)
+	// Stamps reads which blocks wait for dates of others, and which tokens must be renewed.
+	Stamps func(context.Context) (Stamps, error)
 	// ClockSkew is how far the database's clock is ahead of this machine's.
 	ClockSkew func() time.Duration
 	// Now is the clock; nil: the system's.
@@ -113,6 +115,22 @@ type Log struct {
 	SequencerAt, BlockAt time.Time
 	// ClockJumps counts the jumps of the clock that this process saw.
 	ClockJumps int64
+}
+
+// Stamps are counts of the dates of others.
+type Stamps struct {
+	Blocks []BlockStamps
+	// RenewalsDue and RenewalsMissed are tokens whose certificates end soon, or have ended,
+	// without a renewal. NextEnd is when the next certificates end; zero: there are none.
+	RenewalsDue, RenewalsMissed int64
+	NextEnd                     time.Time
+}
+
+// BlockStamps are the blocks of a log without a date of one kind, token or ots, and those whose
+// OpenTimestamps proof is pending.
+type BlockStamps struct {
+	Network, Kind    string
+	Waiting, Pending int64
 }
 
 // Witness is the state of a witness of a log. Name is one of few.
@@ -196,6 +214,9 @@ func (m *Metrics) Read(s Sources) {
 		for _, n := range m.networks {
 			m.registry.MustRegister(newLog(n, s))
 		}
+	}
+	if s.Stamps != nil {
+		m.registry.MustRegister(&stamps{cache[Stamps]{read: s.Stamps, now: s.Now}})
 	}
 	if s.Witnesses != nil {
 		for _, n := range m.networks {
