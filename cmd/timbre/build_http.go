@@ -122,9 +122,7 @@ func (f *faces) pages(url string, db *store.DB, networks []network.Network) {
 	var keys []string
 	for _, n := range networks {
 		if p, ok := n.(network.Published); ok {
-			f.web.Mount(p.FilesPath(), p.Files(pages.Refuse))
-			stamps := p.FilesPath() + "/stamps"
-			f.web.Mount(stamps, stamping.Handler(db, n.Name(), stamps, pages.Refuse))
+			f.web.Mount(p.FilesPath(), filesOf(db, n.Name(), p, pages.Refuse))
 		}
 		if signed, ok := n.(network.Signed); ok {
 			keys = append(keys, signed.VerifierKey())
@@ -228,4 +226,17 @@ func widgetFiles(refuse func(http.ResponseWriter, *http.Request, error), release
 	mux.Handle("GET /widget/"+widget.Version+"/{file...}", serve(pinned))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { refuse(w, r, notFound) })
 	return mux
+}
+
+// filesOf serves the files of a network, and the dates of its blocks below /stamps.
+func filesOf(db *store.DB, n network.Name, p network.Published, refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
+	path := p.FilesPath() + "/stamps"
+	files, stamps := p.Files(refuse), stamping.Handler(db, n, path, refuse)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, path+"/") {
+			stamps.ServeHTTP(w, r)
+			return
+		}
+		files.ServeHTTP(w, r)
+	})
 }

@@ -20,14 +20,14 @@ func (s *Service) StampDue(ctx context.Context) (err error) {
 	for {
 		now := s.DB.Now()
 		if now.Before(s.authority.at) {
-			return s.abandon(ctx, kindToken)
+			return s.abandon(ctx, kindToken, &s.tokensEnded)
 		}
 		rows, err := s.DB.Read().DueBlockStamps(ctx, query.DueBlockStampsParams{Kind: kindToken, Now: store.Micros(now), Lim: atOnce})
 		if err != nil {
 			return err
 		}
 		if len(rows) == 0 {
-			return s.abandon(ctx, kindToken)
+			return s.abandon(ctx, kindToken, &s.tokensEnded)
 		}
 		for _, row := range rows {
 			if err := s.stampBlock(ctx, row); err != nil {

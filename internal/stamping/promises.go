@@ -24,7 +24,7 @@ func (s *Service) CalendarsDue(ctx context.Context) (err error) {
 			return err
 		}
 		if len(rows) == 0 {
-			return s.abandon(ctx, kindProof)
+			return s.abandon(ctx, kindProof, &s.proofsEnded)
 		}
 		for _, row := range rows {
 			if err := s.askCalendars(ctx, row); err != nil {

@@ -81,6 +81,9 @@ type Service struct {
 	// authority is when it is asked again after a failure. It belongs to StampDue.
 	authority retry
 	renewer   retry // as authority, of RenewDue
+	// tokensEnded and proofsEnded are when attempts without a result were ended last. They belong
+	// to StampDue and CalendarsDue.
+	tokensEnded, proofsEnded time.Time
 }
 
 // retry is the next attempt at a party that did not answer.
@@ -152,8 +155,15 @@ func (s *Service) enroll(ctx context.Context, kind string) error {
 	}
 }
 
+// abandonEvery is the pause between two looks for attempts whose time is over.
+const abandonEvery = time.Minute
+
 // abandon ends the attempts whose time is over.
-func (s *Service) abandon(ctx context.Context, kind string) error {
+func (s *Service) abandon(ctx context.Context, kind string, last *time.Time) error {
+	if s.DB.Now().Sub(*last).Abs() < abandonEvery {
+		return nil
+	}
+	*last = s.DB.Now()
 	return s.DB.Tx(ctx, func(tx *store.Tx) error {
 		n, err := tx.AbandonBlockStamps(ctx, query.AbandonBlockStampsParams{Kind: kind, Now: store.Micros(tx.Now)})
 		if n > 0 {

@@ -83,14 +83,14 @@ SELECT token_hash, ends_at, again_at, tries FROM renewals
 WHERE renewed = 0 AND ends_at <= sqlc.arg(soon) AND ends_at > sqlc.arg(now) AND again_at <= sqlc.arg(now) ORDER BY ends_at LIMIT sqlc.arg(lim);
 
 -- name: TryRenewal :execrows
-UPDATE renewals SET again_at = sqlc.arg(again_at) WHERE token_hash = sqlc.arg(token_hash) AND renewed = 0 AND again_at = sqlc.arg(seen);
+UPDATE renewals SET again_at = sqlc.arg(again_at) WHERE token_hash = sqlc.arg(token_hash) AND length(renewal) = 0 AND again_at = sqlc.arg(seen);
 
 -- name: RetryRenewal :exec
-UPDATE renewals SET again_at = sqlc.arg(again_at), tries = sqlc.arg(tries) WHERE token_hash = sqlc.arg(token_hash) AND renewed = 0;
+UPDATE renewals SET again_at = sqlc.arg(again_at), tries = sqlc.arg(tries) WHERE token_hash = sqlc.arg(token_hash) AND length(renewal) = 0;
 
 -- name: KeepRenewal :execrows
 -- The first renewal stays: a second one is harmless, and of no use.
-UPDATE renewals SET renewal = sqlc.arg(renewal), renewed = 1 WHERE token_hash = sqlc.arg(token_hash) AND renewed = 0;
+UPDATE renewals SET renewal = sqlc.arg(renewal), renewed = 1 WHERE token_hash = sqlc.arg(token_hash) AND length(renewal) = 0;
 
 -- name: Renewal :one
 SELECT renewal FROM renewals WHERE token_hash = sqlc.arg(token_hash) AND renewed = 1;

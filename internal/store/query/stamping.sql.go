@@ -362,7 +362,7 @@ func (q *Queries) KeepBlockStamp(ctx context.Context, arg KeepBlockStampParams) 
 }
 
 const keepRenewal = `-- name: KeepRenewal :execrows
-UPDATE renewals SET renewal = $1, renewed = 1 WHERE token_hash = $2 AND renewed = 0
+UPDATE renewals SET renewal = $1, renewed = 1 WHERE token_hash = $2 AND length(renewal) = 0
 `
 
 type KeepRenewalParams struct {
@@ -415,7 +415,7 @@ func (q *Queries) RetryBlockStamp(ctx context.Context, arg RetryBlockStampParams
 }
 
 const retryRenewal = `-- name: RetryRenewal :exec
-UPDATE renewals SET again_at = $1, tries = $2 WHERE token_hash = $3 AND renewed = 0
+UPDATE renewals SET again_at = $1, tries = $2 WHERE token_hash = $3 AND length(renewal) = 0
 `
 
 type RetryRenewalParams struct {
@@ -483,7 +483,7 @@ func (q *Queries) TryBlockStamp(ctx context.Context, arg TryBlockStampParams) (i
 }
 
 const tryRenewal = `-- name: TryRenewal :execrows
-UPDATE renewals SET again_at = $1 WHERE token_hash = $2 AND renewed = 0 AND again_at = $3
+UPDATE renewals SET again_at = $1 WHERE token_hash = $2 AND length(renewal) = 0 AND again_at = $3
 `
 
 type TryRenewalParams struct {
