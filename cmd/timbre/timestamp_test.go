@@ -188,7 +188,7 @@ func renewsServed(t *testing.T, f serverFlags, a *tsatest.Authority, url, file s
 			t.Errorf("%s has not one %q", kinds, want)
 		}
 	}
-	// What the registry gives now verifies, too.
+	// The evidence that the registry writes now verifies, too.
 	timbre(t, "works", "evidence", "1", "--network", "testnet", "-o", file)
 	now := decoded(t, file)
 	if len(now.Attestations) != 5 || now.Attestations[1].Of != evidence.OfAttestation(0) || now.Attestations[3].Of != evidence.OfAttestation(2) {

@@ -121,7 +121,7 @@ type Log struct {
 type Stamps struct {
 	Blocks []BlockStamps
 	// RenewalsDue and RenewalsMissed are tokens whose certificates end soon, or have ended,
-	// without a renewal. NextEnd is when the next certificates end; zero: there are none.
+	// without a renewal. NextEnd is when the next certificates end; zero: no such certificate exists.
 	RenewalsDue, RenewalsMissed int64
 	NextEnd                     time.Time
 }

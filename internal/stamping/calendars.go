@@ -55,7 +55,7 @@ var errNotYet = errors.New("the calendar has not completed the proof")
 // do makes one request. An answer is complete, and not longer than maxCalendarAnswer.
 func (c *Calendars) do(ctx context.Context, method, address, path string, body []byte) ([]byte, error) {
 	if err := CheckCalendar(address); err != nil {
-		return nil, errors.New("the address that the calendar names is no https or http URL")
+		return nil, errors.New("the address that the calendar names is not an https or http URL")
 	}
 	ctx, cancel := context.WithTimeout(ctx, calendarTime)
 	defer cancel()

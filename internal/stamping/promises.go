@@ -73,7 +73,7 @@ func (s *Service) askCalendars(ctx context.Context, row query.DueBlockStampsRow)
 		if complete {
 			p.Complete = 1
 		} else {
-			p.AgainAt, p.Until = store.Micros(tx.Now.Add(firstPoll)), store.Micros(tx.Now.Add(CalendarPatience))
+			p.AgainAt, p.Until = store.Micros(tx.Now.Add(firstPoll)), store.Micros(tx.Now.Add(CalendarTimeout))
 		}
 		_, err := tx.KeepBlockStamp(ctx, p)
 		return err

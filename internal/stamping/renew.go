@@ -15,7 +15,7 @@ import (
 
 // RenewDue requests a token of each kept token whose certificates end soon, those first that
 // end first, and at most RenewalsPerRun. The authority may have another certificate by then; as
-// long as it has not, its answer says nothing new, and the next attempt follows later.
+// long as it does not have one, its answer says nothing new, and the next attempt follows later.
 func (s *Service) RenewDue(ctx context.Context) (err error) {
 	defer operation.Wrap(&err, "renew tokens")
 	if err := s.watchTimestamps(ctx); err != nil {

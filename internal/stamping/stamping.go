@@ -1,7 +1,8 @@
-// Package stamping gets dates of others for what the registry signs: a token of a time-stamp
-// authority and an OpenTimestamps proof for each block of a log, and a renewal for each token
-// whose certificates end soon. Rows are the queue. It reads them for evidence and serves them.
-// No block and no registration waits for it. It does not know works, and trusts no authority.
+// Package stamping gets dates of others for what the registry signs. Each block of a log gets a
+// token of a time-stamp authority and an OpenTimestamps proof. Each token gets a renewal before
+// its certificates end. Rows are the queue. The package also reads the dates for evidence, and
+// serves them. No block and no registration waits for it. It does not know works, and trusts no
+// authority.
 package stamping
 
 import (
@@ -29,11 +30,11 @@ const (
 
 // The bounds of the work.
 const (
-	// Patience is how long a block waits for its token, and for the promises of calendars. Later
+	// TokenTimeout is how long a block waits for its token, and for the promises of calendars. Later
 	// blocks date it then: their trees continue its own.
-	Patience = 24 * time.Hour
-	// CalendarPatience is how long calendars are asked to keep a promise.
-	CalendarPatience = 60 * 24 * time.Hour
+	TokenTimeout = 24 * time.Hour
+	// CalendarTimeout is how long calendars are asked to keep a promise.
+	CalendarTimeout = 60 * 24 * time.Hour
 	// LastPause is the longest pause after a failure. firstPoll and lastPoll bound the pauses
 	// between two questions to a calendar, which needs hours.
 	LastPause           = time.Minute
@@ -65,7 +66,7 @@ type Config struct {
 	Calendars *Calendars
 	// RenewBefore is how long before the end of its certificates a token is renewed.
 	RenewBefore time.Duration
-	// Stamped is called after a block got its token, or stays without; nil: nobody is told.
+	// Stamped is called after a block got its token, or stays without; nil: no call.
 	Stamped func()
 	// Reached is called at each point between two effects; see package crash.
 	Reached func(point string)
@@ -133,7 +134,7 @@ func has(all []network.Name, n network.Name) bool {
 	return false
 }
 
-// enroll adds a row for each new block, and ends the attempts whose time is over.
+// enroll adds a row for each new block, and ends the attempts that expired.
 func (s *Service) enroll(ctx context.Context, kind string) error {
 	for {
 		behind, err := s.DB.Read().StampingBehind(ctx, kind)
@@ -143,7 +144,7 @@ func (s *Service) enroll(ctx context.Context, kind string) error {
 		for _, n := range behind {
 			if err := s.DB.Tx(ctx, func(tx *store.Tx) error {
 				if _, err := tx.AddBlockStamps(ctx, query.AddBlockStampsParams{
-					Network: n, Kind: kind, Now: store.Micros(tx.Now), Until: store.Micros(tx.Now.Add(Patience)), Lim: atOnce,
+					Network: n, Kind: kind, Now: store.Micros(tx.Now), Until: store.Micros(tx.Now.Add(TokenTimeout)), Lim: atOnce,
 				}); err != nil {
 					return err
 				}
@@ -155,10 +156,10 @@ func (s *Service) enroll(ctx context.Context, kind string) error {
 	}
 }
 
-// abandonEvery is the pause between two looks for attempts whose time is over.
+// abandonEvery is the pause between two looks for attempts that expired.
 const abandonEvery = time.Minute
 
-// abandon ends the attempts whose time is over.
+// abandon ends the attempts that expired.
 func (s *Service) abandon(ctx context.Context, kind string, last *time.Time) error {
 	if s.DB.Now().Sub(*last).Abs() < abandonEvery {
 		return nil

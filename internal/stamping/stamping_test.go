@@ -229,7 +229,7 @@ func TestDatesOfABlock(t *testing.T) {
 		}
 		w.foreign(file, b.Hash)
 		asked = w.cal.Asked()
-		w.pass(stamping.CalendarPatience)
+		w.pass(stamping.CalendarTimeout)
 		w.must(w.s.CalendarsDue(t.Context()))
 		if w.cal.Asked() != asked {
 			t.Error("a complete proof is asked for")
@@ -333,12 +333,12 @@ func TestAuthorityFails(t *testing.T) {
 		if lost == before || len(w.dates(b.Number, nil)) != 1 || len(w.dates(newer.Number, nil)) != 1 {
 			w.t.Errorf("%d requests", lost)
 		}
-		// After its patience a block stays without.
+		// After its timeout a block stays without.
 		w.tsa.Answer(func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, "no", http.StatusServiceUnavailable) })
 		late := w.block()
 		w.must(w.s.StampDue(w.t.Context()))
 		w.tsa.Answer(nil)
-		w.pass(stamping.Patience)
+		w.pass(stamping.TokenTimeout)
 		w.must(w.s.StampDue(w.t.Context()))
 		if got := w.dates(late.Number, nil); len(got) != 0 {
 			w.t.Error(brief(got))

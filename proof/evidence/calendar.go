@@ -27,7 +27,7 @@ type CalendarProof struct {
 }
 
 // NewProof returns an OpenTimestamps file of a digest from the answers of one or more
-// calendars (POST /digest). It refuses answers that are no proof of the digest, and fails
+// calendars (POST /digest). It refuses answers that are not a proof of the digest, and fails
 // without an answer.
 func NewProof(digest commitment.Hash, answers ...[]byte) ([]byte, error) {
 	file, err := ots.File(digest, answers...)
