@@ -124,12 +124,15 @@ var rooms = map[string]struct {
 		"transactions up to their end; it knows no caller and no file"},
 	"internal/works": {[]string{"proof/commitment", "internal/access", "internal/accesscode", "internal/audit", "internal/blob", "internal/credits", "internal/fault", "internal/legible", "internal/media", "internal/network", "internal/operation", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query", "internal/work"},
 		"reads what is registered; it drives nothing"},
-	"internal/issuing": {[]string{"internal/blob", "internal/certificate", "internal/events", "internal/fault", "internal/files", "internal/lasting", "internal/network", "internal/operation", "internal/outbox", "internal/paths", "internal/record", "internal/store", "internal/store/query", "internal/turns", "internal/work", "proof/commitment", "proof/evidence"},
+	"internal/issuing": {[]string{"internal/blob", "internal/certificate", "internal/events", "internal/fault", "internal/files", "internal/lasting", "internal/network", "internal/operation", "internal/outbox", "internal/paths", "internal/record", "internal/stamping", "internal/store", "internal/store/query", "internal/turns", "internal/work", "proof/commitment", "proof/evidence"},
 		"proofs of final versions; it knows no caller and no layout"},
+	"internal/stamping": {[]string{"internal/events", "internal/fault", "internal/network", "internal/operation", "internal/store", "internal/store/query", "internal/turns", "internal/work", "proof/commitment", "proof/evidence"},
+		"dates of others for hashes: it knows no work, no log and no authority by name"},
+	"internal/stamping/calendartest": {nil, "somebody else's calendar, for tests"},
 	"internal/erasing": {[]string{"proof/commitment", "internal/audit", "internal/blob", "internal/claims", "internal/events", "internal/fault", "internal/files", "internal/network", "internal/operation", "internal/record", "internal/search", "internal/space", "internal/state", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
 		"removes what must not stay; it knows no caller"},
 
-	"internal/registry": {[]string{"internal/access", "internal/accesscode", "internal/anchoring", "internal/blob", "internal/certificate", "internal/crash", "internal/credits", "internal/erasing", "internal/events", "internal/files", "internal/intake", "internal/issuing", "internal/network", "internal/operation", "internal/search", "internal/space", "internal/store", "internal/store/query", "internal/tally", "internal/webhook", "internal/work", "internal/works"},
+	"internal/registry": {[]string{"internal/access", "internal/accesscode", "internal/anchoring", "internal/blob", "internal/certificate", "internal/crash", "internal/credits", "internal/erasing", "internal/events", "internal/files", "internal/intake", "internal/issuing", "internal/network", "internal/operation", "internal/search", "internal/space", "internal/stamping", "internal/store", "internal/store/query", "internal/tally", "internal/webhook", "internal/work", "internal/works"},
 		"builds the rooms and connects them; it decides nothing"},
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "proof/evidence/leaf"}, "checks the invariants; it shares no code with what it checks"},

@@ -23,6 +23,8 @@ import (
 	"timbre.example/internal/paths"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/requestlog"
+	"timbre.example/internal/stamping"
+	"timbre.example/internal/store"
 	"timbre.example/internal/web"
 	"timbre.example/verify"
 	"timbre.example/widget"
@@ -70,7 +72,7 @@ func (f serverFlags) openFaces(ctx context.Context, at entrance, st storage, who
 		if onDisk {
 			out.web.Mount("/blob", disk.Handler(uploads{serves.Intake}, web.RenderError))
 		}
-		out.pages(at.url, w.networks.All())
+		out.pages(at.url, st.db, w.networks.All())
 	}
 	describeWebhooks(out.web)
 	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError, out.web.Description))) // with every role: errors link there
@@ -104,7 +106,7 @@ func (u uploads) Uploading(ctx context.Context, key string) (blob.Owner, error) 
 
 // pages adds what browsers open: the explorer, the widget's files, the page /verify and the
 // networks' own files. Their refusals are pages, too.
-func (f *faces) pages(url string, networks []network.Network) {
+func (f *faces) pages(url string, db *store.DB, networks []network.Network) {
 	pages := explorer.New(networks, web.RenderError)
 	f.web.Missing(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/favicon.ico" { // browsers request it for pages that name no icon
@@ -118,7 +120,7 @@ func (f *faces) pages(url string, networks []network.Network) {
 	f.web.Mount(strings.TrimSuffix(paths.Works, "/"), readable)
 	for _, n := range networks {
 		if p, ok := n.(network.Published); ok {
-			f.web.Mount(p.FilesPath(), p.Files(pages.Refuse))
+			f.web.Mount(p.FilesPath(), filesOf(db, n.Name(), p, pages.Refuse))
 		}
 	}
 	logs := newLogKeys(url, networks)
@@ -220,4 +222,17 @@ func widgetFiles(refuse func(http.ResponseWriter, *http.Request, error), release
 	mux.Handle("GET /widget/"+widget.Version+"/{file...}", serve(pinned))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { refuse(w, r, notFound) })
 	return mux
+}
+
+// filesOf serves the files of a network, and the dates of its blocks below /stamps.
+func filesOf(db *store.DB, n network.Name, p network.Published, refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
+	path := p.FilesPath() + "/stamps"
+	files, stamps := p.Files(refuse), stamping.Handler(db, n, path, refuse)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, path+"/") {
+			stamps.ServeHTTP(w, r)
+			return
+		}
+		files.ServeHTTP(w, r)
+	})
 }

@@ -63,12 +63,16 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 		Certify:     issuing.Pages{PublicURL: at.url, Registry: f.registryName(at.url), Signer: signer, Raised: raise != nil}.Certify,
 		Stamp:       stamp,
 		Raise:       raise,
+		Stamping:    f.stamping(),
 		Webhooks:    hooks,
 		// Longer than it takes to make one certificate, and shorter than people wait for a download to start.
 		AwaitCertificate: 4 * time.Second,
 	})
 	w.closes(w.registry.Intake)
 	if f.has(worker) {
+		if err := w.registry.Stamping.Begin(ctx, f.logs()); err != nil {
+			return w, err
+		}
 		for _, n := range networks.All() {
 			if r, ok := n.(network.Runner); ok {
 				w.runs(r.Run)

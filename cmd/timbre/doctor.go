@@ -19,6 +19,7 @@ import (
 	"timbre.example/internal/blob"
 	"timbre.example/internal/network"
 	"timbre.example/internal/session"
+	"timbre.example/internal/stamping"
 	"timbre.example/internal/store"
 )
 
@@ -173,7 +174,47 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 		return
 	}
 	c.networks(ctx, db, root, look)
+	c.stamps(ctx, db, look)
 }
+
+// stamps reports which blocks wait for dates, and which tokens must be renewed.
+func (c *doctorCmd) stamps(ctx context.Context, db *store.DB, look func(check string, err error, found, remedy string)) {
+	state, err := stamping.Status(ctx, db, c.renewBefore())
+	if err != nil {
+		look("dates of blocks", err, "", "")
+		return
+	}
+	for _, b := range state.Blocks {
+		check, found, remedy := "tokens of the blocks of "+b.Network, fmt.Sprintf("block %d is the newest, blocks without a token: %d", b.Seen, b.Waiting), "Find out why the authority of --tsa-url does not answer. A block is tried for a day."
+		if b.Kind == "ots" {
+			check, remedy = "OpenTimestamps proofs of "+b.Network, "Check --log-calendars, and that this machine reaches the calendars. A block is tried for a day."
+			found = fmt.Sprintf("block %d is the newest, blocks without a proof: %d, proofs that wait for a block of Bitcoin: %d", b.Seen, b.Waiting, b.Pending)
+		}
+		var err error
+		if b.Waiting > manyWaiting {
+			err = errors.New(found)
+		}
+		look(check, err, found, remedy)
+	}
+	if state.NextEnd.IsZero() && state.RenewalsMissed == 0 {
+		return
+	}
+	found := fmt.Sprintf("to renew now: %d", state.RenewalsDue)
+	if !state.NextEnd.IsZero() {
+		found += ", the next certificates end at " + state.NextEnd.Format(time.RFC3339)
+	}
+	switch {
+	case state.RenewalsMissed > 0:
+		err = fmt.Errorf("tokens whose certificates ended without a renewal: %d. %s", state.RenewalsMissed, found)
+	case state.RenewalsDue > 0 && !state.NextEnd.IsZero() && state.NextEnd.Sub(db.Now()) < c.renewBefore()/2:
+		err = errors.New(found)
+	}
+	look("renewal of tokens", err, found, "Set --tsa-url to an authority whose certificates live longer: a renewal is a token of the old token. It must be made before the old certificates end.")
+}
+
+// manyWaiting is how many blocks may wait for a date before the doctor reports a fault: an
+// authority needs some time after a pause.
+const manyWaiting = 100
 
 // networks checks each network as its kind can.
 func (c *doctorCmd) networks(ctx context.Context, db *store.DB, root secret, look func(check string, err error, found, remedy string)) {

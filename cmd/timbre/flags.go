@@ -203,6 +203,7 @@ type serverFlags struct {
 
 	checkpointFlag
 	witnessesFlags
+	stampingFlags
 	clockFlag
 
 	MaxFileSize     int64  `env:"TIMBRE_MAX_FILE_SIZE" example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file in bytes; organizations, keys and sessions can set a lower limit (default: ${default}, 500 MB)."`
@@ -372,6 +373,9 @@ func (f serverFlags) validate() error {
 		return err
 	}
 	if err := f.validateWitnesses(); err != nil {
+		return err
+	}
+	if err := f.validateStamping(); err != nil {
 		return err
 	}
 	if err := f.peopleFlags.validate(); err != nil {

@@ -64,6 +64,9 @@ func (f serverFlags) sources(st storage, who identity, w works, requests *reques
 		at, err := o.Status(ctx)
 		return metrics.Log(at), err
 	}
+	if f.has(worker) {
+		out.Stamps = func(ctx context.Context) (metrics.Stamps, error) { return countStamps(ctx, st.db, f.renewBefore()) }
+	}
 	out.Witnesses = func(ctx context.Context, n string) ([]metrics.Witness, error) {
 		return countWitnesses(ctx, w.networks[network.Name(n)])
 	}

@@ -62,6 +62,7 @@ func served(t *testing.T) map[string]bool {
 		t.Fatal(err)
 	}
 	f.LogWitnesses = []policyFile{{network: network.Testnet, policy: policy}}
+	f.LogCalendars = []string{"https://calendar.example"} // those of blocks exist with a date of blocks
 	s, err := newServer(t.Context(), f, f.logger(io.Discard))
 	if err != nil {
 		t.Fatal(err)

@@ -98,12 +98,8 @@ func (c *evidenceUpgrade) Run(o *output) error {
 	if err != nil {
 		return err
 	}
-	for _, check := range after {
-		if check.Status == evidence.Failed && !slices.ContainsFunc(before, func(had evidence.Check) bool {
-			return had.Name == check.Name && had.Part == check.Part && had.Status == evidence.Failed
-		}) {
-			return fmt.Errorf("nothing was written: with the statement a check fails: %s (%s)", check.Proves, check.Why)
-		}
+	if err := newlyFailed(e, next, opts); err != nil {
+		return fmt.Errorf("nothing was written: %w", err)
 	}
 	text, err := evidence.Encode(next)
 	if err != nil {
@@ -180,7 +176,88 @@ func (c *evidenceUpgrade) add(o *output, e evidence.Evidence, opts *evidence.Opt
 	if page.Text != "" {
 		opts.KeyPages = append(opts.KeyPages, page)
 	}
-	return e.AddCheckpoint(signed, proof)
+	if e, err = e.AddCheckpoint(signed, proof); err != nil {
+		return e, err
+	}
+	return c.served(ctx, o, e, *opts)
+}
+
+// served returns e with the dates that the log serves: of the block, and of each token that e
+// has, which renew it. A date that does not hold is left out, with a line that says so.
+func (c *evidenceUpgrade) served(ctx context.Context, o *output, e evidence.Evidence, opts evidence.Options) (evidence.Evidence, error) {
+	take := func(digest [32]byte, kind string, add func(evidence.Evidence, []byte) (evidence.Evidence, error)) error {
+		content, err := monitor.Stamp(ctx, c.From, digest, kind)
+		if err != nil || content == nil {
+			return err
+		}
+		next, err := add(e, content)
+		if err == nil {
+			err = newlyFailed(e, next, opts)
+		}
+		if err != nil {
+			fmt.Fprintf(o.err, "timbre: left out: a date that the log serves: %s\n", oneLine(err.Error()))
+			return nil
+		}
+		e = next
+		return nil
+	}
+	if err := take(e.Block.Hash, monitor.TokenFile, evidence.Evidence.AddToken); err != nil {
+		return e, err
+	}
+	if err := take(e.Block.Hash, monitor.ProofFile, addBetter); err != nil {
+		return e, err
+	}
+	for i := 0; i < len(e.Attestations); i++ { // a renewal that was added is renewed, too
+		if e.Attestations[i].Kind != evidence.KindRFC3161 {
+			continue
+		}
+		digest, err := e.Digest(evidence.OfAttestation(i))
+		if err == nil {
+			err = take(digest, monitor.TokenFile, evidence.Evidence.AddToken)
+		}
+		if err != nil {
+			return e, err
+		}
+	}
+	return e, nil
+}
+
+// addBetter adds a proof, unless e has one that says as much: a pending proof adds nothing to
+// another.
+func addBetter(e evidence.Evidence, file []byte) (evidence.Evidence, error) {
+	proof, err := evidence.ReadProof(file)
+	if err != nil {
+		return e, err
+	}
+	for _, a := range e.Attestations {
+		if a.Kind != evidence.KindOpenTimestamps {
+			continue
+		}
+		if had, err := evidence.ReadProof(a.Proof); err == nil && had.Digest == proof.Digest && (had.Bitcoin || !proof.Bitcoin) {
+			return e, nil
+		}
+	}
+	return e.AddProof(file)
+}
+
+// newlyFailed returns an error if a check fails in next that does not fail in e.
+func newlyFailed(e, next evidence.Evidence, opts evidence.Options) error {
+	before, err := evidence.Verify(e, opts)
+	if err != nil {
+		return err
+	}
+	after, err := evidence.Verify(next, opts)
+	if err != nil {
+		return err
+	}
+	for _, check := range after {
+		if check.Status == evidence.Failed && !slices.ContainsFunc(before, func(had evidence.Check) bool {
+			return had.Name == check.Name && had.Part == check.Part && had.Status == evidence.Failed
+		}) {
+			return fmt.Errorf("with the statement a check fails: %s (%s)", check.Proves, check.Why)
+		}
+	}
+	return nil
 }
 
 // trusted returns the keys of all logs that the flags name.

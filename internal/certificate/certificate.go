@@ -49,9 +49,9 @@ type Input struct {
 	// Origin is the name of the log that the network is, and KeyFingerprint that of its key;
 	// "": the network is not a log.
 	Origin, KeyFingerprint string
-	// Authority is the name of the time-stamp authority whose token the evidence has; "": it
-	// has none.
-	Authority string
+	// Authority is the name of the time-stamp authority whose token of the commitment the
+	// evidence has, BlockAuthority that of the token of the block; "": it has none.
+	Authority, BlockAuthority string
 	// Witnesses are the names of those whose cosignatures the evidence has. Unwitnessed: the
 	// log has witnesses, and too few of them have cosigned yet.
 	Witnesses   []string
@@ -243,7 +243,7 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 // invisible or change the direction are replaced by their numbers. Otherwise a page could
 // show something other than the registered bytes.
 func (in Input) visible() Input {
-	for _, s := range []*string{&in.Title, &in.Issuer, &in.Imprint, &in.Registry, &in.File.Name, &in.Authority} {
+	for _, s := range []*string{&in.Title, &in.Issuer, &in.Imprint, &in.Registry, &in.File.Name, &in.Authority, &in.BlockAuthority} {
 		*s = legible.Shown(*s)
 	}
 	in.Creators = slices.Clone(in.Creators)

@@ -56,8 +56,15 @@ func (p *page) facts(in Input, code [][]bool, y float64) float64 {
 	}
 	y = p.paragraph(proves, 8.4, ink, margin, y, inner) - 1.5
 	y = p.paragraph(p.provesNot+" "+p.later, 8.4, ink, margin, y, inner) - 2.5
-	if in.Authority != "" {
-		y = p.paragraph(fmt.Sprintf(p.stamped, p.isolated(cut(in.Authority, mostAuthority))), 7, grey, margin, y, inner) - 1
+	stamped := []struct{ says, by string }{{p.stamped, in.Authority}, {p.stampedBlock, in.BlockAuthority}}
+	if in.Authority == in.BlockAuthority {
+		stamped = stamped[:1]
+		stamped[0].says = p.stampedBoth
+	}
+	for _, one := range stamped {
+		if one.by != "" {
+			y = p.paragraph(fmt.Sprintf(one.says, p.isolated(cut(one.by, mostAuthority))), 7, grey, margin, y, inner) - 1
+		}
 	}
 	if len(in.Witnesses) > 0 && !in.Unwitnessed {
 		y = p.paragraph(fmt.Sprintf(p.witnessed, p.few(in.Witnesses)), 7, grey, margin, y, inner) - 1

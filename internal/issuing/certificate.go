@@ -12,6 +12,7 @@ import (
 	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/outbox"
+	"timbre.example/internal/stamping"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/turns"
@@ -176,7 +177,7 @@ func (s *Service) retry(ctx context.Context, d outbox.Delivery, v query.Version,
 type source struct {
 	work    query.Work
 	version query.Version
-	token   []byte
+	dates   []evidence.Attestation
 	proof   network.Proof
 	proved  bool
 	issuer  issuer
@@ -222,8 +223,16 @@ func (s *Service) readSome(ctx context.Context, some []outbox.Delivery) (map[str
 			return nil, err
 		}
 	}
-	for _, row := range rows {
-		all[row.Version.TransactionID] = source{work: row.Work, version: row.Version, token: row.Token, issuer: issuers[row.Work.OrganizationID]}
+	of := make([]stamping.Of, len(rows))
+	for i, row := range rows {
+		of[i] = stamping.Of{Network: network.Name(row.Work.Network), Block: row.Version.BlockNumber, Token: row.Token}
+	}
+	dates, err := stamping.Dates(ctx, s.DB, of)
+	if err != nil {
+		return nil, err
+	}
+	for i, row := range rows {
+		all[row.Version.TransactionID] = source{work: row.Work, version: row.Version, dates: dates[i], issuer: issuers[row.Work.OrganizationID]}
 		hashes[row.Work.Network] = append(hashes[row.Work.Network], [32]byte(row.Version.TxHash))
 	}
 	for name, of := range hashes {
@@ -262,7 +271,7 @@ func (s *Service) certifyOne(ctx context.Context, d outbox.Delivery, batch map[s
 	var proof evidence.Evidence
 	quorum := of.proof.Quorum
 	if of.proved {
-		proof, err = assemble(of.work, of.version, of.proof, of.token)
+		proof, err = assemble(of.work, of.version, of.proof, of.dates)
 	} else {
 		proof, quorum, err = s.prove(ctx, of.work, of.version)
 	}

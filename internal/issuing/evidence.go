@@ -11,6 +11,7 @@ import (
 	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
+	"timbre.example/internal/stamping"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/proof/commitment"
@@ -18,7 +19,7 @@ import (
 )
 
 // Evidence returns the proof of a version of a work; version 0 is the latest. Every call
-// returns the same proof, with what witnesses have added until then. For an unknown or non-final version, or one that waits for its
+// returns the same proof, with what witnesses, authorities and calendars have added until then. For an unknown or non-final version, or one that waits for its
 // time-stamp, it returns work.certificate_unavailable. It does no authorization.
 func (s *Service) Evidence(ctx context.Context, work string, version int64) (_ evidence.Evidence, err error) {
 	defer operation.Wrap(&err, "evidence of work %s, version %d", work, version)
@@ -77,13 +78,17 @@ func (s *Service) prove(ctx context.Context, w query.Work, v query.Version) (evi
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return evidence.Evidence{}, "", err
 	}
-	e, err := assemble(w, v, proof, token)
+	dates, err := stamping.Dates(ctx, s.DB, []stamping.Of{{Network: network.Name(w.Network), Block: v.BlockNumber, Token: token}})
+	if err != nil {
+		return evidence.Evidence{}, "", err
+	}
+	e, err := assemble(w, v, proof, dates[0])
 	return e, proof.Quorum, err
 }
 
-// assemble combines the rows with the proof of the network and the token of the time stamp, which
-// may be nil. It never returns evidence that does not verify.
-func assemble(w query.Work, v query.Version, proof network.Proof, token []byte) (evidence.Evidence, error) {
+// assemble combines the rows with the proof of the network and the dates of others. It never
+// returns evidence that does not verify.
+func assemble(w query.Work, v query.Version, proof network.Proof, dates []evidence.Attestation) (evidence.Evidence, error) {
 	creators, badCreators := record.VersionCreators(v)
 	file, badMedia := record.VersionMedia(v)
 	if err := errors.Join(badCreators, badMedia); err != nil {
@@ -114,9 +119,7 @@ func assemble(w query.Work, v query.Version, proof network.Proof, token []byte) 
 		c.Roles = slices.Compact(slices.Sorted(slices.Values(c.Roles)))
 		e.Creators = append(e.Creators, evidence.Creator{Creator: c, Proof: p})
 	}
-	if token != nil {
-		e.Attestations = append(e.Attestations, evidence.Attestation{Kind: evidence.KindRFC3161, Of: evidence.OfCommitment, Token: token})
-	}
+	e.Attestations = append(e.Attestations, dates...)
 	if proof.Later != nil {
 		e.Attestations = append(e.Attestations, *proof.Later)
 	}

@@ -38,7 +38,7 @@ func (p Pages) Certify(ctx context.Context, e Issue) (_ []byte, err error) {
 		Language: e.Language, Issuer: e.Issuer, Imprint: e.Imprint, Issued: e.Issued, Registry: p.Registry, VerifyURL: p.PublicURL + "/verify",
 		Title: e.Title, Registration: e.AtsID, Version: e.Version, Network: e.Network.Name, Test: e.OnTestNetwork(), At: e.Block.Time, Block: e.Block.Number,
 		File:     certificate.File{Name: e.Media.Filename, Format: e.Media.Format, Size: e.Media.SizeBytes, Duration: time.Duration(e.Media.Duration * float64(time.Second))},
-		FileHash: record.Hex(e.Media.SHA256[:]), Unseen: e.Media.Format == "", Authority: authority(e.Evidence), Commitment: record.Hex(e.Commitment[:]), Transaction: record.Hex(e.TxHash[:]),
+		FileHash: record.Hex(e.Media.SHA256[:]), Unseen: e.Media.Format == "", Authority: authority(e.Evidence), BlockAuthority: blockAuthority(e.Evidence), Commitment: record.Hex(e.Commitment[:]), Transaction: record.Hex(e.TxHash[:]),
 		PublicURL: p.PublicURL + paths.Work(network.Name(e.Network.Name), e.AtsID),
 	}
 	in.Witnesses, in.Unwitnessed = cosigners(e.Evidence), e.Quorum == network.TooFew
@@ -95,6 +95,19 @@ func cosigners(e evidence.Evidence) (names []string) {
 func authority(e evidence.Evidence) string {
 	for _, token := range e.Tokens() {
 		if stamp, err := token.Open(e.Commitment); err == nil {
+			return stamp.Authority
+		}
+	}
+	return ""
+}
+
+// blockAuthority returns the name of the authority that stamped the block, or "".
+func blockAuthority(e evidence.Evidence) string {
+	for _, a := range e.Attestations {
+		if a.Kind != evidence.KindRFC3161 || a.Of != evidence.OfBlock {
+			continue
+		}
+		if stamp, err := (evidence.RFC3161{Token: a.Token}).Open(e.Block.Hash); err == nil {
 			return stamp.Authority
 		}
 	}

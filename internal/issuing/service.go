@@ -74,7 +74,7 @@ type Service struct {
 	lastStamped string
 }
 
-// unwitnessed is a postponed certificate: its block has no quorum yet.
+// unwitnessed is a postponed certificate: its block has no quorum or no token yet.
 type unwitnessed struct {
 	outbox.Delivery
 	network network.Name
@@ -96,7 +96,8 @@ func New(c Config) *Service {
 	}
 }
 
-// Witnessed tells the worker that blocks got the cosignatures of enough witnesses.
+// Witnessed tells the worker that blocks got the cosignatures of enough witnesses, or their
+// tokens.
 func (s *Service) Witnessed() { s.final.Ring() }
 
 // Wake tells the workers that versions became final.

@@ -3,6 +3,7 @@ package issuing
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"timbre.example/internal/network"
@@ -34,11 +35,35 @@ func (s *Service) witnessing(ctx context.Context) (map[network.Name]network.Witn
 	return all, nil
 }
 
-// unhurried returns the deliveries whose certificates need not wait for witnesses any longer. It
-// postpones the others to the end of the timeout.
+// untokened returns the transactions whose blocks wait for a token, each with the end of the
+// wait.
+func (s *Service) untokened(ctx context.Context, some []outbox.Delivery) (map[string]time.Time, error) {
+	all := map[string]time.Time{}
+	for chunk := range slices.Chunk(some, 256) {
+		joined := ""
+		for _, d := range chunk {
+			joined += d.Subject
+		}
+		rows, err := s.DB.Read().WithoutTokens(ctx, query.WithoutTokensParams{Joined: joined, Count: int64(len(chunk))})
+		if err != nil {
+			return nil, fmt.Errorf("tokens of blocks: %w", err)
+		}
+		for _, row := range rows {
+			all[row.TransactionID] = store.Time(row.Until)
+		}
+	}
+	return all, nil
+}
+
+// unhurried returns the deliveries whose certificates need not wait for witnesses or for the
+// token of the block any longer. It postpones the others to the end of the timeout.
 func (s *Service) unhurried(ctx context.Context, some []outbox.Delivery) (now []outbox.Delivery, err error) {
 	seen, err := s.witnessing(ctx)
-	if err != nil || len(seen) == 0 {
+	if err != nil {
+		return some, s.unless(ctx, err, some)
+	}
+	tokens, err := s.untokened(ctx, some)
+	if err != nil || len(seen)+len(tokens) == 0 {
 		return some, s.unless(ctx, err, some)
 	}
 	joined := ""
@@ -58,8 +83,14 @@ func (s *Service) unhurried(ctx context.Context, some []outbox.Delivery) (now []
 	for _, d := range some {
 		row := blocks[d.Subject]
 		at, asked := seen[network.Name(row.Network)]
-		end := store.Time(row.RegisteredAt).Add(at.Timeout)
-		if !asked || row.BlockNumber <= at.Block || !s.DB.Now().Before(end) || d.Attempts > 0 {
+		var end time.Time
+		if asked && row.BlockNumber > at.Block {
+			end = store.Time(row.RegisteredAt).Add(at.Timeout)
+		}
+		if token := tokens[d.Subject]; token.After(end) {
+			end = token
+		}
+		if !s.DB.Now().Before(end) || d.Attempts > 0 {
 			now = append(now, d)
 			continue
 		}
@@ -104,12 +135,20 @@ func (s *Service) unless(ctx context.Context, err error, some []outbox.Delivery)
 	return err
 }
 
-// witnessed makes the postponed certificates due whose blocks have a quorum now.
+// witnessed makes the postponed certificates due whose blocks have a quorum and a token now.
 func (s *Service) witnessed(ctx context.Context) error {
 	if len(s.unwitnessed) == 0 {
 		return nil
 	}
 	seen, err := s.witnessing(ctx)
+	if err != nil {
+		return err
+	}
+	all := make([]outbox.Delivery, len(s.unwitnessed))
+	for i, u := range s.unwitnessed {
+		all[i] = u.Delivery
+	}
+	tokens, err := s.untokened(ctx, all)
 	if err != nil {
 		return err
 	}
@@ -119,7 +158,7 @@ func (s *Service) witnessed(ctx context.Context) error {
 		at, asked := seen[u.network]
 		switch {
 		case !s.DB.Now().Before(u.until): // due by itself
-		case !asked || u.block <= at.Block:
+		case (!asked || u.block <= at.Block) && tokens[u.Subject].IsZero():
 			due = append(due, u.Delivery)
 		default:
 			waiting = append(waiting, u)

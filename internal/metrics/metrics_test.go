@@ -121,6 +121,9 @@ func TestSources(t *testing.T) {
 			}
 			return []metrics.Witness{{Name: "ben", Behind: 3, CosignedAt: now.Add(-7 * time.Second), FailingSince: now.Add(-5 * time.Second), Alarm: true}, {Name: "new"}}, nil
 		},
+		Stamps: func(context.Context) (metrics.Stamps, error) {
+			return metrics.Stamps{Blocks: []metrics.BlockStamps{{Network: "mainnet", Kind: "ots", Waiting: 2, Pending: 3}, {Network: "mainnet", Kind: "token", Waiting: 4}}, RenewalsDue: 5, RenewalsMissed: 6, NextEnd: now.Add(time.Hour)}, nil
+		},
 		Rows: func(ctx context.Context) (metrics.Rows, error) {
 			if _, ok := ctx.Deadline(); !ok {
 				t.Error("a read has no timeout")
@@ -157,6 +160,8 @@ func TestSources(t *testing.T) {
 		`timbre_log_stopped{network="mainnet"} 1`, `timbre_log_blocks_total{network="mainnet"} 5`, `timbre_log_entries_total{network="mainnet"} 50`, `timbre_log_refused_total{network="mainnet"} 1`,
 		`timbre_log_sequencer_age_seconds{network="mainnet"} 4`, `timbre_log_block_age_seconds{network="mainnet"} 60`, `timbre_clock_jumps_total{network="mainnet"} 2`,
 		`timbre_log_blocks_total{network="testnet"} NaN`,
+		`timbre_block_stamps_waiting{kind="ots",network="mainnet"} 2`, `timbre_block_stamps_waiting{kind="token",network="mainnet"} 4`, `timbre_block_stamps_pending{network="mainnet"} 3`,
+		`timbre_renewals_due 5`, `timbre_renewals_missed 6`, `timbre_renewals_next_end_seconds 3600`,
 	}
 	var wg sync.WaitGroup
 	for range 20 {

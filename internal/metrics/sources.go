@@ -39,6 +39,8 @@ type Sources struct {
 	Log func(ctx context.Context, network string) (Log, error)
 	// Witnesses reads the state of the witnesses of a network's log.
 	Witnesses func(ctx context.Context, network string) ([]Witness, error)
+	// Stamps reads which blocks wait for dates of others, and which tokens must be renewed.
+	Stamps func(context.Context) (Stamps, error)
 	// ClockSkew is how far the database's clock is ahead of this machine's.
 	ClockSkew func() time.Duration
 	// Now is the clock; nil: the system's.
@@ -113,6 +115,22 @@ type Log struct {
 	SequencerAt, BlockAt time.Time
 	// ClockJumps counts the jumps of the clock that this process saw.
 	ClockJumps int64
+}
+
+// Stamps are counts of the dates of others.
+type Stamps struct {
+	Blocks []BlockStamps
+	// RenewalsDue and RenewalsMissed are tokens whose certificates end soon, or have ended,
+	// without a renewal. NextEnd is when the next certificates end; zero: no such certificate exists.
+	RenewalsDue, RenewalsMissed int64
+	NextEnd                     time.Time
+}
+
+// BlockStamps are the blocks of a log without a date of one kind, token or ots, and those whose
+// OpenTimestamps proof is pending.
+type BlockStamps struct {
+	Network, Kind    string
+	Waiting, Pending int64
 }
 
 // Witness is the state of a witness of a log. Name is one of few.
@@ -196,6 +214,9 @@ func (m *Metrics) Read(s Sources) {
 		for _, n := range m.networks {
 			m.registry.MustRegister(newLog(n, s))
 		}
+	}
+	if s.Stamps != nil {
+		m.registry.MustRegister(&stamps{cache[Stamps]{read: s.Stamps, now: s.Now}})
 	}
 	if s.Witnesses != nil {
 		for _, n := range m.networks {
@@ -460,4 +481,45 @@ func (w *witnesses) Collect(to chan<- prometheus.Metric) {
 		send(w.cosigned, cosigned)
 		send(w.failing, failing)
 	}
+}
+
+// stamps collects the dates of others. Its metrics are missing while the database does not
+// answer.
+type stamps struct{ cache cache[Stamps] }
+
+var (
+	stampsWaiting  = prometheus.NewDesc("timbre_block_stamps_waiting", "Blocks of a log that wait for their date: a token of the authority (token), or the promise of a calendar (ots).", []string{"network", "kind"}, nil)
+	stampsPending  = prometheus.NewDesc("timbre_block_stamps_pending", "Blocks of a log whose OpenTimestamps proof waits for a block of Bitcoin.", []string{"network"}, nil)
+	renewalsDue    = prometheus.NewDesc("timbre_renewals_due", "Tokens whose certificates end soon, and which have no renewal yet.", nil, nil)
+	renewalsMissed = prometheus.NewDesc("timbre_renewals_missed", "Tokens whose certificates ended without a renewal.", nil, nil)
+	renewalsNext   = prometheus.NewDesc("timbre_renewals_next_end_seconds", "Time until the next certificates of a token without a renewal end; 0 without one.", nil, nil)
+)
+
+func (s *stamps) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{stampsWaiting, stampsPending, renewalsDue, renewalsMissed, renewalsNext} {
+		to <- d
+	}
+}
+
+func (s *stamps) Collect(to chan<- prometheus.Metric) {
+	v, err := s.cache.get()
+	if err != nil {
+		return
+	}
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	for _, b := range v.Blocks {
+		gauge(stampsWaiting, float64(b.Waiting), b.Network, b.Kind)
+		if b.Kind == "ots" {
+			gauge(stampsPending, float64(b.Pending), b.Network)
+		}
+	}
+	gauge(renewalsDue, float64(v.RenewalsDue))
+	gauge(renewalsMissed, float64(v.RenewalsMissed))
+	left := 0.0
+	if !v.NextEnd.IsZero() {
+		left = max(0, v.NextEnd.Sub(s.cache.now()).Seconds())
+	}
+	gauge(renewalsNext, left)
 }

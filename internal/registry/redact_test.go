@@ -41,7 +41,7 @@ import (
 var columns = map[string]string{
 	"works":                 "id:about organization_id:about network:public ats_id:public owner:public title:erased title_key:erased external_user_ref:erased access_code_hash:erased access_code_generation:erased access_code_issued_at:erased latest_version:public created_at:about updated_at:about redacted_at:about test:about",
 	"versions":              "work_id:about version:public transaction_id:about commitment:public media_hash:erased media:erased merkle_root:erased creators:erased filename:erased asset_key:erased certificate_key:erased quote:about tx_hash:public block_number:public block_hash:public registered_at:public timestamp_until:about language:erased issued_at:about organization_id:about certificate_at:about certificate_tries:about timestamp_at:about timestamp_tries:about words:about",
-	"timestamps":            "work_id:about version:public token:about", // it is about the commitment, which is public
+	"timestamps":            "work_id:about version:public token:about watched:other", // it is about the commitment, which is public
 	"part_uploads":          "job_id:about store_id:about size_bytes:about part_bytes:about begun_at:about completed_at:about",
 	"jobs":                  "id:about organization_id:about session_jti:about kind:about network:public external_user_ref:erased state:about work_id:about ats_id:public title:erased title_key:erased creators:erased filename:erased max_bytes:about upload_key:about asset_key:erased deadline:about quote_until:about media_hash:erased declared_hash:erased media:erased merkle_root:erased commitment:public quote:about total_credits:about created_at:about updated_at:about base_version:public rehearse:about hash_only:about language:erased test:about reading:erased upload_bytes:about api_key_id:about",
 	"transactions":          "id:about organization_id:about network:public kind:public state:about work_id:about ats_id:public version:public commitment:public total_credits:about staged:public tx_hash:public block_number:public block_hash:public steps:about failure:about request_id:about rehearse:about test:about api_key_id:about created_at:about updated_at:about counted:about",
@@ -79,6 +79,9 @@ var columns = map[string]string{
 	"log_repairs":           "network:public from_size:public to_size:public lost:public checkpoint:public created_at:other",
 	"log_cosigning":         "network:public timeout:public timeout_at:public holder:other lease_until:other",
 	"log_witnesses":         "network:public witness:public label:public size:public cosigned_at:public failures:other failing_since:other due_at:other failure:other alarm:other proof:public",
+	"stamping":              "network:public kind:other timeout:public next:public",
+	"block_stamps":          "network:public block:public kind:other digest:public content:public complete:other due_at:other until:other tries:other",
+	"renewals":              "token_hash:public ends_at:public renewal:public renewed:other again_at:other tries:other",
 	"log_cosignatures":      "network:public block:public witness:public line:public cosigned_at:public",
 	"log_receipts":          "network:public block:public signature:public",
 	"log_witnessed":         "network:public block:public witnessed_at:public",

@@ -28,6 +28,7 @@ import (
 	"timbre.example/internal/operation"
 	"timbre.example/internal/search"
 	"timbre.example/internal/space"
+	"timbre.example/internal/stamping"
 	"timbre.example/internal/store"
 	"timbre.example/internal/tally"
 	"timbre.example/internal/webhook"
@@ -63,6 +64,9 @@ type Config struct {
 	Prepares int
 	// PartBytes is the size of the parts of a large upload: see [intake.Config].
 	PartBytes int64
+	// Stamping configures the dates of blocks and the renewals of tokens. The registry sets DB,
+	// Stamp, Stamped, Reached, Events and Log.
+	Stamping stamping.Config
 	// Space is checked before a job begins; nil: no check.
 	Space *space.Guard
 	// Webhooks configures the delivery of webhooks. The registry sets DB, Codes, Reached,
@@ -95,6 +99,7 @@ type Registry struct {
 	Issuing   *issuing.Service
 	Erasing   *erasing.Service
 	Webhooks  *webhook.Service
+	Stamping  *stamping.Service
 	networks  network.Set
 	db        *store.DB
 	slot      time.Duration
@@ -123,6 +128,9 @@ func New(c Config) *Registry {
 			w.OnQuorum(r.Issuing.Witnessed)
 		}
 	}
+	stamps := c.Stamping
+	stamps.DB, stamps.Stamp, stamps.Stamped, stamps.Reached, stamps.Events, stamps.Log = c.DB, c.Stamp, r.Issuing.Witnessed, reached, c.Events, c.Log
+	r.Stamping = stamping.New(stamps)
 	hooks := c.Webhooks
 	hooks.DB, hooks.Codes, hooks.Reached, hooks.Events, hooks.Log = c.DB, codes, reached, c.Events, c.Log
 	r.Webhooks = webhook.New(hooks)
@@ -134,7 +142,7 @@ func New(c Config) *Registry {
 		Confirmed: func(n network.Name) { r.Anchoring.Signal(n).Ring() }, Reached: reached, Events: c.Events, Log: c.Log,
 	})
 	r.Erasing = erasing.New(erasing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, UploadSlot: c.Times.UploadSlot, Space: c.Space, Reached: reached, Events: c.Events, Log: c.Log})
-	r.workers = slices.Concat(r.Anchoring.Workers(), r.Issuing.Workers(), []*work.Worker{r.Erasing.Worker(), search.Worker(c.DB, c.Log), tally.Worker(c.DB, c.Log)}, r.Webhooks.Workers())
+	r.workers = slices.Concat(r.Anchoring.Workers(), r.Issuing.Workers(), r.Stamping.Workers(), []*work.Worker{r.Erasing.Worker(), search.Worker(c.DB, c.Log), tally.Worker(c.DB, c.Log)}, r.Webhooks.Workers())
 	return r
 }
 
@@ -146,7 +154,7 @@ func (r *Registry) Stopped(ctx context.Context) (err error) {
 }
 
 // Workers returns everything that works in the background: the anchoring of every network,
-// time stamps, certificates, the sweep and webhooks. Every call returns the same workers.
+// time stamps, certificates, dates of blocks, the sweep and webhooks. Every call returns the same workers.
 func (r *Registry) Workers() []*work.Worker { return r.workers }
 
 // Run runs the workers until ctx ends. Several instances may run on one database.

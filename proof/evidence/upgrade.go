@@ -21,15 +21,11 @@ var ErrUnrelated = errors.New("it is about something else than this evidence")
 // attestation: the one whose digest the token has. A token that e has already changes
 // nothing. AddToken does not verify the authority.
 func (e Evidence) AddToken(der []byte) (Evidence, error) {
-	message, err := cms.Parse(der)
+	digest, err := TokenDigest(der)
 	if err != nil {
-		return Evidence{}, fmt.Errorf("evidence: not a token: %w", err)
+		return Evidence{}, err
 	}
-	var info tstInfo
-	if _, err := asn1.Unmarshal(message.Content, &info); err != nil || !message.Type.Equal(oidTSTInfo) || len(info.Imprint.Hash) != len(commitment.Hash{}) {
-		return Evidence{}, errors.New("evidence: not a token with an imprint of SHA-256")
-	}
-	return e.add(Attestation{Kind: KindRFC3161, Token: der}, commitment.Hash(info.Imprint.Hash))
+	return e.add(Attestation{Kind: KindRFC3161, Token: der}, digest)
 }
 
 // AddProof returns e with an OpenTimestamps proof of the commitment, the block or an earlier
@@ -129,4 +125,17 @@ func (e Evidence) checked() (Evidence, error) {
 		return Evidence{}, fmt.Errorf("%w: %v", ErrMalformed, err)
 	}
 	return e, nil
+}
+
+// TokenDigest returns the 32 bytes that a time-stamp token is about. It verifies nothing.
+func TokenDigest(der []byte) (commitment.Hash, error) {
+	message, err := cms.Parse(der)
+	if err != nil {
+		return commitment.Hash{}, fmt.Errorf("evidence: not a token: %w", err)
+	}
+	var info tstInfo
+	if _, err := asn1.Unmarshal(message.Content, &info); err != nil || !message.Type.Equal(oidTSTInfo) || len(info.Imprint.Hash) != len(commitment.Hash{}) {
+		return commitment.Hash{}, errors.New("evidence: not a token with an imprint of SHA-256")
+	}
+	return commitment.Hash(info.Imprint.Hash), nil
 }

@@ -50,6 +50,18 @@ type AuditHead struct {
 	Hash           []byte
 }
 
+type BlockStamp struct {
+	Network  string
+	Block    int64
+	Kind     string
+	Digest   []byte
+	Content  []byte
+	Complete int64
+	DueAt    int64
+	Until    int64
+	Tries    int64
+}
+
 type Budget struct {
 	Key   string
 	Whole int64
@@ -452,6 +464,15 @@ type RecoveryCode struct {
 	Hash     []byte
 }
 
+type Renewal struct {
+	TokenHash []byte
+	EndsAt    int64
+	Renewal   []byte
+	Renewed   int64
+	AgainAt   int64
+	Tries     int64
+}
+
 type ReplacedAccessCode struct {
 	Hash       []byte
 	WorkID     string
@@ -505,10 +526,18 @@ type SiteKey struct {
 	PreviousUntil  int64
 }
 
+type Stamping struct {
+	Network string
+	Kind    string
+	Timeout int64
+	Next    int64
+}
+
 type Timestamp struct {
 	WorkID  string
 	Version int64
 	Token   []byte
+	Watched int64
 }
 
 type TitleClaim struct {

@@ -14,8 +14,10 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -50,24 +52,7 @@ func New(t testing.TB) *Authority {
 	}
 	a := &Authority{t: t, dir: t.TempDir()}
 	a.CAFile = filepath.Join(a.dir, "ca.pem")
-	root, rootKey := certificate(t, &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Clock Root"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}, nil, nil)
-	usage, err := asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	own, ownKey := certificate(t, &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "Clock", Organization: []string{"Songs Example"}}, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: true, Value: usage}},
-	}, root, rootKey)
-	key, err := x509.MarshalPKCS8PrivateKey(ownKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.write("ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw}))
-	a.write("tsa.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Raw}))
-	a.write("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
+	a.Certify(time.Time{})
 	a.write("serial", []byte("01\n"))
 	a.write("tsa.conf", fmt.Appendf(nil, `[tsa]
 default_tsa = one
@@ -76,7 +61,7 @@ dir = %[1]s
 serial = %[1]s/serial
 crypto_device = builtin
 signer_cert = %[1]s/tsa.pem
-certs = %[1]s/ca.pem
+certs = %[1]s/chain.pem
 signer_key = %[1]s/key.pem
 signer_digest = sha256
 default_policy = 1.2.3.4.1
@@ -92,6 +77,38 @@ ess_cert_id_chain = no
 		a.server.Close()
 	})
 	return a
+}
+
+// Certify gives the authority a new key and certificate under a new root. Both end at ends, or
+// after a day if it is zero. CAFile and Roots keep the roots before.
+func (a *Authority) Certify(ends time.Time) {
+	a.t.Helper()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	root, rootKey := certificate(a.t, &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Clock Root"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, NotAfter: ends,
+	}, nil, nil)
+	usage, err := asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	own, ownKey := certificate(a.t, &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "Clock", Organization: []string{"Songs Example"}}, KeyUsage: x509.KeyUsageDigitalSignature, NotAfter: ends,
+		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: true, Value: usage}},
+	}, root, rootKey)
+	key, err := x509.MarshalPKCS8PrivateKey(ownKey)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	roots, err := os.ReadFile(a.CAFile)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		a.t.Fatal(err)
+	}
+	one := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw})
+	a.write("ca.pem", append(roots, one...))
+	a.write("chain.pem", one)
+	a.write("tsa.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Raw}))
+	a.write("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
 }
 
 func (a *Authority) write(name string, b []byte) {
@@ -111,7 +128,9 @@ func certificate(t testing.TB, c, parent *x509.Certificate, parentKey *ecdsa.Pri
 	if parent == nil {
 		parent, parentKey = c, key
 	}
-	c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
+	if c.NotBefore = time.Now().Add(-time.Hour); c.NotAfter.IsZero() {
+		c.NotAfter = time.Now().Add(24 * time.Hour)
+	}
 	der, err := x509.CreateCertificate(rand.Reader, c, parent, key.Public(), parentKey)
 	if err != nil {
 		t.Fatal(err)

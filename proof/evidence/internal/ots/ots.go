@@ -1,6 +1,6 @@
 // Package ots reads detached OpenTimestamps files: the operations that lead from a digest
-// to the statements of calendars and of block chains. It verifies no statement, and fetches
-// nothing. A file may be hostile: its size and the work on it are limited.
+// to the statements of calendars and of block chains. It also puts the answers of calendars
+// into files (write.go). It verifies no statement, and fetches nothing. A file may be hostile: its size and the work on it are limited.
 package ots
 
 import (
@@ -52,6 +52,9 @@ type Bitcoin struct {
 type Pending struct {
 	Calendar string // the address, as the file gives it: not trusted
 	Digest   []byte
+
+	from, to int  // the bytes of the statement
+	last     bool // no mark stands before it
 }
 
 // Proof is the content of a file.
@@ -74,7 +77,7 @@ func Parse(file []byte) (Proof, error) {
 	if !ok || len(rest) < 33 || rest[0] != opSHA256 {
 		return Proof{}, errForm
 	}
-	r := reader{rest: rest[33:]}
+	r := reader{rest: rest[33:], size: len(file)}
 	r.proof.Digest = [32]byte(rest[1:33])
 	if err := r.timestamp(r.proof.Digest[:], true, 0); err != nil {
 		return Proof{}, err
@@ -87,9 +90,14 @@ func Parse(file []byte) (Proof, error) {
 
 type reader struct {
 	rest  []byte
+	size  int // of the whole input
 	steps int
+	final int // where the last item begins that is not below another
 	proof Proof
 }
+
+// at is where the rest begins.
+func (r *reader) at() int { return r.size - len(r.rest) }
 
 // timestamp reads what follows from message: one or more items, all but the last after a
 // mark. known is false below an operation that is skipped.
@@ -108,19 +116,22 @@ func (r *reader) timestamp(message []byte, known bool, depth int) error {
 				return err
 			}
 		}
-		if err := r.item(tag, message, known, depth); err != nil || last {
+		if depth == 0 {
+			r.final = r.at() - 1
+		}
+		if err := r.item(tag, message, known, depth, last); err != nil || last {
 			return err
 		}
 	}
 }
 
-func (r *reader) item(tag byte, message []byte, known bool, depth int) error {
+func (r *reader) item(tag byte, message []byte, known bool, depth int, last bool) error {
 	if r.steps++; r.steps > maxSteps {
 		return errors.New("more than 4096 steps")
 	}
 	switch tag {
 	case attested:
-		return r.statement(message, known)
+		return r.statement(message, known, last)
 	case opSHA256:
 		sum := sha256.Sum256(message)
 		return r.timestamp(sum[:], known, depth+1)
@@ -147,7 +158,8 @@ func (r *reader) item(tag byte, message []byte, known bool, depth int) error {
 	return errForm
 }
 
-func (r *reader) statement(message []byte, known bool) error {
+func (r *reader) statement(message []byte, known, last bool) error {
+	from := r.at() - 1
 	if len(r.rest) < 8 {
 		return errForm
 	}
@@ -173,7 +185,7 @@ func (r *reader) statement(message []byte, known bool) error {
 			return errForm
 		}
 		if known {
-			r.proof.Pending = append(r.proof.Pending, Pending{string(address), bytes.Clone(message)})
+			r.proof.Pending = append(r.proof.Pending, Pending{string(address), bytes.Clone(message), from, r.at(), last})
 		}
 	default:
 		r.proof.Skipped++
