@@ -203,7 +203,8 @@ func renewsServed(t *testing.T, f serverFlags, a *tsatest.Authority, url, file s
 		if got := r.Dates(c.e); err != nil || !r.OK() || len(got) != c.dates {
 			t.Errorf("%s: %d dates, %v", name, len(got), err)
 		}
-		if ended := strings.Contains(r.Check(evidence.CheckTokenAuthority).Why, "only a renewal"); ended != c.ended {
+		authority, _ := r.Check(evidence.CheckTokenAuthority)
+		if ended := strings.Contains(authority.Why, "only a renewal"); ended != c.ended {
 			t.Errorf("%s: it says %v that the chain has ended", name, ended)
 		}
 	}
