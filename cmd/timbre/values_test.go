@@ -91,7 +91,6 @@ var wrongValues = map[string][]string{
 	"log-witness-allow":                {"10.0.0.0", "x", "10.0.0.0/33", ""},
 	"certificate-allow":                {"10.0.0.0", "x", "10.0.0.0/33", ""},
 	"allow":                            {"10.0.0.0", "x", "10.0.0.0/33", ""},
-	"log-tokens":                       {"maybe"},
 	"log-token-timeout":                {"long", "-1s", "2h"},
 	"log-calendars":                    {"calendar.example", "ftp://calendar.example", "https://u:opensesame@calendar.example", "https://calendar.example/?x"},
 	"log-calendar-allow":               {"10.0.0.0", "x", "10.0.0.0/33", ""},
