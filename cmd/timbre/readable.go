@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strconv"
 
 	"timbre.example/proof/evidence"
@@ -75,17 +76,50 @@ func readEvidence(path string) (e evidence.Evidence, page *evidence.Check, err e
 	return e, &check, nil
 }
 
-// looksLikeEvidence reports whether the bytes begin as a JSON object and contain the
-// member "evidence".
-func looksLikeEvidence(head []byte) bool {
-	return bytes.HasPrefix(bytes.TrimLeft(head, " \t\r\n"), []byte("{")) && bytes.Contains(head, []byte(`"evidence"`))
+// jsonToken matches one token of JSON, and the white space before it.
+var jsonToken = regexp.MustCompile(`^[ \t\n\r]*(?:([{}\[\]:,])|("[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*")|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null)`)
+
+// looksLikeEvidence reports whether the bytes begin as a JSON object that has the member
+// evidence, also if the text is damaged after it. It reads 64 KiB, as the page does.
+func looksLikeEvidence(text []byte) bool {
+	text = text[:min(len(text), 1<<16)]
+	depth, name := 0, ""
+	for first := true; ; first = false {
+		m := jsonToken.FindSubmatch(text)
+		if m == nil || first && string(m[1]) != "{" {
+			return false
+		}
+		text = text[len(m[0]):]
+		switch string(m[1]) {
+		case ":":
+			if depth == 1 && name == "evidence" {
+				return true
+			}
+		case "{", "[":
+			depth++
+		case "}", "]":
+			if depth--; depth < 1 {
+				return false
+			}
+		}
+		name = ""
+		if m[2] != nil && json.Unmarshal(m[2], &name) != nil {
+			return false
+		}
+	}
 }
+
+// jsonNumber matches the numbers among the values of JSON.
+var jsonNumber = regexp.MustCompile(`^[-0-9]`)
 
 // damage returns why evidence cannot be read: "otherVersion" (another format number) or
 // "damaged".
 func damage(text []byte) string {
-	var claims struct{ Evidence json.Number }
-	if json.Unmarshal(text, &claims) == nil && claims.Evidence != "" && claims.Evidence != "1" && claims.Evidence != json.Number(strconv.Itoa(evidence.Format)) {
+	var claims struct{ Evidence json.RawMessage }
+	if json.Unmarshal(text, &claims) != nil {
+		return "damaged"
+	}
+	if claimed := string(claims.Evidence); jsonNumber.MatchString(claimed) && claimed != "1" && claimed != strconv.Itoa(evidence.Format) {
 		return "otherVersion"
 	}
 	return "damaged"

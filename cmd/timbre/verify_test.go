@@ -25,14 +25,23 @@ func TestVerifyRefuses(t *testing.T) {
 		code            int
 		words, in, json string
 	}{
-		`{"evidence":3}`:   {exitUnreadable, "This evidence has an unknown form.", "unreadable", "otherVersion"},
-		`{"evidence":1}`:   {exitRefused, "This evidence is damaged, or somebody changed it.", "refused", "damaged"},
-		`{"evidence":1`:    {exitRefused, "This evidence is damaged, or somebody changed it.", "refused", "damaged"},
-		`{"invoice":1}`:    {exitNotEvidence, "This file is neither a certificate (PDF) nor evidence (JSON).", "not_evidence", "neither"},
-		"RIFF....WAVEfmt ": {exitNotEvidence, "and the recording with --media", "not_evidence", "neither"},
-		"# Read me":        {exitNotEvidence, "This file is neither a certificate (PDF) nor evidence (JSON).", "not_evidence", "neither"},
-		"":                 {exitNotEvidence, "This file is neither a certificate (PDF) nor evidence (JSON).", "not_evidence", "neither"},
-		"%PDF-1.7\n":       {exitUnreadable, "This PDF is damaged, or a program wrote it wrongly.", "unreadable", "broken"},
+		`{"evidence":3}`:                     {exitUnreadable, "This evidence has an unknown form.", "unreadable", "otherVersion"},
+		`{"evidence":1}`:                     {exitRefused, "This evidence is damaged, or somebody changed it.", "refused", "damaged"},
+		`{"evidence":1`:                      {exitRefused, "This evidence is damaged, or somebody changed it.", "refused", "damaged"},
+		`{"\u0065vidence":3}`:                {exitUnreadable, "This evidence has an unknown form.", "unreadable", "otherVersion"},
+		`{"\u0065vidence":1}`:                {exitRefused, "This evidence is damaged, or somebody changed it.", "refused", "damaged"},
+		`{"a":[{"evidence":1}],"evidence":1`: {exitRefused, "This evidence is damaged, or somebody changed it.", "refused", "damaged"},
+		`{"evidence":"3"}`:                   {exitRefused, "This evidence is damaged, or somebody changed it.", "refused", "damaged"},
+		`{"evidence":null}`:                  {exitRefused, "This evidence is damaged, or somebody changed it.", "refused", "damaged"},
+		`{"a":"evidence"}`:                   {exitNotEvidence, "This file is neither a certificate (PDF) nor evidence (JSON).", "not_evidence", "neither"},
+		`{"a":{"evidence":1}}`:               {exitNotEvidence, "This file is neither a certificate (PDF) nor evidence (JSON).", "not_evidence", "neither"},
+		`{"a":1}{"evidence":1}`:              {exitNotEvidence, "This file is neither a certificate (PDF) nor evidence (JSON).", "not_evidence", "neither"},
+		`["evidence"]`:                       {exitNotEvidence, "This file is neither a certificate (PDF) nor evidence (JSON).", "not_evidence", "neither"},
+		`{"invoice":1}`:                      {exitNotEvidence, "This file is neither a certificate (PDF) nor evidence (JSON).", "not_evidence", "neither"},
+		"RIFF....WAVEfmt ":                   {exitNotEvidence, "and the recording with --media", "not_evidence", "neither"},
+		"# Read me":                          {exitNotEvidence, "This file is neither a certificate (PDF) nor evidence (JSON).", "not_evidence", "neither"},
+		"":                                   {exitNotEvidence, "This file is neither a certificate (PDF) nor evidence (JSON).", "not_evidence", "neither"},
+		"%PDF-1.7\n":                         {exitUnreadable, "This PDF is damaged, or a program wrote it wrongly.", "unreadable", "broken"},
 	} {
 		path := filepath.Join(t.TempDir(), "evidence.json")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -108,6 +117,7 @@ func TestVerify(t *testing.T) {
 	write("other-title.pdf", bytes.Replace(pdftest.Update(issued, note, ""), []byte(`"title": "Porch`), []byte(`"title": "Perch`), 1))
 	write("line.json", []byte(strings.Replace(string(whole), "Porch Light", `\u001b[2J\u202e\nok           The log is one that you trust.`, 1)))
 	write("twice.txt", []byte(key+key))
+	write("escaped.json", bytes.Replace(whole, []byte(`"evidence"`), []byte(`"\u0065vidence"`), 1))
 	for _, c := range []struct {
 		args []string
 		exit int
@@ -117,6 +127,7 @@ func TestVerify(t *testing.T) {
 		{[]string{dir + "full.json"}, exitNotProved, "not checked  The log is one that you trust.", "not proved: Not trusted; give the key of a log that you trust with --log-key"},
 		{[]string{dir + "substrate.json", "--log-key", key}, exitNotProved, "not checked  The block is final", "not proved: Cannot say; ask a node of the chain"},
 		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "creator      3. \"<Ben> & \\\"Söhne\\\"\", \"ben@songs.example\": arrangement, adaptation\n", ""},
+		{[]string{made + "escaped.json", "--log-key", key}, exitDone, "verdict      The registration is proved", ""},
 		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "\n\nverdict      Verified\n             This recording is registered, with", ""},
 		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "\nwarning      Test network. This is a test registration.", ""},
 		{[]string{dir + "full.json", "--log-key", key}, exitDone, "verdict      The registration is proved\n             This registration is proved.", ""},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/binary"
 	"os"
 	"reflect"
 	"strings"
@@ -150,6 +151,74 @@ func TestBadAttestations(t *testing.T) {
 	opts.Now = plain.Block.Time.Add(-48 * time.Hour)
 	if r := must(evidence.Verify(plain, opts)); evidence.Judge(plain, r) != evidence.Fails || check(r, "dates").Status != evidence.Failed {
 		t.Errorf("the future: %+v", r)
+	}
+}
+
+// An attestation is not older than the attestation or the block that it is about.
+func TestOrderOfDates(t *testing.T) {
+	t.Parallel()
+	made := song.logged().Block.Time
+	bad := song.later(song.size + 5)
+	bad.Consistency[0][0] ^= 1
+	for name, c := range map[string]struct {
+		first   evidence.Attestation // nothing: the proof is about the block
+		dates   []time.Duration      // of the blocks of Bitcoin, after the block; 0: unknown
+		verdict evidence.Verdict
+	}{
+		"the block, 400 seconds early":            {dates: []time.Duration{-400 * time.Second}, verdict: evidence.Registered},
+		"the block, three hours early":            {dates: []time.Duration{-3 * time.Hour}, verdict: evidence.Fails},
+		"a renewal":                               {dates: []time.Duration{time.Hour, 99 * time.Hour}, verdict: evidence.Registered},
+		"a renewal, one hour early":               {dates: []time.Duration{20 * time.Hour, 19 * time.Hour}, verdict: evidence.Registered},
+		"a renewal, three hours early":            {dates: []time.Duration{20 * time.Hour, 17 * time.Hour}, verdict: evidence.Fails},
+		"a renewal of a renewal":                  {dates: []time.Duration{20 * time.Hour, 0, 17 * time.Hour}, verdict: evidence.Fails},
+		"a renewal before the block":              {dates: []time.Duration{0, -17 * time.Hour}, verdict: evidence.Fails},
+		"a later checkpoint":                      {song.later(song.size + 5), []time.Duration{time.Hour}, evidence.Registered},
+		"a later checkpoint, before the block":    {song.later(song.size + 5), []time.Duration{-3 * time.Hour}, evidence.Fails},
+		"a later checkpoint that does not hold":   {bad, []time.Duration{-3 * time.Hour}, evidence.Registered},
+		"a renewal of a token that does not hold": {evidence.Attestation{Kind: evidence.KindRFC3161, Of: evidence.OfBlock, Token: []byte("x")}, []time.Duration{-3 * time.Hour}, evidence.Registered},
+	} {
+		e := with(must(song.logged().Extend()), witnesses[:2])
+		of := evidence.OfBlock
+		if c.first.Kind != "" {
+			e, of = must(e.Extend(c.first)), evidence.OfAttestation(0)
+		}
+		blocks := map[int64][32]byte{}
+		for i := range c.dates {
+			file, root := opentimestamps(must(e.Digest(of)))
+			height := bitcoinHeight + int64(i)
+			file = binary.AppendUvarint(file[:len(file)-3], uint64(height))
+			blocks[height] = root
+			e = must(e.Extend(evidence.Attestation{Kind: evidence.KindOpenTimestamps, Of: of, Proof: file}))
+			of = evidence.OfAttestation(len(e.Attestations) - 1)
+		}
+		opts := trusting(t)
+		opts.Blocks = func(height int64) ([32]byte, time.Time, bool) {
+			after := c.dates[height-bitcoinHeight]
+			return blocks[height], made.Add(after), after != 0
+		}
+		r := must(evidence.Verify(e, opts))
+		if v := evidence.Judge(e, r); v != c.verdict || (check(r, "dates").Status == evidence.Failed) != (v == evidence.Fails) {
+			t.Errorf("%s: %s, want %s; %+v", name, v, c.verdict, r)
+		}
+		if bitcoin := check(r, "bitcoin"); bitcoin.Status == evidence.Failed {
+			t.Errorf("%s: %+v", name, bitcoin)
+		}
+	}
+}
+
+// The same token has the same effect in both formats.
+func TestTokenInBothFormats(t *testing.T) {
+	t.Parallel()
+	stranger := newClock(t).roots()
+	for part, name := range map[string]string{"rfc3161": "v1", "attestations[0]": "v2"} {
+		e := decode(t, must(os.ReadFile("testdata/"+name+"/stamped.json")))
+		r := must(evidence.Verify(e, evidence.Options{Keys: []string{song.key()}, Authorities: stranger}))
+		if v, c := evidence.Judge(e, r), check(r, "token_authority"); v != evidence.Registered || c.Status != evidence.Failed || c.Part != part {
+			t.Errorf("%s: %s %+v", name, v, c)
+		}
+		if a := decode(t, must(evidence.Encode(must(e.Extend())))); evidence.Judge(a, must(evidence.Verify(a, evidence.Options{Keys: []string{song.key()}, Authorities: stranger}))) != evidence.Registered {
+			t.Errorf("%s: upgraded, it has another verdict", name)
+		}
 	}
 }
 

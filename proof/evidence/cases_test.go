@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,6 +33,8 @@ type kase struct {
 	// that fail; all others pass.
 	Malformed bool
 	Failed    []string
+	// NotChecked has entry if that check cannot be made.
+	NotChecked []string `json:"not_checked"`
 }
 
 // goldenFile returns the golden file that a case names.
@@ -91,6 +94,9 @@ func TestCases(t *testing.T) {
 		for _, one := range report {
 			if one.Status == evidence.Failed {
 				failed = append(failed, string(one.Name))
+			}
+			if one.Name == evidence.CheckEntry && (one.Status == evidence.NotChecked) != slices.Contains(c.NotChecked, "entry") {
+				t.Errorf("%s: %+v", c.Name, one)
 			}
 		}
 		if strings.Join(failed, " ") != strings.Join(c.Failed, " ") {

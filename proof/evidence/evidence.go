@@ -45,8 +45,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -330,7 +333,8 @@ func sameTokens(a, b []byte, digits bool) (at int64, same bool) {
 		if errA != nil || errB != nil {
 			return da.InputOffset(), errA == io.EOF && errB == io.EOF
 		}
-		if ta != tb {
+		// Version 1 compares values, and -0 equals 0. No release wrote it.
+		if f, isNumber := ta.(float64); ta != tb || isNumber && f == 0 && math.Signbit(f) {
 			return da.InputOffset(), false
 		}
 	}
@@ -373,6 +377,8 @@ func (e Evidence) validate() error {
 		return fmt.Errorf("network: kind %s does not match the members log and substrate", e.Network.Kind)
 	case e.Log != nil && (e.Log.Index < 0 || len(e.Log.Proof) > maxProof):
 		return errors.New("log: index below 0, or proof too long")
+	case e.Log != nil && strings.ContainsFunc(e.Log.Key, unicode.IsSpace):
+		return errors.New("log: white space in key")
 	case e.Substrate != nil && e.Substrate.Index < 0:
 		return errors.New("substrate: index below 0")
 	case e.RFC3161 != nil && len(e.RFC3161.Token) == 0:

@@ -17,7 +17,11 @@ import (
 func verifySubstrate(e Evidence, add adder, skip skipper) {
 	s := e.Substrate
 	add(CheckTransaction, word("check_transaction"), must(blake2b.Sum256(s.Extrinsic) == e.TxHash, "it is another's"))
-	add(CheckEntry, word("check_chain_entry"), extrinsic(e))
+	if decided, err := extrinsic(e); decided {
+		add(CheckEntry, word("check_chain_entry"), err)
+	} else {
+		skip(CheckEntry, word("check_chain_entry"), word("why_chain"))
+	}
 	number, err := headerNumber(s.Header)
 	if err == nil {
 		err = must(number == uint64(e.Block.Number) && blake2b.Sum256(s.Header) == e.Block.Hash, "it is another's")
@@ -35,26 +39,76 @@ const (
 	callUpdate = 1 // ats id, commitment, protocol version
 )
 
-// extrinsic checks that the transaction ends with the arguments of the call. Only
-// the chain's metadata says where a call begins, and so whether the bytes are that
-// call. The signer is not checked either, for the same reason.
-func extrinsic(e Evidence) error {
+// idSize is the length of a work's id, by which an update is longer than a creation.
+const idSize = 8
+
+// extrinsic checks that the transaction is the call of this version. Only the chain's
+// metadata says how long the part between the tip and the call is. Chains have a byte or two
+// there. If it has fewer bytes than an id, the length tells the two calls apart. Otherwise
+// nothing is decided. The signature, the signer and the pallet are not checked.
+func extrinsic(e Evidence) (decided bool, err error) {
 	length, body, err := compact(e.Substrate.Extrinsic)
 	if err != nil {
-		return err
+		return true, err
 	}
 	if length != uint64(len(body)) || length == 0 {
-		return errors.New("the extrinsic's length differs from its length prefix")
+		return true, errors.New("the extrinsic's length differs from its length prefix")
 	}
 	if body[0] != 0x84 { // version 4, signed
-		return errors.New("not a signed extrinsic of version 4")
+		return true, errors.New("not a signed extrinsic of version 4")
 	}
 	call := []byte{callCreate}
 	if e.Version > 1 {
 		call = binary.LittleEndian.AppendUint64([]byte{callUpdate}, uint64(e.AtsID))
 	}
 	call = append(append(call, e.Commitment[:]...), e.ProtocolVersion)
-	return must(bytes.HasSuffix(body, call), "it ends with something else")
+	if !bytes.HasSuffix(body, call) {
+		return true, errors.New("it ends with something else")
+	}
+	rest, ok := afterTip(body)
+	if !ok {
+		return false, nil
+	}
+	switch between := len(rest) - 1 - len(call); { // 1 for the pallet
+	case between < 0, e.Version == 1 && between >= idSize && between < 2*idSize && rest[between+1-idSize] == callUpdate:
+		return true, errors.New("it is the call of another version")
+	default:
+		return between < idSize, nil
+	}
+}
+
+// afterTip returns what follows the parts of a signed extrinsic that are the same on most
+// chains: the signer's account, the signature, the era, the nonce and the tip.
+func afterTip(body []byte) (rest []byte, ok bool) {
+	const signature = 2 + 32 + 1 // after the version, the kinds of address and signature, and the account
+	if len(body) < signature || body[1] != 0 || body[signature-1] > 2 {
+		return nil, false
+	}
+	at := signature + 64
+	if body[signature-1] == 2 { // ECDSA
+		at++
+	}
+	if at >= len(body) {
+		return nil, false
+	}
+	if body[at] != 0 { // a mortal era has two bytes
+		at++
+	}
+	at++
+	for range 2 {
+		if at >= len(body) {
+			return nil, false
+		}
+		size := 1 << (body[at] & 3)
+		if body[at]&3 == 3 {
+			size = int(body[at]>>2) + 5
+		}
+		at += size
+	}
+	if at > len(body) {
+		return nil, false
+	}
+	return body[at:], true
 }
 
 // headerNumber reads a block's number. A header consists of the parent's hash,

@@ -61,8 +61,8 @@ type Check struct {
 	Status Status `json:"status"`
 	// Why says why it failed or was not checked.
 	Why string `json:"why,omitempty"`
-	// Part is the attestation that the check is about, such as "attestations[0]". It is empty
-	// for a check of the proof itself. A failed check with a part does not change the verdict:
+	// Part is the attestation that the check is about, such as "attestations[0]", or "rfc3161"
+	// for the token of format 1. It is empty for a check of the proof itself. A failed check with a part does not change the verdict:
 	// the attestation is ignored.
 	Part string `json:"part,omitempty"`
 	// Time is the date that the check proves if Status is OK, and By is who states it. Both
@@ -188,7 +188,7 @@ func Verify(e Evidence, opts Options) (Report, error) {
 		verifySubstrate(e, add, skip)
 	}
 	if e.RFC3161 != nil {
-		r = append(r, verifyToken(*e.RFC3161, e.Commitment, opts, "", func(time.Time) bool { return false })...)
+		r = append(r, verifyToken(*e.RFC3161, e.Commitment, opts, "rfc3161", func(time.Time) bool { return false })...)
 	}
 	for i := range e.Attestations {
 		r = append(r, verifyAttestation(e, i, opts)...)

@@ -3,6 +3,7 @@ package evidence
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,7 +120,7 @@ func usedKey(own string, keys []string) string {
 
 // verifyAttestation checks the attestation at index i.
 func verifyAttestation(e Evidence, i int, opts Options) []Check {
-	a, part := e.Attestations[i], fmt.Sprintf("attestations[%d]", i)
+	a, part := e.Attestations[i], partOf(i)
 	sum, err := e.Digest(a.Of)
 	switch a.Kind {
 	case KindRFC3161:
@@ -145,15 +146,16 @@ func verifyAttestation(e Evidence, i int, opts Options) []Check {
 	return []Check{{Name: CheckAttestation, Proves: word("check_attestation"), Status: NotChecked, Part: part, Why: filled("why_attestation", "{kind}", string(a.Kind))}}
 }
 
-// clockTolerance is how far the clocks of honest parties may differ, and futureTolerance how
-// wrong the clock of the verifier may be.
+// clockTolerance is how far the clocks of honest parties may differ. bitcoinTolerance is how
+// wrong the header of a block of Bitcoin may be, and futureTolerance the clock of the verifier.
 const (
-	clockTolerance  = 5 * time.Minute
-	futureTolerance = 24 * time.Hour
+	clockTolerance   = 5 * time.Minute
+	bitcoinTolerance = 2 * time.Hour
+	futureTolerance  = 24 * time.Hour
 )
 
 // verifyDates checks that the dates of the report r do not contradict each other. No one can
-// see a block before the log made it, and no one can see anything in the future.
+// see a block or an attestation before it was made, and no one can see anything in the future.
 func verifyDates(e Evidence, r Report, now time.Time) []Check {
 	c := Check{Name: CheckDates, Proves: word("check_dates"), Status: OK}
 	future := now.Add(futureTolerance)
@@ -167,15 +169,20 @@ func verifyDates(e Evidence, r Report, now time.Time) []Check {
 		fail("why_dates_future_log", e.Block.Time)
 	}
 	for _, x := range r {
-		if x.Time == nil || x.Status != OK || x.Name == CheckToken && !trusted(r, x.Part) {
+		if !dated(r, x) {
 			continue
 		}
 		if x.Time.After(future) {
 			fail("why_dates_future", *x.Time)
 		}
-		ofBlock := x.Name == CheckWitnesses || attestationOf(e, x.Part) == OfBlock
-		if stated && ofBlock && x.Time.Add(clockTolerance).Before(e.Block.Time) {
+		block, earlier := subjects(e, r, x)
+		if e.Log != nil && block && x.Time.Add(tolerance(x)).Before(e.Block.Time) {
 			fail("why_dates_before", *x.Time)
+		}
+		for _, y := range r {
+			if slices.Contains(earlier, y.Part) && dated(r, y) && x.Time.Add(max(tolerance(x), tolerance(y))).Before(*y.Time) {
+				fail("why_dates_order", *x.Time)
+			}
 		}
 		stated = true
 	}
@@ -195,12 +202,46 @@ func trusted(r Report, part string) bool {
 	return false
 }
 
-// attestationOf returns the subject of the attestation that a check names.
-func attestationOf(e Evidence, part string) Subject {
+// dated reports whether the check proves a date that the caller trusts.
+func dated(r Report, c Check) bool {
+	return c.Time != nil && c.Status == OK && (c.Name != CheckToken || trusted(r, c.Part))
+}
+
+// tolerance returns how wrong the date of an honest check may be.
+func tolerance(c Check) time.Duration {
+	if c.Name == CheckBitcoin {
+		return bitcoinTolerance
+	}
+	return clockTolerance
+}
+
+// partOf is the part of the checks of the attestation at index i.
+func partOf(i int) string { return fmt.Sprintf("attestations[%d]", i) }
+
+// subjects returns what existed before the date of the check: whether the block did, and the
+// parts of earlier attestations. An attestation that does not hold leads no further.
+func subjects(e Evidence, r Report, c Check) (block bool, earlier []string) {
+	if c.Name == CheckWitnesses {
+		return true, nil
+	}
+	var of Subject
 	for i, a := range e.Attestations {
-		if part == fmt.Sprintf("attestations[%d]", i) {
-			return a.Of
+		if partOf(i) == c.Part {
+			of = a.Of
 		}
 	}
-	return ""
+	for {
+		i, ok := of.Attestation()
+		if !ok {
+			return of == OfBlock, earlier
+		}
+		part := partOf(i)
+		if slices.ContainsFunc(r, func(x Check) bool { return x.Part == part && x.Status == Failed }) {
+			return false, earlier
+		}
+		earlier = append(earlier, part)
+		if of = e.Attestations[i].Of; e.Attestations[i].Kind == KindCheckpoint {
+			of = OfBlock // the checkpoint continues it
+		}
+	}
 }

@@ -237,7 +237,7 @@ function attestationOf(value: Json, path: string, chain: boolean, before: readon
 function logOf(r: Reader, version: number): Log {
   return {
     origin: r.text('origin'),
-    key: r.text('key'),
+    key: /\p{White_Space}/u.test(r.text('key')) ? r.refuse('key') : r.text('key'),
     leaf: r.text('leaf'),
     index: r.integer('index', 0n),
     // Format 1 may have null for the empty proof of a log with one entry.
@@ -259,7 +259,7 @@ function attestationsOf(r: Reader, chain: boolean): Attestation[] {
 /** A time as Go writes it: in UTC, to the microsecond, without trailing zeros. */
 const canonicalTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{0,5}[1-9])?Z$/;
 
-/** Whether a value has a number that version 2 writes in another way. */
+/** Whether a value has a number that no version has. */
 const minusZero = (v: Json): boolean =>
   v instanceof Num ? v.digits === '-0' : v instanceof Map || Array.isArray(v) ? [...v.values()].some(minusZero) : false;
 
@@ -274,11 +274,11 @@ export function decode(bytes: Uint8Array): Evidence {
   }
   if (!(document instanceof Map)) throw new Malformed('json');
   const claimed = document.get('evidence');
-  const version = claimed instanceof Num && /^[12]$/.test(claimed.digits) ? Number(claimed.digits) : undefined;
+  if (claimed !== undefined && !(claimed instanceof Num)) throw new Malformed('member', 'evidence');
+  const version = claimed && /^[12]$/.test(claimed.digits) ? Number(claimed.digits) : undefined;
   if (version === undefined) throw new Malformed('version');
 
-  if (version > 1)
-    for (const [name, value] of document) if (name !== 'attestations' && minusZero(value)) throw new Malformed('member', name);
+  for (const [name, value] of document) if (name !== 'attestations' && minusZero(value)) throw new Malformed('member', name);
 
   const r = new Reader(
     '',
@@ -300,7 +300,7 @@ export function decode(bytes: Uint8Array): Evidence {
   const block = r.object('block', 'number hash time');
   const time = block.text('time');
   const protocol = r.integer('protocol_version', 0n);
-  if (protocol > 255n || (r.get('protocol_version') as Num).digits === '-0') r.refuse('protocol_version');
+  if (protocol > 255n) r.refuse('protocol_version');
   const creators = r.list('creators').map((one, i) => creatorOf(one, `creators[${i}]`, version));
   if (creators.length < 1 || creators.length > maxCreators) r.refuse('creators');
   creators.reduce((last, c) => (indexOf(c.proof) > last ? indexOf(c.proof) : r.refuse('creators')), -1);

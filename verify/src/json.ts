@@ -18,6 +18,21 @@ const token =
   /[ \t\n\r]*(?:([{}[\]:,])|("[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*")|(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)|(true|false|null))/y;
 const blank = /[ \t\n\r]*$/y;
 
+/** Whether a text begins as an object with a member of this name, also if the text is damaged after it. */
+export function hasMember(source: string, wanted: string): boolean {
+  let [at, depth, name] = [0, 0, ''];
+  for (;;) {
+    token.lastIndex = at;
+    const t = token.exec(source);
+    if (!t || (at === 0 && t[1] !== '{')) return false;
+    at = token.lastIndex;
+    if (t[1] === ':' && depth === 1 && name === wanted) return true;
+    if (t[1] === '{' || t[1] === '[') depth++;
+    if ((t[1] === '}' || t[1] === ']') && --depth < 1) return false;
+    name = t[2] === undefined ? '' : (JSON.parse(t[2]) as string);
+  }
+}
+
 /** The deepest nesting; no document of this page is deeper. */
 const deepest = 16;
 

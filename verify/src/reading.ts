@@ -1,6 +1,7 @@
 /** Reads a file that a person chose: to evidence, or to the reason why it is not evidence. */
 import { Malformed, decode, maxSize, type Evidence } from './evidence.js';
 import { maxFile } from './pdf/budget.js';
+import { hasMember } from './json.js';
 import { isPdf, readPdf } from './pdf/pdf.js';
 import { Refusal, type PdfTrouble } from './pdf/refusal.js';
 import { latin1 } from './pdf/value.js';
@@ -31,8 +32,7 @@ const bytesOf = async (f: Source, size = f.size): Promise<Bytes> => new Uint8Arr
 export type Kind = 'proof' | 'recording' | 'empty' | 'unreadable' | 'json' | 'text' | 'image' | 'archive';
 
 /** Whether the bytes may be evidence, and not some other JSON. */
-const looksLikeEvidence = (b: Uint8Array): boolean =>
-  /^[ \t\r\n]*\{/.test(latin1(b.subarray(0, 64))) && latin1(b.subarray(0, 1 << 16)).includes('"evidence"');
+const looksLikeEvidence = (b: Uint8Array): boolean => hasMember(latin1(b.subarray(0, 1 << 16)), 'evidence');
 
 /** Never rejects. */
 export async function kindOf(f: Source): Promise<Kind> {

@@ -27,12 +27,32 @@ export function headerNumber(header: Uint8Array): number | undefined {
 
 const signedVersion4 = 0x84;
 
-/** Whether the extrinsic is signed and ends with the call that registers the commitment. */
-export function registers(extrinsic: Uint8Array, commitment: string, protocol: number, atsId: bigint, version: bigint): boolean {
+/** The bytes after the signer's account, the signature, the era, the nonce and the tip; undefined if these have another form. */
+function afterTip(body: Uint8Array): number | undefined {
+  if (body[1] !== 0 || !(body[34]! < 3)) return undefined;
+  let at = body[34] === 2 ? 100 : 99;
+  at += body[at] ? 2 : 1;
+  for (let i = 0; i < 2; i++) at += (body[at]! & 3) === 3 ? (body[at]! >> 2) + 5 : 1 << (body[at]! & 3);
+  return at > body.length ? undefined : body.length - at;
+}
+
+/** Whether the extrinsic is signed and is the call that registers the commitment. The Go sources have the reasons. */
+export function registers(
+  extrinsic: Uint8Array,
+  commitment: string,
+  protocol: number,
+  atsId: bigint,
+  version: bigint,
+): boolean | 'not_checked' {
   const c = compact(extrinsic);
   if (!c || c.n === 0 || c.n !== c.rest.length || c.rest[0] !== signedVersion4) return false;
   const id = new Uint8Array(8);
   new DataView(id.buffer).setBigUint64(0, atsId, true);
   const call = concat(version > 1n ? concat(Uint8Array.of(1), id) : Uint8Array.of(0), unhex(commitment), Uint8Array.of(protocol));
-  return c.rest.length >= call.length && hex(c.rest.subarray(-call.length)) === hex(call);
+  if (c.rest.length < call.length || hex(c.rest.subarray(-call.length)) !== hex(call)) return false;
+  const after = afterTip(c.rest);
+  if (after === undefined) return 'not_checked';
+  const between = after - 1 - call.length;
+  if (between < 0 || (version === 1n && between > 7 && between < 16 && c.rest.at(-call.length - 8) === 1)) return false;
+  return between < 8 || 'not_checked';
 }

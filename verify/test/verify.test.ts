@@ -7,6 +7,7 @@ import { Malformed, decode, maxSize, type Evidence, type Log } from '../src/evid
 import { fingerprint, parseKey } from '../src/log.js';
 import { networkOf, onTestNetwork } from '../src/network.js';
 import { parsePolicy } from '../src/policy.js';
+import { kindOf, read, type Refused } from '../src/reading.js';
 import { find } from '../src/verdict.js';
 import { verify } from '../src/verify.js';
 
@@ -26,6 +27,7 @@ interface Case {
   readonly media?: string;
   readonly malformed?: boolean;
   readonly failed?: readonly string[];
+  readonly not_checked?: readonly string[];
 }
 
 /** The golden file that a case names. */
@@ -56,6 +58,8 @@ test('every case has the verdict of the Go sources', () => {
     if (!e) continue;
     const options = { media: c.media === undefined ? media : recording(bytes(c.media)), keys: [c.key ?? key] };
     const failed = verify(e, options).filter((one) => one.status === 'failed');
+    const entry = verify(e, options).find((one) => one.name === 'entry');
+    assert.equal(entry?.status === 'not_checked', c.not_checked?.includes('entry') ?? false, c.name);
     assert.deepEqual(
       failed.map((one) => one.name),
       c.failed ?? [],
@@ -65,6 +69,26 @@ test('every case has the verdict of the Go sources', () => {
     const proof = failed.filter((one) => one.part === undefined);
     assert.equal(['verified', 'unknown'].includes(find(e, options).verdict), proof.length === 0, c.name);
   }
+});
+
+test('a file is evidence by its member, however the name is written', async () => {
+  const cases: readonly (readonly [string, string])[] = [
+    ['{"\\u0065vidence":3}', 'otherVersion'],
+    ['{"\\u0065vidence":1}', 'damaged'],
+    ['{"a":[{"evidence":1}],"evidence":1', 'damaged'],
+    ['{"evidence":"3"}', 'damaged'],
+    ['{"evidence":null}', 'damaged'],
+    ['{"a":"evidence"}', 'neither'],
+    ['{"a":{"evidence":1}}', 'neither'],
+    ['{"a":1}{"evidence":1}', 'neither'],
+    ['["evidence"]', 'neither'],
+  ];
+  for (const [file, trouble] of cases) {
+    assert.deepEqual(((await read(new Blob([file]))) as Refused).trouble, trouble, file);
+    assert.equal(await kindOf(new Blob([file])), trouble === 'neither' ? 'json' : 'proof', file);
+  }
+  const escaped = text('v1/full.json').replace('"evidence"', '"\\u0065vidence"');
+  assert.ok('evidence' in (await read(new Blob([escaped]))));
 });
 
 test('evidence that is not UTF-8, or too large', () => {
