@@ -129,9 +129,7 @@ func TestReceipts(t *testing.T) {
 		}
 		all, sizes := []network.Staged{alone}, []uint64{3}
 		for _, n := range []int{2, 1, 5, 4} {
-			for _, s := range h.add(len(all), n, 0, true) {
-				all = append(all, s)
-			}
+			all = append(all, h.add(len(all), n, 0, true)...)
 			for len(sizes) < len(all) {
 				sizes = append(sizes, uint64(len(all)))
 			}

@@ -3,6 +3,7 @@ package evidence
 import (
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -84,15 +85,14 @@ func reachesFloor(chain []*x509.Certificate) (end time.Time, err error) {
 // signedWell returns an error when the signature of a certificate uses a broken hash.
 // Package x509 refuses those, too, but does not say so: it knows no authority then.
 func signedWell(c *x509.Certificate) error {
-	switch c.SignatureAlgorithm {
-	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1, x509.UnknownSignatureAlgorithm:
-		if string(c.RawIssuer) == string(c.RawSubject) {
-			return nil // of a root, which is trusted by its key
-		}
-		return fmt.Errorf("a signature by %s, which is not accepted", c.SignatureAlgorithm)
+	if !slices.Contains(broken, c.SignatureAlgorithm) || string(c.RawIssuer) == string(c.RawSubject) { // a root is trusted by its key
+		return nil
 	}
-	return nil
+	return fmt.Errorf("a signature by %s, which is not accepted", c.SignatureAlgorithm)
 }
+
+// broken are the signatures that are not accepted.
+var broken = []x509.SignatureAlgorithm{x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1, x509.UnknownSignatureAlgorithm}
 
 // trustToken checks the authority of a valid token. An ended chain does not fail: the token
 // was good at its time. But the report says it, unless renewed finds a later attestation of
@@ -126,6 +126,7 @@ func renewed(e Evidence, i int, before time.Time, opts Options) bool {
 			continue
 		}
 		switch a.Kind {
+		case KindCheckpoint: // it has no date of its own
 		case KindOpenTimestamps:
 			if c := verifyBitcoin(a.Proof, sum, opts, ""); c.Status == OK && c.Time.Before(before) {
 				return true
