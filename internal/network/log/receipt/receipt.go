@@ -13,12 +13,17 @@ import (
 	"fmt"
 
 	"github.com/fxamacker/cbor/v2"
-	"github.com/veraison/go-cose"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// The labels and values of RFC 9942 that receipts of inclusion have.
+// The labels and values of RFC 9052, RFC 9597 and RFC 9942 that receipts of inclusion have.
 const (
+	labelAlgorithm  = int64(1)
+	labelKeyID      = int64(4)
+	labelClaims     = int64(15)
+	claimIssuer     = int64(1)
+	algorithmEdDSA  = int64(-8)
+	tagSign1        = 18
 	labelStructure  = int64(395) // vds, in the protected header
 	labelProofs     = int64(396) // vdp, in the unprotected header
 	inclusionProofs = int64(-1)
@@ -29,29 +34,39 @@ const (
 // line, which people compare as the key's fingerprint.
 const KeyIDSize = 16
 
+// encoding sorts the members of maps, so that the same header has the same bytes.
+var encoding = func() cbor.EncMode {
+	mode, err := cbor.CoreDetEncOptions().EncMode()
+	if err != nil {
+		panic(err) // the options are the library's own
+	}
+	return mode
+}()
+
 // protected is what the signature covers beside the root. The log's name is in it, so that
 // a receipt says of which log it is, also if two logs had one key.
-func protected(origin, verifierKey string) cose.ProtectedHeader {
+func protected(origin, verifierKey string) ([]byte, error) {
 	id := sha256.Sum256([]byte(verifierKey))
-	return cose.ProtectedHeader{
-		cose.HeaderLabelAlgorithm: cose.AlgorithmEdDSA,
-		cose.HeaderLabelKeyID:     id[:KeyIDSize],
-		cose.HeaderLabelCWTClaims: cose.CWTClaims{cose.CWTClaimIssuer: origin},
-		labelStructure:            binaryTree,
-	}
+	return encoding.Marshal(map[int64]any{
+		labelAlgorithm: algorithmEdDSA,
+		labelKeyID:     id[:KeyIDSize],
+		labelClaims:    map[int64]string{claimIssuer: origin},
+		labelStructure: binaryTree,
+	})
 }
 
 // Sign signs a root for the receipts of its entries. The same root gives the same signature.
 func Sign(key ed25519.PrivateKey, origin, verifierKey string, root tlog.Hash) ([]byte, error) {
-	signer, err := cose.NewSigner(cose.AlgorithmEdDSA, key)
+	header, err := protected(origin, verifierKey)
 	if err != nil {
 		return nil, fmt.Errorf("receipt: %w", err)
 	}
-	m := cose.Sign1Message{Headers: cose.Headers{Protected: protected(origin, verifierKey)}, Payload: root[:]}
-	if err := m.Sign(nil, nil, signer); err != nil {
+	// The Sig_structure of RFC 9052, section 4.4, without external data.
+	signed, err := encoding.Marshal([]any{"Signature1", header, []byte{}, root[:]})
+	if err != nil {
 		return nil, fmt.Errorf("receipt: %w", err)
 	}
-	return m.Signature, nil
+	return ed25519.Sign(key, signed), nil
 }
 
 // ErrAlone is the error of Write for the only entry of a tree: the form of RFC 9942 needs a
@@ -65,18 +80,17 @@ func Write(origin, verifierKey string, signature []byte, size, index int64, path
 	if len(path) == 0 {
 		return nil, ErrAlone
 	}
-	proof, err := cbor.Marshal([]any{size, index, byteStrings(path)})
+	proof, err := encoding.Marshal([]any{size, index, byteStrings(path)})
 	if err != nil {
 		return nil, fmt.Errorf("receipt: %w", err)
 	}
-	m := cose.Sign1Message{
-		Headers: cose.Headers{
-			Protected:   protected(origin, verifierKey),
-			Unprotected: cose.UnprotectedHeader{labelProofs: map[any]any{inclusionProofs: []any{proof}}},
-		},
-		Signature: signature,
+	header, err := protected(origin, verifierKey)
+	if err != nil {
+		return nil, fmt.Errorf("receipt: %w", err)
 	}
-	text, err := m.MarshalCBOR()
+	text, err := encoding.Marshal(cbor.Tag{Number: tagSign1, Content: []any{
+		header, map[int64]any{labelProofs: map[int64]any{inclusionProofs: []any{proof}}}, nil, signature,
+	}})
 	if err != nil {
 		return nil, fmt.Errorf("receipt: %w", err)
 	}
