@@ -1252,7 +1252,7 @@ func TestWorkersAreDocumented(t *testing.T) {
 	w := newWorld(t, url, storetest.Open(t, url), t.TempDir(), plenty)
 	w.stamps(t)
 	all := append(w.reg.Workers(), w.reg.Works.Progress.Worker(), w.sessions.Worker(slog.New(slog.DiscardHandler)))
-	if len(all) != 10 {
+	if len(all) != 12 {
 		t.Errorf("%d workers", len(all))
 	}
 	for _, worker := range all {
