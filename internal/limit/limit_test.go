@@ -275,6 +275,39 @@ func TestAWrongClockAtTheStart(t *testing.T) {
 	}
 }
 
+// A clock that is set back while the first call compares it says nothing about the database's
+// clock. Before, everybody was then refused for as long as the jump.
+func TestAClockThatIsSetDuringTheFirstCall(t *testing.T) {
+	t.Parallel()
+	url := storetest.PostgresURL(t)
+	rates := limit.Rates{Session: rate(t, "60/1m,burst=60")}
+	other := limit.New(storetest.Open(t, url), rates, quiet())
+	if !other.Session.Take(t.Context(), "one").Allowed {
+		t.Fatal("refused")
+	}
+	for before := range 8 { // the clock is set after so many looks at it
+		for _, ahead := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
+			db := storetest.Open(t, url)
+			right, looks := db.Now, 0
+			db.Now = func() time.Time {
+				if looks++; looks <= before {
+					return right().Add(ahead)
+				}
+				return right()
+			}
+			l := limit.New(db, rates, quiet())
+			for i := range 2 {
+				if !l.Session.Take(t.Context(), "one").Allowed {
+					t.Errorf("set by %s after %d looks: call %d is refused", -ahead, before, i+1)
+				}
+			}
+		}
+	}
+	if !other.Session.Take(t.Context(), "one").Allowed {
+		t.Error("refused after the calls of others")
+	}
+}
+
 // For any calls of several instances: in no period do they allow more calls than the
 // burst and what the period adds. A single caller that is not faster than the limit is
 // never refused.

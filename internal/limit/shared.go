@@ -101,6 +101,7 @@ func (s *shared) skew() (ahead, within time.Duration, known bool) {
 }
 
 // measure compares the clocks. A late answer says little: only the first comparison may use one.
+// An error beyond the timeout says that the own clock was set meanwhile, and is never used.
 func (s *shared) measure(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -111,7 +112,7 @@ func (s *shared) measure(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if within > jump && s.known {
+	if within > jump && (s.known || within > timeout) {
 		return fmt.Errorf("the database's clock was read too slowly: the error may be %s", within)
 	}
 	s.ahead, s.within, s.known, s.at, s.since = ahead, within, true, at, since
