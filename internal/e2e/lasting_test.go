@@ -45,7 +45,7 @@ func TestSignaturesLast(t *testing.T) {
 	if raised := certificateOf(t, first); !strings.HasPrefix(string(raised), string(issued)) {
 		t.Error("the raised file does not begin with the issued one")
 	}
-	// What the authority says now is remembered, and a refusal was, for some seconds.
+	// The server remembers a failed request for some seconds, so the second song comes after them.
 	second := certified(t, &harness.Song{Server: s, Title: "Raised at Once", Audio: harness.WAV(2)})
 	if got := level(second); got != certificate.LevelLTA {
 		t.Errorf("%s", got)

@@ -98,7 +98,8 @@ func Open(c Config) (_ *Monitor, err error) {
 }
 
 // Fork is the error for two signed texts of the log that contradict each other: checkpoints of
-// which one does not continue the other, or a key page and a checkpoint or another page. Both together prove that the log cheated: publish them.
+// which one does not continue the other, or a key page and a checkpoint or another page. Both
+// together prove that the log cheated: publish them.
 type Fork struct {
 	Older, Newer string
 	Why          string
