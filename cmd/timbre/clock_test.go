@@ -45,7 +45,7 @@ func TestClockSkew(t *testing.T) {
 // be right, and that of the database wrong.
 func TestClocksOfInstances(t *testing.T) {
 	t.Parallel()
-	database, dir := storetest.PostgresURL(t), t.TempDir()
+	database, dir := storetest.EmptyPostgresURL(t), t.TempDir()
 	if err := makeSecret(filepath.Join(dir, "secret")); err != nil {
 		t.Fatal(err)
 	}

@@ -511,7 +511,7 @@ func TestDoctor(t *testing.T) {
 	}
 	found, s = looked(t, "--database-url", "postgres://nobody@127.0.0.1:1/none")
 	bad("no server", found, s, "database", "secret")
-	old := storetest.PostgresURL(t)
+	old := storetest.EmptyPostgresURL(t)
 	found, s = looked(t, "--database-url", old)
 	bad("an empty database", found, s, "schema", "secret")
 	if s := timbre(t, "migrate", "--database-url", old); s.code != exitDone {

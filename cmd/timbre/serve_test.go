@@ -291,7 +291,7 @@ func TestDemo(t *testing.T) {
 }
 
 func TestDemoOnPostgres(t *testing.T) {
-	r := startDemo(t, t.TempDir(), "--database-url", storetest.PostgresURL(t))
+	r := startDemo(t, t.TempDir(), "--database-url", storetest.EmptyPostgresURL(t))
 	register(t, r.demo.URL, r.demo.SiteKey, r.demo.SecretKey, r.demo.URL, "Song 1")
 	r.stop()
 }

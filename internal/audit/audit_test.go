@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +20,7 @@ import (
 // each runs a test on both databases. exec runs a statement that no release contains.
 func each(t *testing.T, f func(t *testing.T, db *store.DB, exec func(text string) error)) {
 	urls := map[string]func(t *testing.T) string{
-		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "timbre.db") },
+		"sqlite":   func(t *testing.T) string { return storetest.SQLiteURL(t, t.TempDir()) },
 		"postgres": func(t *testing.T) string { return storetest.PostgresURL(t) },
 	}
 	for name, url := range urls {

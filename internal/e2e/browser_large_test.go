@@ -217,22 +217,18 @@ func (j *journey) run() {
 	step("offline", parts/3, j.isOffline)
 	step("a store that stops", parts/2, func() {
 		j.stop()
-		j.Wait(browser.Hook("notice"))
+		j.patiently(browser.Hook("notice"))
 		j.restart()
-		j.Wait("!" + browser.Hook("notice"))
+		j.patiently("!" + browser.Hook("notice"))
 	})
 	step("a killed server", parts*2/3, func() {
 		j.measure()
 		j.site.server.Kill()
-		j.Wait(browser.Hook("notice"))
+		j.patiently(browser.Hook("notice") + " || " + browser.Hook("confirm"))
 		j.site.server.Restart()
 	})
 	j.front.Rate(0)
-	deadline := time.Now().Add(4 * browser.Timeout)
-	for j.eval("String(!!"+browser.Hook("confirm")+")") != "true" && time.Now().Before(deadline) && t.Context().Err() == nil {
-		j.eval("e2e.until(() => " + browser.Hook("confirm") + ", 5000).then(String)")
-	}
-	j.Wait(browser.Hook("confirm"))
+	j.patiently(browser.Hook("confirm"))
 	j.remember()
 	j.measure()
 	t.Logf("%v: %d MiB are there; the server had at most %d MiB of memory", time.Since(begun).Round(time.Second), j.size>>20, j.peak>>20)
@@ -254,6 +250,16 @@ func (j *journey) run() {
 	r := j.opened(job)
 	defer r.Close()
 	sameFile(t, r, file)
+}
+
+// patiently waits for longer than the page waits for a part or an answer that does not come.
+func (j *journey) patiently(expression string) {
+	j.t.Helper()
+	deadline := time.Now().Add(5 * browser.Timeout)
+	for j.eval("String(!!("+expression+"))") != "true" && time.Now().Before(deadline) && j.t.Context().Err() == nil {
+		j.eval("e2e.until(() => " + expression + ", 5000).then(String)")
+	}
+	j.Wait(expression)
 }
 
 // sameFile compares what the server keeps with the file, part by part.

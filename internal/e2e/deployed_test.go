@@ -232,7 +232,7 @@ func startDeployed(t *testing.T) *deployed {
 			t.Fatalf("the secret %s is the file %s", name, at.File)
 		}
 	}
-	database := storetest.PostgresURL(t)
+	database := storetest.EmptyPostgresURL(t)
 	secret := filepath.Join(d.dir, "secrets", "database-url")
 	if text, err := os.ReadFile(secret); err != nil || !regexp.MustCompile(`^postgres://timbre:[0-9a-f]{48}@database/timbre\?sslmode=disable$`).Match(text) {
 		t.Fatalf("database-url %q, %v", text, err)

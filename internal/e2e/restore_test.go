@@ -315,7 +315,7 @@ func TestCheckpointPlaces(t *testing.T) {
 			options := harness.Options{Roles: "organizations,ats,worker"}
 			var store checkpoint.Store
 			if place == "postgres" {
-				url := storetest.PostgresURL(t)
+				url := storetest.EmptyPostgresURL(t)
 				options.Args = []string{"--log-checkpoint", url}
 				p, err := checkpoint.NewPostgres(url, "it")
 				if err != nil {

@@ -100,7 +100,7 @@ func upgradeApart(t *testing.T, name, old string) {
 	if order == nil {
 		t.Fatal("docs/upgrading.md has no order of the processes")
 	}
-	ctx, database := t.Context(), storetest.PostgresURL(t)
+	ctx, database := t.Context(), storetest.EmptyPostgresURL(t)
 	at, issuer := harness.FreeAddress(t), harness.FreeAddress(t)
 	data := t.TempDir()
 	running := map[string]*harness.Server{}

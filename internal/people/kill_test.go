@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,7 +63,7 @@ func TestKills(t *testing.T) {
 
 func killed(t *testing.T, database, step, point string) {
 	t.Parallel()
-	url := "sqlite:" + filepath.Join(t.TempDir(), "timbre.db")
+	url := storetest.SQLiteURL(t, t.TempDir())
 	if database == "postgres" {
 		url = storetest.PostgresURL(t)
 	}

@@ -16,7 +16,7 @@ import (
 // The ledger, the holds, the estimate and the audit log are read by index, however long they are.
 func TestBooksAreReadByIndex(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		const rows = 100_000
+		const rows = 20_000
 		db := w.raw(t)
 		exec := func(text string) {
 			t.Helper()

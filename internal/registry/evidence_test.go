@@ -3,7 +3,6 @@ package registry
 import (
 	"bytes"
 	"context"
-	"path/filepath"
 	"testing"
 
 	"timbre.example/internal/fault"
@@ -125,7 +124,7 @@ func TestEvidence(t *testing.T) {
 func TestEvidenceOfTheLog(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]func(*testing.T) string{
-		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "timbre.db") },
+		"sqlite":   func(t *testing.T) string { return storetest.SQLiteURL(t, t.TempDir()) },
 		"postgres": func(t *testing.T) string { return storetest.PostgresURL(t) },
 	} {
 		t.Run(name, func(t *testing.T) {

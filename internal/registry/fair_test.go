@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -486,7 +485,7 @@ func TestPreparesTakeTurns(t *testing.T) {
 // checked again.
 func TestAdvanceEnds(t *testing.T) {
 	t.Parallel()
-	url := "sqlite:" + filepath.Join(t.TempDir(), "timbre.db")
+	url := storetest.SQLiteURL(t, t.TempDir())
 	w := newWorld(t, url, storetest.Open(t, url), t.TempDir(), plenty)
 	w.net.Hold()
 	for i := range anchoring.Batch { // so many that a page has one of each organization

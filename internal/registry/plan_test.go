@@ -14,7 +14,7 @@ import (
 // a queue reads more than a few pages.
 func TestTurnsAreFoundByIndex(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		const rows = 100_000
+		const rows = 20_000
 		db, nothing := w.raw(t), "x'00'"
 		if w.db.Dialect() == "postgres" {
 			nothing = `'\x00'::bytea`

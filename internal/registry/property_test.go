@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -26,7 +25,7 @@ import (
 func TestAnyInterleaving(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]func(t *testing.T) string{
-		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "timbre.db") },
+		"sqlite":   func(t *testing.T) string { return storetest.SQLiteURL(t, t.TempDir()) },
 		"postgres": func(t *testing.T) string { return storetest.PostgresURL(t) },
 	} {
 		t.Run(name, func(t *testing.T) {

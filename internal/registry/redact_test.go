@@ -102,7 +102,7 @@ var columns = map[string]string{
 
 func TestEveryColumnHasAPlace(t *testing.T) {
 	t.Parallel()
-	url := "sqlite:" + filepath.Join(t.TempDir(), "timbre.db")
+	url := storetest.SQLiteURL(t, t.TempDir())
 	storetest.Open(t, url)
 	db, err := registrytest.Open(url)
 	if err != nil {

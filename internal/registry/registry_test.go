@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -1248,7 +1247,7 @@ func TestWorkersAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := "sqlite:" + filepath.Join(t.TempDir(), "timbre.db")
+	url := storetest.SQLiteURL(t, t.TempDir())
 	w := newWorld(t, url, storetest.Open(t, url), t.TempDir(), plenty)
 	w.stamps(t)
 	all := append(w.reg.Workers(), w.reg.Works.Progress.Worker(), w.sessions.Worker(slog.New(slog.DiscardHandler)))

@@ -16,7 +16,7 @@ import (
 // statement behind the migration waits for seconds, not for that transaction. Then it goes on.
 func TestMigrationWaitsForNobodyLong(t *testing.T) {
 	t.Parallel()
-	url := storetest.PostgresURL(t)
+	url := storetest.EmptyPostgresURL(t)
 	db, err := store.Open(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestMigrationWaitsForNobodyLong(t *testing.T) {
 // start builds it again. A build goes on while the table is written.
 func TestLargeIndexesAreBuiltAgain(t *testing.T) {
 	t.Parallel()
-	url := storetest.PostgresURL(t)
+	url := storetest.EmptyPostgresURL(t)
 	db, err := store.Open(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ func TestMigrateMarksTestKeys(t *testing.T) {
 		url     func(t *testing.T) string
 	}{
 		"sqlite":   {database.DialectSQLite3, "sqlite", func(t *testing.T) string { return filepath.Join(t.TempDir(), "timbre.db") }},
-		"postgres": {database.DialectPostgres, "pgx", func(t *testing.T) string { return storetest.PostgresURL(t) }},
+		"postgres": {database.DialectPostgres, "pgx", func(t *testing.T) string { return storetest.EmptyPostgresURL(t) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db, err := sql.Open(c.driver, c.url(t))

@@ -31,7 +31,7 @@ func confirm(ctx context.Context, tx *store.Tx, id string) (int64, error) {
 // Changes of a transaction's row make no entry in an index: Postgres calls this a HOT update.
 func TestStateChangesTouchNoIndex(t *testing.T) {
 	t.Parallel()
-	url := storetest.PostgresURL(t)
+	url := storetest.EmptyPostgresURL(t)
 	db, err := store.Open(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)

@@ -110,7 +110,7 @@ max_client_conn = 100
 // prepared statement and no setting of a session may be needed.
 func TestPgBouncer(t *testing.T) {
 	t.Parallel()
-	direct := storetest.PostgresURL(t)
+	direct := storetest.EmptyPostgresURL(t)
 	through := pooler(t, direct)
 	db, err := store.Open(t.Context(), through)
 	if err != nil {

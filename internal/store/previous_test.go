@@ -56,7 +56,7 @@ func TestPreviousReleaseOnThisSchema(t *testing.T) {
 				url = "sqlite:" + path
 				raw, err = sql.Open("sqlite", path)
 			} else {
-				url = storetest.PostgresURL(t)
+				url = storetest.EmptyPostgresURL(t)
 				raw, err = sql.Open("pgx", url)
 			}
 			if err != nil {

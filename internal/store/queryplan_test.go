@@ -201,7 +201,7 @@ func migrated(t *testing.T, dialect string) *sql.DB {
 	driver, source := "sqlite", filepath.Join(t.TempDir(), "timbre.db")
 	url := "sqlite:" + source
 	if dialect == "postgres" {
-		url = storetest.PostgresURL(t)
+		url = storetest.EmptyPostgresURL(t)
 		driver, source = "pgx", url
 	}
 	db, err := store.Open(t.Context(), url)

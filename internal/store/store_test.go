@@ -137,7 +137,7 @@ func TestOneOfManySpendsASession(t *testing.T) {
 
 func TestMigrateTwiceAtOnce(t *testing.T) {
 	t.Parallel()
-	url := storetest.PostgresURL(t)
+	url := storetest.EmptyPostgresURL(t)
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {
@@ -197,7 +197,7 @@ func TestReadersCannotWrite(t *testing.T) {
 // The URL of a Postgres sets the number of connections; without a number it is that of this package.
 func TestConnectionsOfTheURL(t *testing.T) {
 	t.Parallel()
-	url := storetest.PostgresURL(t)
+	url := storetest.EmptyPostgresURL(t)
 	for parameter, want := range map[string]int32{"": store.MaxConns, "&pool_max_conns=3": 3} {
 		db, err := store.Open(t.Context(), url+parameter)
 		if err != nil {
@@ -217,7 +217,7 @@ func TestConnectionsOfTheURL(t *testing.T) {
 func TestASilentDatabase(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	direct := storetest.PostgresURL(t)
+	direct := storetest.EmptyPostgresURL(t)
 	u, err := url.Parse(direct)
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +20,7 @@ import (
 func TestReceiptsOfOlderBlocks(t *testing.T) {
 	t.Parallel()
 	for driver, url := range map[string]func(t *testing.T) string{
-		"sqlite": func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "timbre.db") },
+		"sqlite": func(t *testing.T) string { return storetest.SQLiteURL(t, t.TempDir()) },
 		"pgx":    func(t *testing.T) string { return storetest.PostgresURL(t) },
 	} {
 		t.Run(driver, func(t *testing.T) { receiptsOfOlderBlocks(t, driver, url(t)) })

@@ -1,6 +1,7 @@
 // Package storetest gives tests real databases: a new SQLite file, and a new database on
 // a Postgres server. The test process starts the server from Debian's binaries, and the
-// server ends with the process.
+// server ends with the process. Each process migrates one database of each kind; the others are
+// copies of it.
 //
 // TIMBRE_TEST_DATABASES=sqlite leaves Postgres out: the tests that need it are skipped.
 //
@@ -45,7 +46,45 @@ func Each(t *testing.T, f func(t *testing.T, db *store.DB)) {
 // SQLite opens a fresh, migrated SQLite database.
 func SQLite(t testing.TB) *store.DB {
 	t.Helper()
-	return Open(t, "sqlite:"+filepath.Join(t.TempDir(), "timbre.db"))
+	return Open(t, SQLiteURL(t, t.TempDir()))
+}
+
+// SQLiteURL makes a migrated database in a folder, and returns its URL.
+func SQLiteURL(t testing.TB, dir string) string {
+	t.Helper()
+	file, err := migratedFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "timbre.db")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return "sqlite:" + path
+}
+
+// migratedFile is the content of a migrated SQLite database.
+var migratedFile = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "timbre-sqlite-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "timbre.db")
+	if err := migrate("sqlite:" + path); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// migrate brings the database at url to the schema of this release.
+func migrate(url string) error {
+	ctx := context.Background()
+	db, err := store.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	return errors.Join(db.Migrate(ctx), db.Close())
 }
 
 // Open opens and migrates the database at url, and closes it after the test.
@@ -73,10 +112,31 @@ var (
 	databases atomic.Int64
 )
 
-// PostgresURL creates an empty database and returns its URL. If TIMBRE_TEST_DATABASES is
+// PostgresURL creates a migrated database and returns its URL. If TIMBRE_TEST_DATABASES is
 // sqlite, it skips the test. Without Postgres on the machine it skips the test with a message, or fails it if TIMBRE_TEST_ALL is set, as
 // `make test` does.
 func PostgresURL(t testing.TB) string {
+	t.Helper()
+	return needed(t, func() (string, error) {
+		if err := begin(); err != nil {
+			return "", err
+		}
+		template, err := migratedDatabase()
+		if err != nil {
+			return "", err
+		}
+		return shared.newDatabase(template)
+	})
+}
+
+// EmptyPostgresURL is PostgresURL for a database without tables.
+func EmptyPostgresURL(t testing.TB) string {
+	t.Helper()
+	return needed(t, NewPostgres)
+}
+
+// needed skips or fails a test without Postgres.
+func needed(t testing.TB, create func() (string, error)) string {
 	t.Helper()
 	switch chosen := os.Getenv("TIMBRE_TEST_DATABASES"); chosen {
 	case "":
@@ -85,7 +145,7 @@ func PostgresURL(t testing.TB) string {
 	default:
 		t.Fatalf("TIMBRE_TEST_DATABASES=%s: the values are sqlite, and none for both databases", chosen)
 	}
-	url, err := NewPostgres()
+	url, err := create()
 	if startErr != nil && os.Getenv("TIMBRE_TEST_ALL") == "" {
 		t.Skipf("skipped without Postgres (apt-get install postgresql): %v", startErr)
 	}
@@ -95,15 +155,29 @@ func PostgresURL(t testing.TB) string {
 	return url
 }
 
-// NewPostgres is PostgresURL for the benchmarks, which are a program. The server starts
+// NewPostgres is EmptyPostgresURL for the benchmarks, which are a program. The server starts
 // at the first call and ends with the process.
 func NewPostgres() (url string, err error) {
-	start.Do(func() { shared, startErr = startPostgres() })
-	if startErr != nil {
-		return "", startErr
+	if err := begin(); err != nil {
+		return "", err
 	}
-	return shared.newDatabase()
+	return shared.newDatabase("template1")
 }
+
+// begin starts the server once.
+func begin() error {
+	start.Do(func() { shared, startErr = startPostgres() })
+	return startErr
+}
+
+// migratedDatabase is the name of a migrated database. Nothing is connected to it.
+var migratedDatabase = sync.OnceValues(func() (string, error) {
+	url, err := shared.newDatabase("template1")
+	if err != nil {
+		return "", err
+	}
+	return shared.name(url), migrate(url)
+})
 
 // Cluster is a Postgres server. It always ends with the process.
 type Cluster struct {
@@ -116,7 +190,7 @@ type Cluster struct {
 // or fails the test, like PostgresURL.
 func NewCluster(t testing.TB) *Cluster {
 	t.Helper()
-	PostgresURL(t)
+	EmptyPostgresURL(t)
 	c, err := startPostgres()
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +202,7 @@ func NewCluster(t testing.TB) *Cluster {
 // URL creates an empty database on the server, and returns its URL.
 func (c *Cluster) URL(t testing.TB) string {
 	t.Helper()
-	url, err := c.newDatabase()
+	url, err := c.newDatabase("template1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,20 +236,26 @@ func (c *Cluster) do(t testing.TB, command, answer string) {
 	}
 }
 
-func (c *Cluster) newDatabase() (string, error) {
+// newDatabase creates a copy of a database, and returns its URL.
+func (c *Cluster) newDatabase(template string) (string, error) {
 	name := fmt.Sprintf("test_%d", databases.Add(1))
 	admin, err := sql.Open("pgx", c.url("postgres"))
 	if err != nil {
 		return "", err
 	}
 	defer admin.Close()
-	if _, err := admin.ExecContext(context.Background(), "CREATE DATABASE "+name); err != nil {
+	if _, err := admin.ExecContext(context.Background(), "CREATE DATABASE "+name+" TEMPLATE "+template); err != nil {
 		return "", err
 	}
 	return c.url(name), nil
 }
 
 func (c *Cluster) url(name string) string { return "postgres://postgres@/" + name + "?host=" + c.dir }
+
+// name is the inverse of url.
+func (c *Cluster) name(url string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(url, "postgres://postgres@/"), "?host="+c.dir)
+}
 
 // await reads until the shell prints the word.
 func (c *Cluster) await(word string) error {

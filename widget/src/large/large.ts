@@ -53,8 +53,9 @@ export async function send(o: LargeUpload): Promise<void> {
     wake();
   };
   const wait = (ms: number) => {
-    if (pause) return;
+    // A call that failed meanwhile has taken the notice away.
     api.notice('retry');
+    if (pause) return;
     pause = until(o, ms)
       .catch(() => {})
       .then(() => {

@@ -38,7 +38,7 @@ func atomic(t *testing.T, f func(t *testing.T, open func() checkpoint.Store)) {
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		url := storetest.PostgresURL(t)
+		url := storetest.EmptyPostgresURL(t)
 		f(t, func() checkpoint.Store {
 			p, err := checkpoint.NewPostgres(url, "a database")
 			if err != nil {
