@@ -255,7 +255,7 @@ func (j *journey) run() {
 // patiently waits for longer than the page waits for a part or an answer that does not come.
 func (j *journey) patiently(expression string) {
 	j.t.Helper()
-	deadline := time.Now().Add(5 * browser.Timeout)
+	deadline := time.Now().Add(2 * browser.Timeout)
 	for j.eval("String(!!("+expression+"))") != "true" && time.Now().Before(deadline) && j.t.Context().Err() == nil {
 		j.eval("e2e.until(() => " + expression + ", 5000).then(String)")
 	}

@@ -46,7 +46,7 @@ const Scene = `function look() {
 }`
 
 // Timeout is how long a test waits for a condition on a page.
-const Timeout = 20 * time.Second
+const Timeout = time.Minute
 
 // running bounds how many browsers there are at once: more are slower on two cores.
 var running = make(chan struct{}, 2)

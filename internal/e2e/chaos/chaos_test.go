@@ -140,7 +140,7 @@ const songs, pause = 500, 600
 // rage registers n songs by c clients at once while the storm blows.
 func (w *world) rage(seed uint64, n, c int) {
 	most := int(number(w.T, "TIMBRE_CHAOS_FAULTS", 1<<31))
-	ctx, cancel := context.WithTimeout(w.Context(), 4*time.Minute+time.Duration(n)*500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(w.Context(), 10*time.Minute+time.Duration(n)*time.Second)
 	defer cancel()
 	w.Logf("the world stands after %s", w.run.Since())
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * c}}

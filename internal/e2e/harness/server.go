@@ -36,7 +36,7 @@ import (
 
 // Timeout is the timeout of every wait in the tests: far longer than a wait takes on an
 // idle machine.
-const Timeout = 60 * time.Second
+const Timeout = 2 * time.Minute
 
 var built struct {
 	sync.Mutex
