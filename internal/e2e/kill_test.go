@@ -52,9 +52,14 @@ func settings(point string, a *tsatest.Authority) []string {
 }
 
 func databases(t *testing.T, f func(t *testing.T, databaseURL func(*testing.T) string)) {
+	onEach(t, storetest.PostgresURL, f)
+}
+
+// onEach is databases with this way to a database of Postgres.
+func onEach(t *testing.T, postgres func(testing.TB) string, f func(t *testing.T, databaseURL func(*testing.T) string)) {
 	for name, url := range map[string]func(*testing.T) string{
 		"sqlite":   func(*testing.T) string { return "" }, // in the server's folder
-		"postgres": func(t *testing.T) string { return storetest.PostgresURL(t) },
+		"postgres": func(t *testing.T) string { return postgres(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -27,7 +27,7 @@ func TestUpgradeFromThePreviousRelease(t *testing.T) {
 		t.Parallel()
 		upgradeApart(t, name, old)
 	})
-	databases(t, func(t *testing.T, databaseURL func(*testing.T) string) {
+	onEach(t, storetest.EmptyPostgresURL, func(t *testing.T, databaseURL func(*testing.T) string) {
 		s := harness.Start(t, harness.Options{Binary: old, DatabaseURL: databaseURL(t)})
 		songs := 0
 		song := func(title string) *harness.Song {
