@@ -764,3 +764,58 @@ func TestVerifyPageLevels(t *testing.T) {
 		t.Error(line)
 	}
 }
+
+// Without a checkpoint the page says how far the proof of a chain goes. With one it is proved.
+func TestVerifyPageChain(t *testing.T) {
+	t.Parallel()
+	read := func(name string) []byte {
+		b, err := os.ReadFile("../../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	const data = "proof/evidence/testdata/v2/"
+	whole, checkpoint := read(data+"chain.json"), string(read(data+"checkpoint.txt"))
+	var words map[string]string
+	if err := json.Unmarshal(read("proof/evidence/words.json"), &words); err != nil {
+		t.Fatal(err)
+	}
+	p := browser.Open(t)
+	c := &checker{t, p, t.TempDir()}
+	p.Goto("file://" + c.file("verify.html", read("verify/dist/verify.html")))
+	shows := func(key string) {
+		t.Helper()
+		text := strings.NewReplacer("{set}", "6", "{date}", "").Replace(words[key])
+		for _, part := range strings.Split(text, "On ,") { // the date is in the reader's form
+			if !browser.Eval[bool](p, fmt.Sprintf("document.getElementById('result').innerText.includes(%q)", part)) {
+				t.Errorf("it does not say %q", part)
+			}
+		}
+	}
+	pin := func(text string) {
+		p.Run(fmt.Sprintf("(() => { const field = document.getElementById('chain'); field.value = %q; field.form.requestSubmit(); })()", text))
+	}
+	c.choose("proof", c.file("chain.json", whole))
+	c.expect("without a checkpoint", "untrusted", "")
+	shows("say_untrusted_chain")
+	shows("why_chain_checkpoint")
+	pin("set 6")
+	p.Wait("document.getElementById('chain-bad').hidden === false")
+	c.expect("with a text that is none", "untrusted", "")
+	pin(checkpoint)
+	p.Wait("document.querySelector('[data-check=chain][data-status=ok]')")
+	c.expect("with a checkpoint", "registered", "")
+	for _, key := range []string{"since_chain_final", "level_chained", "excludes_chained", "check_state", "check_finality"} {
+		shows(key)
+	}
+	pin(strings.Replace(checkpoint, "genesis 4", "genesis 5", 1))
+	p.Wait("document.querySelector('[data-check=chain][data-status=failed]')")
+	c.expect("with that of another chain", "untrusted", "chain")
+	pin("")
+	c.choose("proof", c.file("forged.json", bytes.Replace(whole, []byte(`"number": 1000`), []byte(`"number": 1001`), 1)))
+	c.expect("another block", "fails", "block state")
+	for _, line := range p.Problems() {
+		t.Error(line)
+	}
+}
