@@ -135,6 +135,7 @@ func TestVerify(t *testing.T) {
 		{[]string{v2 + "chain.json"}, exitNotProved, "not checked  The block is final", "not proved: Not trusted; give a checkpoint of the chain that you trust with --chain-checkpoint"},
 		{[]string{v2 + "chain.json", "--chain-checkpoint", v2 + "checkpoint.txt"}, exitDone, "dates        On 2026-03-01 12:00:06.250000 UTC, by the authorities of the chain.\n", ""},
 		{[]string{v2 + "chain.json", "--chain-checkpoint", v2 + "checkpoint.txt"}, exitDone, "On a chain. A block of a public chain holds it", ""},
+		{[]string{v2 + "chain.json", "--chain-checkpoint", v2 + "checkpoint.txt"}, exitDone, "owner        a7a7a7a7", ""},
 		{[]string{v2 + "substrate.json", "--chain-checkpoint", v2 + "checkpoint.txt"}, exitNotProved, "", "not proved: Cannot say; ask a node of the chain"},
 		{[]string{v2 + "chain.json", "--chain-checkpoint", made + "other-chain.txt"}, exitNotProved, "failed       The block is final", "not proved: Not trusted"},
 		{[]string{v2 + "chain.json", "--chain-checkpoint", made + "twice.txt"}, exitUsage, "", "line 1: not a line of a chain's checkpoint here"},

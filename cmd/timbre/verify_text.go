@@ -23,6 +23,7 @@ func (d document) print(w io.Writer) {
 	}
 	e := *d.Evidence
 	describe(w, e)
+	account(w, e, d.Checks)
 	tell(w, d.Checks)
 	fmt.Fprintf(w, "\n%-12s %s\n%-12s %s\n", "verdict", d.Verdict.Name(), "", oneLine(d.Verdict.Sentence(e)))
 	if d.Verdict.Proved() {
@@ -99,6 +100,16 @@ func describe(w io.Writer, e evidence.Evidence) {
 	}
 	fmt.Fprintf(w, "\n%-12s %d, %s\n", "block", e.Block.Number, clock(e.Block.Time))
 	fmt.Fprintf(w, "%-12s %s\n\n", "commitment", e.Commitment)
+}
+
+// account prints the owner of the work on a chain, if the chain's state proves it.
+func account(w io.Writer, e evidence.Evidence, report evidence.Report) {
+	if c, _ := report.Check(evidence.CheckState); c.Status != evidence.OK {
+		return
+	}
+	if state, err := e.Substrate.State(e.AtsID, e.Version); err == nil {
+		fmt.Fprintf(w, "%-12s %x, in the state of the chain; set of authorities %d, runtime %d\n\n", "owner", state.Owner, state.SetID, state.Runtime)
+	}
 }
 
 func clock(t time.Time) string { return t.Format("2006-01-02 15:04:05.000000 UTC") }

@@ -62,8 +62,14 @@ func TestThePageAgrees(t *testing.T) {
 	var documents [][]byte
 	var in bytes.Buffer
 	lines := json.NewEncoder(&in)
-	for range 2000 {
+	chain := golden[len(golden)-1]
+	for i := range 2000 + len(chain)/101 {
 		document := changed(r, golden[r.IntN(len(golden))])
+		if i >= 2000 { // one character of a chain's proof, in every part of it
+			document = bytes.Clone(chain)
+			at := (i-2000)*101 + r.IntN(101)
+			document[at] = map[bool]byte{true: '1', false: '0'}[document[at] == '0']
+		}
 		documents = append(documents, document)
 		if err := lines.Encode(map[string]any{"document": document, "key": key, "sha256": hex.EncodeToString(sum[:]), "size": len(media), "policy": text, "checkpoint": checkpoint}); err != nil {
 			t.Fatal(err)

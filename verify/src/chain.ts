@@ -140,6 +140,8 @@ export interface State {
   readonly protocol: number;
   readonly createdAt: bigint;
   readonly versions: bigint;
+  /** The account of the work's owner. */
+  readonly owner: string;
   /** In nanoseconds since 1970. */
   readonly time: bigint | undefined;
 }
@@ -171,13 +173,14 @@ export function stateOf(s: Substrate, atsId: bigint, version: bigint): State | u
     // Runtime 100 stores a deposit with each version and work, runtime 201 a list of deposits with the work.
     if (v.length !== 37 && v.length !== 53) bad();
     const of = new Scale(w);
-    of.take(36);
+    const owner = of.hex();
+    of.take(4);
     const versions = of.int(4);
     if (w.length !== 56) {
       of.take(48 * of.compact());
       of.end();
     }
-    return { ...registered, versions, time: ms !== undefined && ms < 253_402_300_800_000n ? ms * 1_000_000n : undefined };
+    return { ...registered, owner, versions, time: ms !== undefined && ms < 253_402_300_800_000n ? ms * 1_000_000n : undefined };
   } catch {
     return undefined;
   }

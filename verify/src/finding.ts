@@ -77,7 +77,7 @@ export function findingOf(texts: Texts, e: Evidence, { verdict, checks }: Findin
     h('h3', {}, texts.t('thisCheck')),
     circumstances(texts, made),
     h('p', { class: 'act' }, h('button', { type: 'button', id: 'print', click: () => print() }, texts.t('print'))),
-    numbers(texts, e),
+    numbers(texts, e, checks.find((c) => c.owner)?.owner),
   ];
 }
 
@@ -244,7 +244,7 @@ function circumstances(texts: Texts, { proof, recording, at, key, host, version 
 const lines = (text: string): string => text.split('\n').map(shown).join('\n');
 
 let numbersOpen = false;
-function numbers(texts: Texts, e: Evidence): HTMLElement {
+function numbers(texts: Texts, e: Evidence, owner: string | undefined): HTMLElement {
   const details = h(
     'details',
     { open: numbersOpen, toggle: () => void (numbersOpen = details.open) },
@@ -267,6 +267,7 @@ function numbers(texts: Texts, e: Evidence): HTMLElement {
           : ([
               ['substrate.genesis', e.at.genesis],
               ['substrate.index', String(e.at.index)],
+              ...(owner ? ([['owner', owner]] as const) : []),
             ] as const)),
       ],
       true,

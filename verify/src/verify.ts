@@ -43,6 +43,8 @@ export interface Check {
   /** The date that the check proves, in seconds since 1970, and the names of those who state it. */
   readonly time?: bigint | undefined;
   readonly by?: readonly string[] | undefined;
+  /** The owner's account that the chain's state proves. */
+  readonly owner?: string | undefined;
 }
 
 /** The verifier's own data, in addition to the evidence. */
@@ -67,8 +69,8 @@ export const holds = (checks: readonly Check[]): boolean => checks.every((c) => 
 export function verify(e: Evidence, { media, keys: own, policy, chains = [], changed, now = Date.now() }: Options): Check[] {
   const checks: Check[] = [];
   const keys = policy ? [...own, ...policy.logs] : own;
-  const add: Add = (name, holds) => {
-    checks.push({ name, status: holds === 'not_checked' ? holds : holds ? 'ok' : 'failed' });
+  const add: Add = (name, holds, owner) => {
+    checks.push({ name, status: holds === 'not_checked' ? holds : holds ? 'ok' : 'failed', ...(owner && { owner }) });
   };
   const leaves = e.creators.map(leaf);
   if (changed !== undefined) add('page', changed ? false : 'not_checked');
@@ -173,7 +175,7 @@ function verifyDates(e: Evidence, checks: readonly Check[], now: number): Check[
   return [{ name: 'dates', status: wrong ? 'failed' : 'ok' }];
 }
 
-type Add = (name: Name, holds: boolean | 'not_checked') => void;
+type Add = (name: Name, holds: boolean | 'not_checked', owner?: string) => void;
 
 /** The result of a proof that throws if it does not hold. */
 function attempt<T>(proof: () => T): T | false {
@@ -200,7 +202,7 @@ function verifyChain(e: Evidence, s: Substrate, chains: readonly Checkpoint[], a
     state.versions >= e.version;
   const held = s.extrinsicProof.length ? attempt(() => (includes(s), true)) : 'not_checked';
   add('inclusion', held === true && !registered ? 'not_checked' : held);
-  if (s.stateProof.length) add('state', registered ?? 'not_checked');
+  if (s.stateProof.length) add('state', registered ?? 'not_checked', registered && state ? state.owner : undefined);
   const sets = finality && attempt(() => finalityOf(finality, s.header));
   if (finality) add('finality', sets === undefined ? 'not_checked' : !!sets);
   add('chain', (sets ? trusts(chains, e.network, s.genesis, sets) : undefined) ?? 'not_checked');
