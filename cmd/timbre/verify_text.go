@@ -23,7 +23,7 @@ func (d document) print(w io.Writer) {
 	}
 	e := *d.Evidence
 	describe(w, e)
-	account(w, e, d.Checks)
+	ownerOf(w, e, d.Checks)
 	tell(w, d.Checks)
 	fmt.Fprintf(w, "\n%-12s %s\n%-12s %s\n", "verdict", d.Verdict.Name(), "", oneLine(d.Verdict.Sentence(e)))
 	if d.Verdict.Proved() {
@@ -102,8 +102,8 @@ func describe(w io.Writer, e evidence.Evidence) {
 	fmt.Fprintf(w, "%-12s %s\n\n", "commitment", e.Commitment)
 }
 
-// account prints the owner of the work on a chain, if the chain's state proves it.
-func account(w io.Writer, e evidence.Evidence, report evidence.Report) {
+// ownerOf prints the owner of the work on a chain, if the chain's state proves it.
+func ownerOf(w io.Writer, e evidence.Evidence, report evidence.Report) {
 	if c, _ := report.Check(evidence.CheckState); c.Status != evidence.OK {
 		return
 	}
