@@ -267,3 +267,31 @@ func FuzzChainProof(f *testing.F) {
 		}
 	})
 }
+
+// The values are those that the published runtime 100 of the test network Melodie stored for a
+// creation in block 2 and an update in block 3.
+func TestRuntimeStores(t *testing.T) {
+	t.Parallel()
+	const (
+		owner  = "8eaf04151687736326c9fea17e25fc5287613693c912909cb226aa4794f26a48"
+		work   = owner + "020000000200000000a0724e180900000000000000000000"
+		second = "6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b01030000000010a5d4e80000000000000000000000"
+	)
+	keys := evidence.StateKeys(0, 2)
+	values := map[string][]byte{
+		string(keys[0]): must(hex.DecodeString(second)), string(keys[1]): must(hex.DecodeString(work)),
+		string(keys[4]): must(hex.DecodeString("910144616c6c666561742d6d656c6f6469652d33")),
+	}
+	root, nodes := evidence.WriteTrie(values, true)
+	s := evidence.Substrate{Header: header([32]byte{}, 3, root, [32]byte{}), StateProof: must(evidence.ProveKeys(root, nodes, keys[:]...))}
+	state, err := s.State(0, 2)
+	if err != nil || hex.EncodeToString(state.Owner[:]) != owner || state.Commitment != [32]byte(bytes.Repeat([]byte{0x6b}, 32)) ||
+		state.ProtocolVersion != 1 || state.CreatedAt != 3 || state.Versions != 2 || state.Runtime != 100 || !state.Time.IsZero() {
+		t.Errorf("%+v, %v", state, err)
+	}
+	for _, none := range [][2]int64{{0, 3}, {1, 2}, {0, 0}, {-1, 1}, {0, 1 << 32}} {
+		if state, err := s.State(none[0], none[1]); err == nil {
+			t.Errorf("%v: %+v", none, state)
+		}
+	}
+}
