@@ -268,8 +268,8 @@ func FuzzChainProof(f *testing.F) {
 	})
 }
 
-// The values are those that the published runtime 100 of the test network Melodie stored for a
-// creation in block 2 and an update in block 3.
+// The values are real. The published runtime 100 of Melodie, a test network, stored them for
+// a creation in block 2 and an update in block 3.
 func TestRuntimeStores(t *testing.T) {
 	t.Parallel()
 	const (
