@@ -26,6 +26,13 @@ type block struct {
 	state                     *vertex // nil when it is pruned
 	change                    *change // of authorities, that this block announces
 	justification             []byte  // kept where a node keeps it
+	made                      map[made]uint32
+}
+
+// made is a version that a block registered; its value is the index of the extrinsic.
+type made struct {
+	id      uint64
+	version uint32
 }
 
 // change is an announced change of authorities. It holds from the block with the number
@@ -92,14 +99,14 @@ func (n *Node) makeGenesis() *block {
 		total += amount
 	}
 	st.put(keyIssuance, u128(total))
-	st.put(keyAuthorities, n.set.encode())
+	st.put(keyAuthorities, n.set.Encode())
 	st.put(SetIDKey, le64(0))
 	st.put(RuntimeUpgradeKey, lastUpgrade(n.opts.Runtime))
 	st.put(keySudo, n.opts.Author[:])
 	st.put(keyNumber, le32(0))
 	st.put(NowKey, le64(uint64(n.opts.Genesis.UnixMilli())))
 	st.put([]byte(":extrinsic_index"), le32(0))
-	b := &block{state: st.top, stateRoot: st.top.root(1), extrinsicsRoot: orderedRoot(0, nil)}
+	b := &block{state: st.top, stateRoot: st.top.root(1), extrinsicsRoot: ordered(nil).root(0)}
 	b.finish()
 	return b
 }
@@ -110,11 +117,11 @@ func lastUpgrade(r Runtime) []byte {
 
 // build makes a block on parent. It returns the transactions that are in it, and those that
 // turned out invalid. Late blocks skip a slot, so that forks differ.
-func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*pooled, out map[*pooled]error) {
+func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*pooled, out []*pooled) {
 	prog := n.program(parent.state)
 	st := &state{parent.state}
 	b := &block{number: parent.number + 1, parent: parent.hash}
-	r := &run{at: at{prog, st, parent.number, parent.hash, n.chain[0].hash}, block: b.number, author: n.opts.Author}
+	r := &run{at: at{prog, st, parent.number, parent.hash, n.chain[0].hash}, block: b.number, author: n.opts.Author, made: map[made]uint32{}}
 
 	last := time.UnixMilli(int64(st.number(NowKey)))
 	now := last.Add(blockTime)
@@ -139,6 +146,9 @@ func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*p
 	r.phase = []byte{2}
 	if !bytes.Equal(st.get(RuntimeUpgradeKey), lastUpgrade(prog.Runtime)) {
 		st.put(RuntimeUpgradeKey, lastUpgrade(prog.Runtime))
+		if prog.Listed {
+			st.migrate()
+		}
 	}
 	if !late {
 		for _, act := range n.next {
@@ -156,7 +166,6 @@ func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*p
 	r.phase = []byte{0, 0, 0, 0, 0}
 	r.emit("System", "ExtrinsicSuccess", weights(inherentTime, inherentProof, 2))
 
-	out = map[*pooled]error{}
 	weight, length := uint64(0), len(b.body[0])
 	for progress := true; progress; {
 		progress = false
@@ -167,7 +176,7 @@ func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*p
 			v, err := r.validate(tx.x, tx.payload)
 			switch {
 			case err != nil:
-				out[tx] = err
+				out = append(out, tx)
 				txs[i] = nil
 				continue
 			case v.requires: // its turn can come
@@ -187,8 +196,8 @@ func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*p
 	r.phase = []byte{1}
 	for i := b; i != nil && b.number-i.number <= MaxDelay; i = n.blocks[i.parent] {
 		if c := i.change; c != nil && c.from == b.number {
-			st.put(keyAuthorities, c.next.encode())
-			r.emit("Grandpa", "NewAuthorities", c.next.encode())
+			st.put(keyAuthorities, c.next.Encode())
+			r.emit("Grandpa", "NewAuthorities", c.next.Encode())
 		}
 	}
 	events := scale.AppendCompact(nil, uint64(len(r.events)))
@@ -202,14 +211,15 @@ func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*p
 	}
 	st.put(keyDigest, digest)
 
-	b.state = st.top
+	b.state, b.made = st.top, r.made
 	b.stateRoot = st.top.root(1)
-	b.extrinsicsRoot = orderedRoot(0, b.body)
+	b.extrinsicsRoot = ordered(b.body).root(0)
 	b.finish()
 	sealed := blake2b.Sum512(b.header) // a seal's form; no reader of this chain checks it
 	b.logs = append(b.logs, item(digestSeal, "aura", sealed[:]))
 	b.finish()
 	n.blocks[b.hash] = b
+	n.publish(allHeads, b)
 	return b, in, out
 }
 
@@ -227,7 +237,8 @@ type AuthoritySet struct {
 	Authorities []Authority
 }
 
-func (s AuthoritySet) encode() []byte {
+// Encode returns the members in SCALE, as GrandpaApi_grandpa_authorities does.
+func (s AuthoritySet) Encode() []byte {
 	out := scale.AppendCompact(nil, uint64(len(s.Authorities)))
 	for _, a := range s.Authorities {
 		out = append(append(out, a.Key[:]...), le64(a.Weight)...)
@@ -383,8 +394,8 @@ func (n *Node) best() *block { return n.chain[len(n.chain)-1] }
 func (n *Node) step() *block {
 	b, in, out := n.build(n.best(), n.ordered(), false)
 	n.setBest(b)
-	for tx, why := range out {
-		n.drop(tx, why)
+	for _, tx := range out {
+		n.drop(tx)
 	}
 	n.settleIncluded(b, in)
 	n.publish(newHeads, b)
@@ -398,7 +409,7 @@ func (n *Node) step() *block {
 // settleIncluded moves transactions from the pool to those that wait for finality.
 func (n *Node) settleIncluded(b *block, in []*pooled) {
 	for _, tx := range in {
-		delete(n.pool, tx.x.hash)
+		n.pool.remove(tx)
 		tx.in = b
 		n.included[tx.x.hash] = tx
 		n.banned[tx.x.hash] = b.number + bannedFor
@@ -428,16 +439,21 @@ func (n *Node) Reorg(depth int, back bool) error {
 		for _, raw := range old.body[1:] {
 			hash := Hash(blake2b.Sum256(raw))
 			tx := n.included[hash]
-			if tx == nil {
-				continue
+			if tx == nil { // nobody has watched it since a restart
+				x, err := n.program(old.state).decode(raw)
+				if err != nil {
+					continue
+				}
+				tx = &pooled{x: x, seq: n.seq, till: 1<<64 - 1, priority: lowest + x.tip/tipPerPriority}
+				n.seq++
 			}
 			delete(n.included, hash)
 			delete(n.banned, hash)
 			tx.tell(map[string]any{"retracted": old.hash.String()})
 			tx.in = nil
-			if back {
+			if back && n.pool.of[tx.x.signer][tx.x.nonce] == nil {
 				tx.ready = false
-				n.pool[hash] = tx
+				n.pool.add(tx)
 			}
 		}
 	}
@@ -450,7 +466,7 @@ func (n *Node) Reorg(depth int, back bool) error {
 // the highest tip first, then the first one that came.
 func (n *Node) ordered() []*pooled {
 	var all []*pooled
-	for _, tx := range n.pool {
+	for _, tx := range n.pool.all {
 		all = append(all, tx)
 	}
 	slices.SortFunc(all, func(a, b *pooled) int {

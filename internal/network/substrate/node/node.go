@@ -77,7 +77,7 @@ type Node struct {
 	chain    []*block // the best chain by number
 	final    *block
 	runtimes []Runtime
-	pool     map[Hash]*pooled
+	pool     pool
 	included map[Hash]*pooled // in blocks that are not final
 	banned   map[Hash]uint32  // bytes that were in a block, until a block's number
 	seq      int
@@ -123,7 +123,7 @@ func New(o Options) *Node {
 		o.Genesis = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
 	n := &Node{
-		opts: o, blocks: map[Hash]*block{}, pool: map[Hash]*pooled{}, included: map[Hash]*pooled{}, banned: map[Hash]uint32{},
+		opts: o, blocks: map[Hash]*block{}, pool: newPool(), included: map[Hash]*pooled{}, banned: map[Hash]uint32{},
 		runtimes: []Runtime{o.Runtime}, set: newSet(0, o.Authorities), conns: map[*conn]bool{}, calls: map[string]int{},
 	}
 	n.sets = []AuthoritySet{n.set}
@@ -180,7 +180,7 @@ func (n *Node) Final() uint32 { n.mu.Lock(); defer n.mu.Unlock(); return n.final
 func (n *Node) Genesis() Hash { return n.chain[0].hash }
 
 // Pool returns how many transactions wait for a block.
-func (n *Node) Pool() int { n.mu.Lock(); defer n.mu.Unlock(); return len(n.pool) }
+func (n *Node) Pool() int { n.mu.Lock(); defer n.mu.Unlock(); return len(n.pool.all) }
 
 // Calls returns how often a method was called.
 func (n *Node) Calls(method string) int { n.mu.Lock(); defer n.mu.Unlock(); return n.calls[method] }
@@ -238,7 +238,7 @@ func (n *Node) rotate(authorities int, delay uint32, forced bool) {
 		if forced {
 			data = append([]byte{2}, le32(n.final.number)...)
 		}
-		data = append(append(data, set.encode()...), le32(min(delay, MaxDelay))...)
+		data = append(append(data, set.Encode()...), le32(min(delay, MaxDelay))...)
 		return item(digestConsensus, "FRNK", data)
 	})
 }
@@ -255,7 +255,7 @@ func (n *Node) Restart() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.hangUp()
-	n.pool, n.included, n.banned = map[Hash]*pooled{}, map[Hash]*pooled{}, map[Hash]uint32{}
+	n.pool, n.included, n.banned = newPool(), map[Hash]*pooled{}, map[Hash]uint32{}
 }
 
 // Down makes the node refuse connections while on is set, and ends those that it has.
@@ -304,7 +304,7 @@ func (n *Node) Works() []Work {
 		each := Work{ID: id, Owner: w.owner}
 		for v := range w.versions {
 			b := st.get(VersionKey(id, v))
-			each.Versions = append(each.Versions, Version{[32]byte(b[:32]), b[32], uint32(b[33]) | uint32(b[34])<<8 | uint32(b[35])<<16 | uint32(b[36])<<24})
+			each.Versions = append(each.Versions, Version{[32]byte(b[:32]), b[32], createdAt(b)})
 		}
 		all = append(all, each)
 	}
@@ -332,12 +332,10 @@ func (s *state) audit() error {
 		owned[w.owner]++
 		for v := range w.versions {
 			b := s.get(VersionKey(id, v))
-			if len(b) != 53 {
+			if len(b) != 53 && !w.listed || len(b) != 37 && w.listed {
 				return fmt.Errorf("version %d of work %d has %d bytes", v, id, len(b))
 			}
-			for i := range 8 {
-				deposits[w.owner] += uint64(b[37+i]) << (8 * i)
-			}
+			deposits[w.owner] += versionDeposit(b)
 		}
 	}
 	var wrong error

@@ -538,9 +538,15 @@ func TestEvidence(t *testing.T) {
 				if target, at := judged(t, h.Justification, h.From); target != hash || at != number {
 					t.Error("a hand-off's justification is for another block")
 				}
-				if !bytes.Contains(h.Headers[0], append(append([]byte("FRNK"), scale.AppendCompact(nil, uint64(len(h.To.encode())+5))...), append([]byte{1}, h.To.encode()...)...)) {
+				if !bytes.Contains(h.Headers[0], append(append([]byte("FRNK"), scale.AppendCompact(nil, uint64(len(h.To.Encode())+5))...), append([]byte{1}, h.To.Encode()...)...)) {
 					t.Error("the header does not announce the next set")
 				}
+			}
+			if got := c.hex("state_call", "GrandpaApi_grandpa_authorities", "0x", Hash(blake2b.Sum256(e.Header)).String()); !bytes.Equal(got, e.Set.Encode()) {
+				t.Errorf("the authorities are %x", got)
+			}
+			if got := c.hex("state_call", "GrandpaApi_current_set_id", "0x"); !bytes.Equal(got, le64(2)) {
+				t.Errorf("the set is %x", got)
 			}
 			hash, number := chainOf(append([][]byte{e.Header}, e.Headers...))
 			if target, at := judged(t, e.Justification, e.Set); target != hash || at != number {
@@ -557,6 +563,13 @@ func TestEvidence(t *testing.T) {
 					t.Errorf("key %d: %x", i, v)
 				}
 			}
+			r := scale.NewReader(e.Header)
+			r.Take(32)
+			r.Compact()
+			r.Take(32)
+			if v, found, ok := readProof(e.ExtrinsicProof, r.Hash(), scale.AppendCompact(nil, uint64(e.Index))); !ok || !found || !bytes.Equal(v, e.Extrinsic) || !bytes.Contains(v, want[:]) {
+				t.Error("the extrinsic is not proved")
+			}
 			// The same by JSON-RPC.
 			proof := struct{ Proof []string }{}
 			var keys []string
@@ -569,7 +582,7 @@ func TestEvidence(t *testing.T) {
 					t.Error("state_getReadProof gives another proof")
 				}
 			}
-			r := scale.NewReader(c.hex("grandpa_proveFinality", e.Number))
+			r = scale.NewReader(c.hex("grandpa_proveFinality", e.Number))
 			if got := r.Hash(); got != hash || !bytes.Equal(r.Bytes(), e.Justification) || r.Compact() != uint64(len(e.Headers)) || !bytes.Equal(r.Take(r.Len()), bytes.Join(e.Headers, nil)) {
 				t.Error("grandpa_proveFinality gives another proof")
 			}

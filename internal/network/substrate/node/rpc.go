@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -41,9 +43,11 @@ type conn struct {
 // The kinds of subscriptions, by the name in their notifications.
 const (
 	newHeads       = "chain_newHead"
+	allHeads       = "chain_allHead"
 	finalizedHeads = "chain_finalizedHead"
 	justifications = "grandpa_justifications"
 	runtimeVersion = "state_runtimeVersion"
+	storageChanges = "state_storage"
 	updates        = "author_extrinsicUpdate"
 )
 
@@ -55,6 +59,8 @@ type subscription struct {
 	used bool
 	held []any // notifications that wait for the id to be sent
 	open bool
+	keys []string // of storage that is watched
+	seen map[string]string
 }
 
 // send sends a notification, after the id.
@@ -114,7 +120,7 @@ func (n *Node) hangUp() {
 // forget removes a connection and its subscriptions.
 func (n *Node) forget(c *conn) {
 	delete(n.conns, c)
-	for _, all := range []map[Hash]*pooled{n.pool, n.included} {
+	for _, all := range []map[Hash]*pooled{n.pool.all, n.included} {
 		for _, tx := range all {
 			var left []*subscription
 			for _, w := range tx.watchers {
@@ -142,13 +148,46 @@ func (n *Node) publish(kind string, what any) {
 	if kind != newHeads {
 		return
 	}
-	for c := range n.conns { // the version is told when it changes
+	for c := range n.conns { // versions and values are told when they change
 		for _, s := range c.subs {
+			if s.kind == storageChanges {
+				n.compare(s)
+			}
 			if s.kind == runtimeVersion && len(n.chain) > 1 && n.program(n.best().state) != n.program(n.before().state) {
 				s.send(n.versionJSON(n.program(n.best().state)))
 			}
 		}
 	}
+}
+
+// compare sends the watched values that are not as they were.
+func (n *Node) compare(s *subscription) {
+	changes := n.values(n.best(), s.keys)
+	var out []any
+	for _, pair := range changes {
+		text := fmt.Sprint(pair[1])
+		if old, ok := s.seen[pair[0].(string)]; !ok || old != text {
+			s.seen[pair[0].(string)] = text
+			out = append(out, pair)
+		}
+	}
+	if out != nil {
+		s.send(map[string]any{"block": n.best().hash.String(), "changes": out})
+	}
+}
+
+// values returns pairs of keys and values, or null, as storage changes have them.
+func (n *Node) values(b *block, keys []string) (out [][2]any) {
+	for _, name := range keys {
+		pair := [2]any{name, nil}
+		if k, err := unhexed(name); err == nil {
+			if v, found := b.state.get(nibbles(k)); found {
+				pair[1] = hexed(v)
+			}
+		}
+		out = append(out, pair)
+	}
+	return out
 }
 
 func (n *Node) before() *block { return n.chain[len(n.chain)-2] }
@@ -364,11 +403,12 @@ func (n *Node) stateAt(a *arguments, i int) *block {
 // methods are the names that rpc_methods returns.
 var methods = []string{
 	"author_pendingExtrinsics", "author_submitAndWatchExtrinsic", "author_submitExtrinsic", "author_unwatchExtrinsic",
-	"chain_getBlock", "chain_getBlockHash", "chain_getFinalizedHead", "chain_getHeader", "chain_subscribeFinalizedHeads",
-	"chain_subscribeNewHeads", "chain_unsubscribeFinalizedHeads", "chain_unsubscribeNewHeads", "grandpa_proveFinality",
+	"chain_getBlock", "chain_getBlockHash", "chain_getFinalizedHead", "chain_getHeader", "chain_subscribeAllHeads", "chain_subscribeFinalizedHeads",
+	"chain_subscribeNewHeads", "chain_unsubscribeAllHeads", "chain_unsubscribeFinalizedHeads", "chain_unsubscribeNewHeads", "grandpa_proveFinality",
 	"grandpa_subscribeJustifications", "grandpa_unsubscribeJustifications", "payment_queryInfo", "rpc_methods", "state_call",
 	"state_getKeysPaged", "state_getMetadata", "state_getReadProof", "state_getRuntimeVersion", "state_getStorage",
-	"state_getStorageAt", "state_subscribeRuntimeVersion", "state_unsubscribeRuntimeVersion", "system_accountNextIndex",
+	"state_getStorageAt", "state_getStorageHash", "state_queryStorageAt", "state_subscribeRuntimeVersion", "state_subscribeStorage",
+	"state_unsubscribeRuntimeVersion", "state_unsubscribeStorage", "system_accountNextIndex",
 	"system_chain", "system_health", "system_name", "system_properties", "system_version",
 }
 
@@ -412,7 +452,7 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 
 	case "state_getMetadata":
 		if b := n.stateAt(a, 0); a.err == nil {
-			return done(hexed(n.program(b.state).v14))
+			return done(hexed(n.program(b.state).blobs[14]))
 		}
 		return done(nil)
 	case "state_getRuntimeVersion":
@@ -420,15 +460,27 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 			return done(n.versionJSON(n.program(b.state)))
 		}
 		return done(nil)
-	case "state_getStorage", "state_getStorageAt":
+	case "state_getStorage", "state_getStorageAt", "state_getStorageHash":
 		k, b := a.bytes(0), n.stateAt(a, 1)
 		if a.err != nil {
 			return done(nil)
 		}
-		if v, found := b.state.get(nibbles(k)); found {
-			return done(hexed(v))
+		v, found := b.state.get(nibbles(k))
+		switch {
+		case !found:
+			return done(nil)
+		case q.Method == "state_getStorageHash":
+			return done(Hash(blake2b.Sum256(v)).String())
 		}
-		return done(nil)
+		return done(hexed(v))
+	case "state_queryStorageAt":
+		var keys []string
+		a.read(0, &keys)
+		b := n.stateAt(a, 1)
+		if a.err != nil {
+			return done(nil)
+		}
+		return done([]any{map[string]any{"block": b.hash.String(), "changes": n.values(b, keys)}})
 	case "state_getKeysPaged":
 		return n.keysPaged(a)
 	case "state_getReadProof":
@@ -500,7 +552,7 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 			tx.watchers = append(tx.watchers, s)
 			id = s.id
 		}
-		n.refresh()
+		n.refreshOf(tx.x.signer)
 		return id, func() {
 			if n.opts.Auto && tx.ready {
 				n.step()
@@ -510,7 +562,7 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 	case "grandpa_proveFinality":
 		return n.proveFinality(a)
 
-	case "chain_subscribeNewHeads", "chain_subscribeNewHead", "chain_subscribeFinalizedHeads", "grandpa_subscribeJustifications", "state_subscribeRuntimeVersion":
+	case "chain_subscribeNewHeads", "chain_subscribeNewHead", "chain_subscribeAllHeads", "chain_subscribeFinalizedHeads", "grandpa_subscribeJustifications", "state_subscribeRuntimeVersion", "state_subscribeStorage":
 		if c == nil {
 			return nil, nil, &rpcError{Code: -32601, Message: "Method not found"}
 		}
@@ -521,22 +573,35 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 			return done(s.id)
 		case "grandpa_subscribeJustifications":
 			return done(n.subscribe(c, justifications).id)
+		case "state_subscribeStorage":
+			var keys []string
+			if a.read(0, &keys); a.err != nil {
+				return done(nil)
+			}
+			s := n.subscribe(c, storageChanges)
+			s.keys, s.seen = keys, map[string]string{}
+			n.compare(s)
+			return done(s.id)
 		case "state_subscribeRuntimeVersion":
 			s := n.subscribe(c, runtimeVersion)
 			s.send(n.versionJSON(n.program(n.best().state)))
 			return done(s.id)
 		}
-		s := n.subscribe(c, newHeads)
+		kind := newHeads
+		if q.Method == "chain_subscribeAllHeads" {
+			kind = allHeads
+		}
+		s := n.subscribe(c, kind)
 		s.send(n.headerJSON(n.best()))
 		return done(s.id)
-	case "chain_unsubscribeNewHeads", "chain_unsubscribeNewHead", "chain_unsubscribeFinalizedHeads", "grandpa_unsubscribeJustifications", "state_unsubscribeRuntimeVersion", "author_unwatchExtrinsic":
+	case "chain_unsubscribeNewHeads", "chain_unsubscribeNewHead", "chain_unsubscribeAllHeads", "chain_unsubscribeFinalizedHeads", "grandpa_unsubscribeJustifications", "state_unsubscribeRuntimeVersion", "state_unsubscribeStorage", "author_unwatchExtrinsic":
 		if c == nil {
 			return nil, nil, &rpcError{Code: -32601, Message: "Method not found"}
 		}
 		id := a.text(0)
 		_, found := c.subs[id]
 		delete(c.subs, id)
-		for _, tx := range n.pool {
+		for _, tx := range n.pool.all {
 			tx.unwatch(c, id)
 		}
 		for _, tx := range n.included {
@@ -645,19 +710,27 @@ func (n *Node) runtimeCall(b *block, name string, in []byte) ([]byte, error) {
 	case "Core_version":
 		return prog.version, nil
 	case "Metadata_metadata":
-		return scale.AppendBytes(nil, prog.v14), nil
+		return scale.AppendBytes(nil, prog.blobs[14]), nil
 	case "Metadata_metadata_versions":
-		return append(append([]byte{8}, le32(14)...), le32(15)...), nil
+		out := scale.AppendCompact(nil, uint64(len(prog.blobs)))
+		for _, v := range slices.Sorted(maps.Keys(prog.blobs)) {
+			out = append(out, le32(v)...)
+		}
+		return out, nil
 	case "Metadata_metadata_at_version":
-		switch v := r.U32(); {
-		case r.End() != nil:
+		v := r.U32()
+		if r.End() != nil {
 			return nil, bad(r.End())
-		case v == 14:
-			return scale.AppendBytes([]byte{1}, prog.v14), nil
-		case v == 15:
-			return scale.AppendBytes([]byte{1}, prog.v15), nil
+		}
+		if blob := prog.blobs[v]; blob != nil {
+			return scale.AppendBytes([]byte{1}, blob), nil
 		}
 		return []byte{0}, nil
+	case "GrandpaApi_grandpa_authorities":
+		v, _ := b.state.get(nibbles(keyAuthorities))
+		return v, nil
+	case "GrandpaApi_current_set_id":
+		return le64((&state{b.state}).number(SetIDKey)), nil
 	case "AccountNonceApi_account_nonce":
 		who := Account(r.Hash())
 		if r.End() != nil {
