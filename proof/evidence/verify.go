@@ -125,6 +125,10 @@ type Options struct {
 	KeyPages []KeyPage
 	// Authorities are the roots of the trusted time-stamp authorities, or nil.
 	Authorities *x509.CertPool
+	// ChainCheckpoints are the sets of authorities of chains that the caller trusts. They come
+	// from a trusted source, and never from the evidence. Without one, evidence on a chain
+	// shows only that its parts match. See [ParseChainCheckpoints].
+	ChainCheckpoints []ChainCheckpoint
 	// Policy says which witnesses the caller trusts, and how many must have seen the block.
 	// Its logs are trusted as those of Keys. nil: no witness is trusted.
 	Policy *Policy
