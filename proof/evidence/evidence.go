@@ -445,6 +445,9 @@ func (e Evidence) validateFirst() error {
 	if len(e.Attestations) > 0 || e.Log != nil && len(e.Log.Cosignatures) > 0 {
 		return errors.New("attestations and log.cosignatures are members of version 2")
 	}
+	if s := e.Substrate; s != nil && (len(s.ExtrinsicProof) > 0 || len(s.StateProof) > 0 || s.Finality != nil) {
+		return errors.New("substrate.extrinsic_proof, state_proof and finality are members of version 2")
+	}
 	return nil
 }
 
@@ -471,12 +474,47 @@ func (e Evidence) validateSecond() error {
 			return fmt.Errorf("log.cosignatures: %w", err)
 		}
 	}
+	if s := e.Substrate; s != nil {
+		if err := s.validate(); err != nil {
+			return fmt.Errorf("substrate: %w", err)
+		}
+	}
 	if len(e.Attestations) > maxAttestations {
 		return fmt.Errorf("%d attestations", len(e.Attestations))
 	}
 	for i, a := range e.Attestations {
 		if err := a.validate(e, i); err != nil {
 			return fmt.Errorf("attestations[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// validate checks the members that only format 2 has.
+func (s Substrate) validate() error {
+	if err := inOrder(s.ExtrinsicProof, maxExtrinsicNodes); err != nil {
+		return fmt.Errorf("extrinsic_proof: %w", err)
+	}
+	if err := inOrder(s.StateProof, maxStateNodes); err != nil {
+		return fmt.Errorf("state_proof: %w", err)
+	}
+	if f := s.Finality; f != nil && (f.SetID < 0 || len(f.HandOffs) > maxHandOffs || len(f.Headers) > maxHeaders || f.SetID > math.MaxInt64-maxHandOffs) {
+		return errors.New("finality: set_id below 0 or too large, or too many hand_offs or headers")
+	}
+	return nil
+}
+
+// The bounds of the proofs of tries, in nodes.
+const maxExtrinsicNodes, maxStateNodes = 64, 256
+
+// inOrder returns an error unless the nodes of a proof are in the order of their bytes, each once.
+func inOrder(nodes []Bytes, most int) error {
+	if len(nodes) > most {
+		return fmt.Errorf("%d nodes, more than %d", len(nodes), most)
+	}
+	for i := 1; i < len(nodes); i++ {
+		if bytes.Compare(nodes[i-1], nodes[i]) >= 0 {
+			return errors.New("the nodes are not in the order of their bytes")
 		}
 	}
 	return nil
