@@ -132,7 +132,7 @@ func verifyFinality(e Evidence, opts Options, ask string, add adder, skip skippe
 	case len(opts.ChainCheckpoints) > 0 && !slices.ContainsFunc(opts.ChainCheckpoints, func(c ChainCheckpoint) bool { return c.Genesis == e.Substrate.Genesis }), !ok:
 		add(CheckChain, word("check_chain"), errors.New(word("why_chain_failed")))
 	case met == 0:
-		skip(CheckChain, word("check_chain"), fmt.Sprintf("%s It begins at set %d and ends at set %d.", word("why_chain_checkpoint"), f.SetID, sets[len(sets)-1].id))
+		skip(CheckChain, word("check_chain"), filled("why_chain_checkpoint", "{set}", fmt.Sprint(f.SetID)))
 	default:
 		add(CheckChain, word("check_chain"), nil)
 	}
