@@ -14,7 +14,7 @@ type trustFlags struct {
 	LogKeys   []keyPageFile `example:"keys.txt" name:"log-keys" sep:"none" placeholder:"FILE" help:"A key page of the log (URL/keys), from any source: its other keys are trusted too if its signatures lead to a key of --log-key. Can be repeated."`
 	TSACA     string        `example:"roots.pem" name:"tsa-ca" type:"existingfile" placeholder:"FILE" help:"Root certificates of time-stamp authorities that you trust (PEM). Without this flag the signer of a time-stamp is not checked."`
 	Witnesses string        `example:"policy.txt" name:"witness-policy" type:"existingfile" placeholder:"FILE" help:"The witnesses that you trust, and how many of them must have seen the block, as a policy file (c2sp.org/tlog-policy, at most 64 KiB). Its logs are trusted as those of --log-key."`
-	Chains    []string      `example:"chain.txt" name:"chain-checkpoint" type:"existingfile" sep:"none" placeholder:"FILE" help:"The authorities of a chain that you trust, from another source than the evidence: its first block, and one or more sets of authorities (at most 256 KiB). Can be repeated. Without this flag, evidence on a chain shows only that its parts match."`
+	Chains    []existing    `example:"chain.txt" name:"chain-checkpoint" sep:"none" placeholder:"FILE" help:"The authorities of a chain that you trust, from another source than the evidence: its first block, and one or more sets of authorities (at most 256 KiB). Can be repeated. Without this flag, evidence on a chain shows only that its parts match."`
 	Headers   string        `example:"headers.txt" name:"bitcoin-headers" type:"existingfile" placeholder:"FILE" help:"Headers of Bitcoin blocks for OpenTimestamps proofs: lines of a height and 160 hexadecimal digits, as 'bitcoin-cli getblockheader HASH false' prints them (at most 8 MiB)."`
 }
 
@@ -40,7 +40,7 @@ func (f trustFlags) options() (opts evidence.Options, err error) {
 		return opts, err
 	}
 	for _, path := range f.Chains {
-		text, err := readAtMost(path, maxCheckpointFile)
+		text, err := readAtMost(string(path), maxCheckpointFile)
 		if err != nil {
 			return opts, wrongf("chain-checkpoint", "%s", plainly(err))
 		}

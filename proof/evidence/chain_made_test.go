@@ -23,10 +23,28 @@ type chainMaker struct {
 	headers  int // after the block
 	members  int // of each set of authorities
 	weights  []uint64
+	works    int // of others, in the state
+
+	// What a forger changes; nil changes nothing.
+	values  func(values map[string][]byte, keys [5][]byte)
+	votes   func(votes []vote) []vote
+	above   func(headers [][]byte) [][]byte // those in the justification
+	handOff func(i int, h *forgedHandOff)
+	middle  []byte // a digest in the first header after the block
+	signed  int    // added to the number of the set that is signed
+}
+
+// forgedHandOff is what a hand-over is made of.
+type forgedHandOff struct {
+	kind   byte
+	delay  uint32
+	number int
+	by     int // the set that signs
+	none   bool
 }
 
 // usual is the chain of the golden files: two sets, and a vote for a descendant.
-var usual = chainMaker{hashed: true, runtime: 201, handOffs: 1, headers: 2, members: 4}
+var usual = chainMaker{hashed: true, runtime: 201, handOffs: 1, headers: 2, members: 4, works: 300}
 
 const (
 	firstSet  = 6
@@ -98,8 +116,9 @@ type vote struct {
 	number int
 }
 
-// justify returns the justification of a block, with votes of a set and ancestries.
-func justify(set int, target [32]byte, number int, votes []vote, ancestries ...[]byte) []byte {
+// justify returns the justification of a block, with votes of a set and ancestries. signed is
+// the number of the set in what is signed.
+func justify(set, signed int, target [32]byte, number int, votes []vote, ancestries ...[]byte) []byte {
 	const round = 77
 	b := binary.LittleEndian.AppendUint64(nil, round)
 	b = binary.LittleEndian.AppendUint32(append(b, target[:]...), uint32(number))
@@ -107,7 +126,7 @@ func justify(set int, target [32]byte, number int, votes []vote, ancestries ...[
 	for _, v := range votes {
 		precommit := binary.LittleEndian.AppendUint32(slices.Clone(v.hash[:]), uint32(v.number))
 		message := binary.LittleEndian.AppendUint64(append([]byte{1}, precommit...), round)
-		message = binary.LittleEndian.AppendUint64(message, uint64(set))
+		message = binary.LittleEndian.AppendUint64(message, uint64(signed))
 		key := grandpaKey(set, v.by)
 		b = append(append(append(b, precommit...), ed25519.Sign(key, message)...), key.Public().(ed25519.PublicKey)...)
 	}
@@ -152,7 +171,7 @@ func (m chainMaker) state(e evidence.Evidence) map[string][]byte {
 		string(keys[3]): binary.LittleEndian.AppendUint64(nil, uint64(firstSet+m.handOffs)),
 		string(keys[4]): append(compactBytes(int(m.runtime)), sizedBytes([]byte("allfeat"))...),
 	}
-	for i := range 300 { // other works, and other items of the same pallets
+	for i := range m.works { // other works, and other items of the same pallets
 		other := evidence.StateKeys(int64(100+i), 1)
 		values[string(other[0])], values[string(other[1])] = version, work
 		sum := blake2b.Sum256([]byte{byte(i), byte(i >> 8)})
@@ -167,12 +186,16 @@ func (m chainMaker) state(e evidence.Evidence) map[string][]byte {
 func (w work) finalized(m chainMaker) evidence.Evidence {
 	e := w.chained()
 	s := *e.Substrate
-	root, nodes := evidence.WriteTrie(m.state(e), m.hashed)
+	values := m.state(e)
+	if m.values != nil {
+		m.values(values, evidence.StateKeys(e.AtsID, e.Version))
+	}
+	root, nodes := evidence.WriteTrie(values, m.hashed)
 	keys := evidence.StateKeys(e.AtsID, e.Version)
 	s.StateProof = must(evidence.ProveKeys(root, nodes, keys[:]...))
 
 	body := [][]byte{sizedBytes([]byte("the time")), s.Extrinsic}
-	for i := range 70 {
+	for i := range m.works {
 		body = append(body, sizedBytes(fmt.Appendf(nil, "another transaction, number %d, of some length", i)))
 	}
 	extrinsics := map[string][]byte{}
@@ -184,28 +207,46 @@ func (w work) finalized(m chainMaker) evidence.Evidence {
 	f := evidence.Finality{SetID: firstSet, Authorities: m.set(firstSet)}
 	for i := range m.handOffs {
 		set := firstSet + i
-		number := 100 * (i + 1)
-		h := header([32]byte{byte(i)}, number, [32]byte{1}, [32]byte{2}, preRuntime(), handsOver(1, m.set(set+1), 0))
+		made := forgedHandOff{kind: 1, number: 100 * (i + 1), by: set}
+		if m.handOff != nil {
+			m.handOff(i, &made)
+		}
+		digest := [][]byte{preRuntime(), handsOver(made.kind, m.set(set+1), made.delay)}
+		if made.none {
+			digest = digest[:1]
+		}
+		h := header([32]byte{byte(i)}, made.number, [32]byte{1}, [32]byte{2}, digest...)
 		sum := blake2b.Sum256(h)
-		f.HandOffs = append(f.HandOffs, evidence.HandOff{Header: h, Justification: justify(set, sum, number, votesFor(m.enough(), sum, number))})
+		f.HandOffs = append(f.HandOffs, evidence.HandOff{Header: h, Justification: justify(made.by, set, sum, made.number, votesFor(m.enough(), sum, made.number))})
 	}
 	s.Header = header([32]byte{9, 9}, workBlock, root, extrinsicsRoot, preRuntime())
 	e.Block = evidence.Block{Number: workBlock, Hash: blake2b.Sum256(s.Header), Time: chainTime}
 	last, number := e.Block.Hash, workBlock
-	grow := func() []byte {
+	grow := func(digest ...[]byte) []byte {
 		number++
-		h := header(last, number, [32]byte{3}, [32]byte{4}, preRuntime(), append([]byte("\x05aura"), sizedBytes(make([]byte, 64))...))
+		digest = append(digest, preRuntime(), append([]byte("\x05aura"), sizedBytes(make([]byte, 64))...))
+		h := header(last, number, [32]byte{3}, [32]byte{4}, digest...)
 		last = blake2b.Sum256(h)
 		return h
 	}
-	for range m.headers {
-		f.Headers = append(f.Headers, grow())
+	for i := range m.headers {
+		if i == 0 && m.middle != nil {
+			f.Headers = append(f.Headers, grow(m.middle))
+		} else {
+			f.Headers = append(f.Headers, grow())
+		}
 	}
 	target, at := last, number
 	votes := votesFor(m.enough(), target, at)
 	above := [][]byte{grow(), grow()}
 	votes[len(votes)-1].hash, votes[len(votes)-1].number = last, number // the last one votes for a descendant
-	f.Justification = justify(firstSet+m.handOffs, target, at, votes, above...)
+	if m.votes != nil {
+		votes = m.votes(votes)
+	}
+	if m.above != nil {
+		above = m.above(above)
+	}
+	f.Justification = justify(firstSet+m.handOffs, firstSet+m.handOffs+m.signed, target, at, votes, above...)
 	s.ExtrinsicProof = must(evidence.ProveExtrinsic(s.Header, body, s.Index))
 	s.Finality = &f
 	e.Substrate = &s

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/hex"
+	"encoding/json"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/cespare/xxhash/v2"
+	"golang.org/x/crypto/blake2b"
 
 	"timbre.example/proof/evidence"
 )
@@ -57,7 +59,7 @@ func TestChainProof(t *testing.T) {
 		"runtime 100":                {hashed: true, runtime: 100, handOffs: 1, headers: 2, members: 4},
 		"runtime 100, values inside": {runtime: 100, members: 4},
 		"no hand-over":               {hashed: true, runtime: 201, headers: 1, members: 3},
-		"many":                       {hashed: true, runtime: 201, handOffs: 5, headers: 30, members: 20},
+		"many":                       {works: 50, hashed: true, runtime: 201, handOffs: 5, headers: 30, members: 20},
 		"weights":                    {hashed: true, runtime: 201, handOffs: 2, members: 3, weights: []uint64{7, 5, 4}},
 		"one":                        {hashed: true, runtime: 201, handOffs: 2, members: 1},
 	} {
@@ -161,4 +163,63 @@ func BenchmarkChain(b *testing.B) {
 			}
 		})
 	}
+}
+
+// The files of checkpoints that are read, and how many sets each one has: 0 if it is refused.
+func TestChainCheckpoints(t *testing.T) {
+	t.Parallel()
+	var all []struct {
+		Text string
+		Sets int
+	}
+	if err := json.Unmarshal(must(os.ReadFile("testdata/checkpoints.json")), &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range all {
+		sets, err := evidence.ParseChainCheckpoints([]byte(c.Text))
+		if len(sets) != c.Sets || (err == nil) != (c.Sets > 0) {
+			t.Errorf("%q: %d sets, %v", c.Text, len(sets), err)
+		}
+	}
+	if _, err := evidence.ParseChainCheckpoints(bytes.Repeat([]byte("#"), 1<<18+1)); err == nil {
+		t.Error("a file of any size is read")
+	}
+}
+
+// Whatever a file of checkpoints has, the sets in it are ones that a chain can have.
+func FuzzChainCheckpoints(f *testing.F) {
+	f.Add(usual.checkpoint(song.chained(), firstSet))
+	f.Add("network a\ngenesis " + strings.Repeat("0", 64) + "\nset 1\nset 2\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		sets, err := evidence.ParseChainCheckpoints([]byte(text))
+		if (err == nil) != (len(sets) > 0) {
+			t.Fatalf("%d sets, %v", len(sets), err)
+		}
+		for i, s := range sets {
+			if s.Genesis != sets[0].Genesis || s.Network != sets[0].Network || i > 0 && s.SetID <= sets[i-1].SetID || len(s.Authorities) == 0 {
+				t.Errorf("%+v", sets)
+			}
+		}
+	})
+}
+
+// A proof may have any bytes: the verifier refuses them, and never panics.
+func FuzzChainProof(f *testing.F) {
+	e := song.finalized(chainMaker{hashed: true, runtime: 201, handOffs: 1, headers: 1, members: 2})
+	opts := pinned(chainMaker{members: 2}, e, firstSet)
+	s := e.Substrate
+	f.Add([]byte(s.Header), []byte(s.Finality.Justification), []byte(s.Finality.HandOffs[0].Header), []byte(s.StateProof[0]))
+	f.Add([]byte{}, []byte{}, []byte{}, []byte{0x3f, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, header, justification, handOff, node []byte) {
+		e, s, finality := e, *s, *s.Finality
+		same := bytes.Equal(header, s.Header) && bytes.Equal(justification, finality.Justification) && bytes.Equal(handOff, finality.HandOffs[0].Header) && bytes.Equal(node, s.StateProof[0])
+		s.Header, finality.Justification = header, justification
+		finality.HandOffs = []evidence.HandOff{{Header: handOff, Justification: finality.HandOffs[0].Justification}}
+		s.StateProof = append([]evidence.Bytes{node}, s.StateProof[1:]...)
+		s.Finality, e.Substrate = &finality, &s
+		e.Block.Hash = blake2b.Sum256(header)
+		if r := must(evidence.Verify(e, opts)); r.Anchored() != same {
+			t.Errorf("anchored: %t\n%+v", r.Anchored(), r)
+		}
+	})
 }
