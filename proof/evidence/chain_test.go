@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -162,6 +164,48 @@ func BenchmarkChain(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// docs/chain-proof.md promises that its commands check evidence without our programs, and that
+// its checkpoint is one.
+func TestChainByHand(t *testing.T) {
+	t.Parallel()
+	text := document(t, "chain-proof.md")
+	if checkpoint := blocks(text, "text"); len(checkpoint) != 1 {
+		t.Fatal(checkpoint)
+	} else if _, err := evidence.ParseChainCheckpoints([]byte(checkpoint[0])); err != nil {
+		t.Error(err)
+	}
+	for _, tool := range []string{"sh", "jq", "xxd", "b2sum", "openssl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			if os.Getenv("TIMBRE_TEST_ALL") != "" {
+				t.Fatal(err)
+			}
+			t.Skipf("skipped: the documented commands need %s", tool)
+		}
+	}
+	script := "set -eu\n" + strings.Join(blocks(text, "sh"), "")
+	run := func(e evidence.Evidence) string {
+		t.Helper()
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "evidence.json"), must(evidence.Encode(e)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("sh", "-c", script)
+		cmd.Dir = dir
+		out, _ := cmd.CombinedOutput()
+		return string(out)
+	}
+	right := "the block is right\nthe transaction is right\nthe root of state_proof is in the header\nthe root of extrinsic_proof is in the header\n" +
+		"the justification is of the last header\nSignature Verified Successfully\n"
+	if out := run(song.finalized(usual)); out != right {
+		t.Errorf("%s", out)
+	}
+	forged := song.finalized(usual)
+	forged.Substrate.Finality.Justification[100]++
+	if out := run(forged); strings.Contains(out, "Successfully") {
+		t.Errorf("%s", out)
 	}
 }
 

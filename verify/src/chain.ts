@@ -68,7 +68,7 @@ function nodeOf(r: Scale): Node {
   const bits = top ? 6 : first >> 5 ? 5 : first >> 4 ? 4 : bad();
   const most = (1 << bits) - 1;
   let digits = first & most;
-  for (let more = digits === most; more; ) {
+  for (let more = digits === most; more;) {
     const next = r.byte();
     digits += next;
     more = next === 255;
@@ -110,7 +110,7 @@ class Trie {
   get(key: Uint8Array): Uint8Array | undefined {
     const digits = 2 * key.length;
     let text = this.#stored(this.root);
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       const n = whole(text, nodeOf);
       if (n.digits > digits - at) return undefined;
       for (let i = 0; i < n.digits; i++) if (digit(n.partial, i + (n.digits % 2)) !== digit(key, at + i)) return undefined;
@@ -343,7 +343,8 @@ const same = (a: Members, b: Members): boolean => [...a].join() === [...b].join(
 export function trusts(all: readonly Checkpoint[], network: string, genesis: string, sets: Sets): boolean | undefined {
   const ours = all.filter((c) => c.genesis === genesis);
   const met = ours.filter((c) => sets.has(c.id));
-  if ((all.length && !ours.length) || ours.some((c) => c.network !== network) || met.some((c) => !same(c.members, sets.get(c.id)!))) return false;
+  if ((all.length && !ours.length) || ours.some((c) => c.network !== network) || met.some((c) => !same(c.members, sets.get(c.id)!)))
+    return false;
   return met.length ? true : undefined;
 }
 
@@ -365,7 +366,8 @@ export function parseCheckpoints(text: string): Checkpoint[] | undefined {
       const last = sets.at(-1);
       if (verb === 'network' && b === undefined && !network) network = isNetworkName(a) ? a : bad();
       else if (verb === 'genesis' && b === undefined && network && !genesis) genesis = key(a);
-      else if (verb === 'set' && b === undefined && genesis && sets.length < 64) sets.push({ id: number(a, last ? last.id + 1n : 0n), members: [] });
+      else if (verb === 'set' && b === undefined && genesis && sets.length < 64)
+        sets.push({ id: number(a, last ? last.id + 1n : 0n), members: [] });
       else if (verb === 'authority' && b !== undefined && more === undefined && last) last.members.push([key(a), number(b, 1n)]);
       else bad();
     }

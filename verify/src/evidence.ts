@@ -346,7 +346,10 @@ export function decode(bytes: Uint8Array): Evidence {
   const creators = r.list('creators').map((one, i) => creatorOf(one, `creators[${i}]`, version));
   if (creators.length < 1 || creators.length > maxCreators) r.refuse('creators');
   creators.reduce((last, c) => (indexOf(c.proof) > last ? indexOf(c.proof) : r.refuse('creators')), -1);
-  const chain = kind === 'log' ? undefined : r.object('substrate', `genesis header index extrinsic${version > 1 ? ' extrinsic_proof? state_proof? finality?' : ''}`);
+  const chain =
+    kind === 'log'
+      ? undefined
+      : r.object('substrate', `genesis header index extrinsic${version > 1 ? ' extrinsic_proof? state_proof? finality?' : ''}`);
   if (r.has('rfc3161')) {
     const token = r.object('rfc3161', 'token');
     const der = unbase64(token.text('token'));

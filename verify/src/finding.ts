@@ -41,7 +41,11 @@ export function findingOf(texts: Texts, e: Evidence, { verdict, checks }: Findin
     { class: `verdict ${verdict}`, 'data-verdict': verdict },
     onTestNetwork(e) && h('p', { class: 'test' }, h('strong', {}, texts.t('test_network')), ' · ', texts.t('say_test_network')),
     h('h2', { id: 'result-heading' }, texts.t(`verdict_${verdict}`)),
-    h('p', {}, texts.t(verdict === 'untrusted' && !('leaf' in e.at) ? 'say_untrusted_chain' : `say_${verdict}`, { network: shown(e.network) })),
+    h(
+      'p',
+      {},
+      texts.t(verdict === 'untrusted' && !('leaf' in e.at) ? 'say_untrusted_chain' : `say_${verdict}`, { network: shown(e.network) }),
+    ),
     good && dated(texts, e, checks),
     checks.some((c) => c.part !== undefined && c.status === 'failed') &&
       h('p', { class: 'caution', 'data-caution': 'ignored' }, texts.t('ignored')),
@@ -61,14 +65,7 @@ export function findingOf(texts: Texts, e: Evidence, { verdict, checks }: Findin
       'ul',
       { class: 'checks', id: 'checks' },
       ...checks.map((c) =>
-        line(
-          texts,
-          c,
-          'leaf' in e.at ? '' : 'chain_',
-          whyOf(c, checks),
-          from,
-          'leaf' in e.at ? undefined : e.at.finality?.setId,
-        ),
+        line(texts, c, 'leaf' in e.at ? '' : 'chain_', whyOf(c, checks), from, 'leaf' in e.at ? undefined : e.at.finality?.setId),
       ),
     ),
   ];

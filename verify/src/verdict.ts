@@ -73,5 +73,10 @@ export function levels(checks: readonly Check[]): Level[] {
   if (checks.some((c) => c.status === 'failed' && c.part === undefined && c.name !== 'witnesses')) return [];
   const ok = (name: Check['name']) => checks.some((c) => c.name === name && c.status === 'ok');
   const logged = ok('log_key') && ok('inclusion');
-  return ['registered' as const, ...(logged ? ['logged' as const] : []), ...(logged && ok('witnesses') ? ['witnessed' as const] : []), ...(onChain(checks) ? ['chained' as const] : [])];
+  return [
+    'registered' as const,
+    ...(logged ? ['logged' as const] : []),
+    ...(logged && ok('witnesses') ? ['witnessed' as const] : []),
+    ...(onChain(checks) ? ['chained' as const] : []),
+  ];
 }

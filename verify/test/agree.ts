@@ -19,7 +19,12 @@ for await (const text of createInterface({ input: process.stdin })) {
   let said = 'malformed';
   try {
     const e = decode(Buffer.from(document, 'base64'));
-    said = verify(e, { media: { sha256, size: BigInt(size) }, keys: [key], policy: parsePolicy(policy), chains: parseCheckpoints(checkpoint) })
+    said = verify(e, {
+      media: { sha256, size: BigInt(size) },
+      keys: [key],
+      policy: parsePolicy(policy),
+      chains: parseCheckpoints(checkpoint),
+    })
       // This page reads neither tokens nor OpenTimestamps proofs.
       .filter((c) => c.name !== 'token' && c.name !== 'token_authority' && c.name !== 'bitcoin')
       .map((c) => `${c.name} ${c.status}`)

@@ -68,7 +68,7 @@ test('every case has the verdict of the Go sources', () => {
     );
     // Evidence with a failed check is never called verified. A failed attestation is ignored.
     const proof = failed.filter((one) => one.part === undefined);
-    assert.equal(['verified', 'unknown', 'untrusted'].includes(find(e, options).verdict), proof.length === 0, c.name);
+    assert.equal(['verified', 'unknown'].includes(find(e, options).verdict), proof.length === 0, c.name);
   }
 });
 
@@ -183,10 +183,10 @@ interface ChainCase {
 test('every forged chain has the result of the Go sources', () => {
   const all = JSON.parse(text('chains.json')) as ChainCase[];
   assert.ok(all.length > 60);
-  const base = JSON.parse(text('v2/chain.json')) as object;
+  const base = JSON.parse(text('v2/chain.json')) as { substrate: object };
   for (const c of all) {
-    const substrate: Record<string, unknown> = { ...all[0]!.substrate, ...c.substrate };
-    for (const name of c.without ?? []) delete substrate[name];
+    const members = Object.entries({ ...base.substrate, ...all[0]!.substrate, ...c.substrate });
+    const substrate = Object.fromEntries(members.filter(([name]) => !c.without?.includes(name)));
     const e = decode(bytes(JSON.stringify({ ...base, block: c.block, substrate })));
     const { checks, verdict } = find(e, { keys: [], chains: parseCheckpoints(c.checkpoint ?? '') });
     const names = (status: string) => checks.filter((one) => one.status === status && one.name !== 'media').map((one) => one.name);
