@@ -25,7 +25,7 @@ type chainMaker struct {
 	weights  []uint64
 	works    int // of others, in the state
 
-	// What a forger changes; nil changes nothing.
+	// The changes of a forger; nil changes nothing.
 	values  func(values map[string][]byte, keys [5][]byte)
 	votes   func(votes []vote) []vote
 	above   func(headers [][]byte) [][]byte // those in the justification

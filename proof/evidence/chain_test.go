@@ -230,7 +230,7 @@ func TestChainCheckpoints(t *testing.T) {
 	}
 }
 
-// Whatever a file of checkpoints has, the sets in it are ones that a chain can have.
+// The sets of a file that is read are ones that a chain can have.
 func FuzzChainCheckpoints(f *testing.F) {
 	f.Add(usual.checkpoint(song.chained(), firstSet))
 	f.Add("network a\ngenesis " + strings.Repeat("0", 64) + "\nset 1\nset 2\n")

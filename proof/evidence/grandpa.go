@@ -184,7 +184,7 @@ func (f *finality) justified(justification []byte, target block, set []ChainAuth
 		key := [32]byte(votes[hash+4+64:])
 		weight, member := weights[key]
 		if !member {
-			return errors.New("a vote is of nobody in the set, or there twice")
+			return errors.New("a vote is from outside of the set, or there twice")
 		}
 		delete(weights, key) // each one counts once
 		if !descends.has(commitment.Hash(votes), binary.LittleEndian.Uint32(votes[hash:])) {
@@ -320,7 +320,7 @@ func proveFinality(s Substrate) (sets []chainSet, err error) {
 		case err == nil && b.forced:
 			err = errForced
 		case err == nil && b.next == nil:
-			err = errors.New("the header hands over to nobody")
+			err = errors.New("the header does not hand over")
 		case err == nil && b.delay != 0:
 			err = errors.New("it hands over some blocks later, which is not followed")
 		}

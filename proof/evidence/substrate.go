@@ -13,8 +13,8 @@ import (
 )
 
 // verifySubstrate checks the evidence of a version on a chain. Each optional part goes one
-// step further. Without them, only the chain itself can confirm that the block is part of it,
-// that the block holds the transaction, and that the transaction succeeded.
+// step further. Without them, only a node can confirm that the chain has the block, that the
+// block has the transaction, and that the transaction succeeded.
 func verifySubstrate(e Evidence, opts Options, add adder, skip skipper) {
 	s := e.Substrate
 	add(CheckTransaction, word("check_transaction"), must(blake2b.Sum256(s.Extrinsic) == e.TxHash, "it is another's"))

@@ -78,7 +78,7 @@ func (t *trie) get(key []byte) (value []byte, found bool, err error) {
 		case len(child) == len(t.root):
 			text, err = t.stored(child)
 		default:
-			text = child // a short node stands in its parent
+			text = child // a short node is in its parent
 		}
 	}
 	return nil, false, err

@@ -106,9 +106,8 @@ func (r Report) proved(name CheckName) bool {
 // key the caller trusts. It is false without a trusted key: then the evidence could
 // name an invented log. On a chain, it reports whether the chain's state has the commitment
 // in a block that authorities made final whom the caller trusts: see
-// [Options.ChainCheckpoints]. Where the evidence or the caller lacks a part of that, a program
-// asks a node for the block [Block.Hash] and for the event of extrinsic [Substrate.Index] in
-// this block.
+// [Options.ChainCheckpoints]. If a part of that is missing, a program asks a node for the
+// block [Block.Hash] and for the event of its extrinsic [Substrate.Index].
 func (r Report) Anchored() bool {
 	return r.OK() && (r.proved(CheckLogKey) && r.proved(CheckInclusion) || r.onChain())
 }

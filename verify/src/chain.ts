@@ -84,7 +84,7 @@ function nodeOf(r: Scale): Node {
   return { digits, partial, value, hashed, children };
 }
 
-/** What is missing in a proof. */
+/** The error of a proof that lacks a node. */
 const missing = new Error();
 
 /** The part of a trie that the nodes of a proof show. */
@@ -144,7 +144,7 @@ export interface State {
   readonly time: bigint | undefined;
 }
 
-/** What the chain's state says of a version. Undefined if it stores works in an unknown form. */
+/** The version and its work in the chain's state. Undefined if the state stores works in an unknown form. */
 export function stateOf(s: Substrate, atsId: bigint, version: bigint): State | undefined {
   const { state } = whole(s.header, blockOf);
   if (version > 0xffffffffn) bad();
