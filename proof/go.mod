@@ -9,4 +9,7 @@ require (
 	pgregory.net/rapid v1.2.0
 )
 
-require golang.org/x/sys v0.30.0 // indirect
+require (
+	github.com/cespare/xxhash/v2 v2.3.0
+	golang.org/x/sys v0.30.0 // indirect
+)

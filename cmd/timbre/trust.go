@@ -14,6 +14,7 @@ type trustFlags struct {
 	LogKeys   []keyPageFile `example:"keys.txt" name:"log-keys" sep:"none" placeholder:"FILE" help:"A key page of the log (URL/keys), from any source: its other keys are trusted too if its signatures lead to a key of --log-key. Can be repeated."`
 	TSACA     string        `example:"roots.pem" name:"tsa-ca" type:"existingfile" placeholder:"FILE" help:"Root certificates of time-stamp authorities that you trust (PEM). Without this flag the signer of a time-stamp is not checked."`
 	Witnesses string        `example:"policy.txt" name:"witness-policy" type:"existingfile" placeholder:"FILE" help:"The witnesses that you trust, and how many of them must have seen the block, as a policy file (c2sp.org/tlog-policy, at most 64 KiB). Its logs are trusted as those of --log-key."`
+	Chains    []existing    `example:"chain.txt" name:"chain-checkpoint" sep:"none" placeholder:"FILE" help:"The authorities of a chain that you trust, from another source than the evidence: its first block, and one or more sets of authorities (at most 256 KiB). Can be repeated. Without this flag, evidence on a chain shows only that its parts match."`
 	Headers   string        `example:"headers.txt" name:"bitcoin-headers" type:"existingfile" placeholder:"FILE" help:"Headers of Bitcoin blocks for OpenTimestamps proofs: lines of a height and 160 hexadecimal digits, as 'bitcoin-cli getblockheader HASH false' prints them (at most 8 MiB)."`
 }
 
@@ -37,6 +38,17 @@ func (f trustFlags) options() (opts evidence.Options, err error) {
 	}
 	if opts.Policy, err = readPolicy(f.Witnesses); err != nil {
 		return opts, err
+	}
+	for _, path := range f.Chains {
+		text, err := readAtMost(string(path), maxCheckpointFile)
+		if err != nil {
+			return opts, wrongf("chain-checkpoint", "%s", plainly(err))
+		}
+		sets, err := evidence.ParseChainCheckpoints(text)
+		if err != nil {
+			return opts, wrongf("chain-checkpoint", "%s", plainly(err))
+		}
+		opts.ChainCheckpoints = append(opts.ChainCheckpoints, sets...)
 	}
 	if f.Headers != "" {
 		text, err := readAtMost(f.Headers, maxHeadersFile)
@@ -82,5 +94,5 @@ func readPolicy(path string) (*evidence.Policy, error) {
 	return &policy, nil
 }
 
-// The largest files of --witness-policy and --bitcoin-headers, in bytes.
-const maxPolicyFile, maxHeadersFile = 64 << 10, 8 << 20
+// The largest files of --witness-policy, --chain-checkpoint and --bitcoin-headers, in bytes.
+const maxPolicyFile, maxCheckpointFile, maxHeadersFile = 64 << 10, 256 << 10, 8 << 20

@@ -107,6 +107,7 @@ var wrongValues = map[string][]string{
 	"to":                               {"two", "-1", "64"},
 	"tsa-ca":                           {"DIR/none", "DIR", "FILE"},
 	"witness-policy":                   {"DIR/none", "DIR", "FILE"},
+	"chain-checkpoint":                 {"DIR/none", "DIR", "FILE"},
 	"bitcoin-headers":                  {"DIR/none", "DIR", "FILE"},
 	"dir":                              {"FILE/below"},
 	"every":                            {"soon", "0s"},

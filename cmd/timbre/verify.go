@@ -33,7 +33,8 @@ are the verdict, in the same words as the page /verify.
 
 Exit codes:
   0  proved: no check failed, and the commitment is in the log of --log-key, seen by
-     enough witnesses of --witness-policy.
+     enough witnesses of --witness-policy; or it is in the state of a chain, made final
+     by authorities of --chain-checkpoint.
   1  refused: a check failed, or the evidence is damaged.
   2  a flag or an argument is wrong.
   3  the PDF was changed after it was issued, but its evidence is proved.
@@ -42,7 +43,9 @@ Exit codes:
   6  not proved: no check failed. Either:
        - --log-key is missing, or is that of another log;
        - too few witnesses of --witness-policy have seen it;
-       - the network is a chain: ask a node of the chain.
+       - the network is a chain, and --chain-checkpoint is missing or has none of the
+         sets of the evidence;
+       - the evidence lacks the chain's proofs: ask a node of the chain.
   7  the file is not evidence, and has none attached.
   8  the file cannot be read with certainty, or has an unknown form.
 With --online, a proved file can also have:
@@ -195,7 +198,9 @@ func (c *verifyCmd) check(path string, opts evidence.Options, ring evidence.Keyr
 	d.Result = d.outcome.result
 	if d.outcome != proved {
 		text := "not proved: " + verdict.Name()
-		if remedy := remedies[verdict]; remedy != "" {
+		if verdict == evidence.Untrusted && e.Substrate != nil {
+			text += "; give a checkpoint of the chain that you trust with --chain-checkpoint"
+		} else if remedy := remedies[verdict]; remedy != "" {
 			text += "; " + remedy
 		}
 		d.failure = errors.New(text)

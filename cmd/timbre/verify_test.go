@@ -116,6 +116,12 @@ func TestVerify(t *testing.T) {
 	write("behind.pdf", append(bytes.Clone(issued), "6 0 obj\n"...))
 	write("other-title.pdf", bytes.Replace(pdftest.Update(issued, note, ""), []byte(`"title": "Porch`), []byte(`"title": "Perch`), 1))
 	write("line.json", []byte(strings.Replace(string(whole), "Porch Light", `\u001b[2J\u202e\nok           The log is one that you trust.`, 1)))
+	const v2 = "../../proof/evidence/testdata/v2/"
+	checkpoint, err := os.ReadFile(v2 + "checkpoint.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("other-chain.txt", bytes.Replace(checkpoint, []byte("genesis 45"), []byte("genesis 46"), 1))
 	write("twice.txt", []byte(key+key))
 	write("escaped.json", bytes.Replace(whole, []byte(`"evidence"`), []byte(`"\u0065vidence"`), 1))
 	for _, c := range []struct {
@@ -126,6 +132,12 @@ func TestVerify(t *testing.T) {
 	}{
 		{[]string{dir + "full.json"}, exitNotProved, "not checked  The log is one that you trust.", "not proved: Not trusted; give the key of a log that you trust with --log-key"},
 		{[]string{dir + "substrate.json", "--log-key", key}, exitNotProved, "not checked  The block is final", "not proved: Cannot say; ask a node of the chain"},
+		{[]string{v2 + "chain.json"}, exitNotProved, "not checked  The block is final", "not proved: Not trusted; give a checkpoint of the chain that you trust with --chain-checkpoint"},
+		{[]string{v2 + "chain.json", "--chain-checkpoint", v2 + "checkpoint.txt"}, exitDone, "dates        On 2026-03-01 12:00:06.250000 UTC, by the authorities of the chain.\n", ""},
+		{[]string{v2 + "chain.json", "--chain-checkpoint", v2 + "checkpoint.txt"}, exitDone, "On a chain. A block of a public chain holds it", ""},
+		{[]string{v2 + "substrate.json", "--chain-checkpoint", v2 + "checkpoint.txt"}, exitNotProved, "", "not proved: Cannot say; ask a node of the chain"},
+		{[]string{v2 + "chain.json", "--chain-checkpoint", made + "other-chain.txt"}, exitNotProved, "failed       The block is final", "not proved: Not trusted"},
+		{[]string{v2 + "chain.json", "--chain-checkpoint", made + "twice.txt"}, exitUsage, "", "line 1: not a line of a chain's checkpoint here"},
 		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "creator      3. \"<Ben> & \\\"Söhne\\\"\", \"ben@songs.example\": arrangement, adaptation\n", ""},
 		{[]string{made + "escaped.json", "--log-key", key}, exitDone, "verdict      The registration is proved", ""},
 		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "\n\nverdict      Verified\n             This recording is registered, with", ""},

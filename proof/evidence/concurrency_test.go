@@ -19,7 +19,7 @@ func TestAtTheSameTime(t *testing.T) {
 	if !roots.AppendCertsFromPEM(must(os.ReadFile("testdata/v1/authority.pem"))) {
 		t.Fatal("authority.pem")
 	}
-	for _, name := range []string{"stamped.json", "redacted.json", "substrate.json"} {
+	for _, name := range []string{"stamped.json", "redacted.json", "substrate.json", "chain.json"} {
 		text := golden()[name]
 		shared := decode(t, text)
 		opts := func() evidence.Options {

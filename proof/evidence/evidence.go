@@ -256,6 +256,46 @@ type Substrate struct {
 	// Extrinsic is the signed transaction in SCALE, with its length first. Its
 	// BLAKE2b-256 is the transaction's hash.
 	Extrinsic Bytes `json:"extrinsic"`
+	// ExtrinsicProof proves that the block has Extrinsic at Index: the nodes of the trie of
+	// the block's extrinsics that lead to it. Absent if unknown. It has 1 to 64 nodes in the
+	// order of their bytes, each once. Only format 2 has this member and the following ones.
+	ExtrinsicProof []Bytes `json:"extrinsic_proof,omitempty"`
+	// StateProof proves what the chain's state says after this block. It has the trie nodes of
+	// one state_getReadProof at the block, for the keys of [StateKeys]. Absent if unknown. It
+	// has 1 to 256 nodes in the order of their bytes, each once.
+	StateProof []Bytes `json:"state_proof,omitempty"`
+	// Finality proves that the chain's authorities made the block final. Absent if unknown.
+	Finality *Finality `json:"finality,omitempty"`
+}
+
+// Finality is a proof of GRANDPA, the finality of Substrate chains. It is worth as much as
+// the set of authorities that it leads from: see [Options.ChainCheckpoints].
+type Finality struct {
+	// SetID is the number of the set of authorities at which the proof begins.
+	SetID int64 `json:"set_id"`
+	// Authorities are the members of this set with their weights, in SCALE: the answer of the
+	// runtime call GrandpaApi_grandpa_authorities, at the block where the set begins or any
+	// later one of this set. At most 256.
+	Authorities Bytes `json:"authorities"`
+	// HandOffs are the blocks at which a set hands over to the next one, in their order. The
+	// first one hands over from SetID to SetID+1. At most 64. Absent if the set that signed
+	// Justification is that of SetID.
+	HandOffs []HandOff `json:"hand_offs,omitempty"`
+	// Headers are the headers after [Substrate.Header] in SCALE, each the parent of the next
+	// one, up to the block of Justification. At most 512. Absent if Justification is of the
+	// block itself. No header before the last one hands over to another set.
+	Headers []Bytes `json:"headers,omitempty"`
+	// Justification is the GRANDPA justification in SCALE of the last header, by the set after
+	// the hand-offs. A node returns it with the block (engine FRNK).
+	Justification Bytes `json:"justification"`
+}
+
+// HandOff is a block at which one set of authorities hands over to the next one.
+type HandOff struct {
+	// Header is the block's header in SCALE. Its digest has the next authorities.
+	Header Bytes `json:"header"`
+	// Justification is the GRANDPA justification in SCALE of this block, by the old set.
+	Justification Bytes `json:"justification"`
 }
 
 // Bytes are bytes that JSON shows as lower-case hexadecimal without a prefix.
@@ -405,6 +445,9 @@ func (e Evidence) validateFirst() error {
 	if len(e.Attestations) > 0 || e.Log != nil && len(e.Log.Cosignatures) > 0 {
 		return errors.New("attestations and log.cosignatures are members of version 2")
 	}
+	if s := e.Substrate; s != nil && (len(s.ExtrinsicProof) > 0 || len(s.StateProof) > 0 || s.Finality != nil) {
+		return errors.New("substrate.extrinsic_proof, state_proof and finality are members of version 2")
+	}
 	return nil
 }
 
@@ -431,12 +474,47 @@ func (e Evidence) validateSecond() error {
 			return fmt.Errorf("log.cosignatures: %w", err)
 		}
 	}
+	if s := e.Substrate; s != nil {
+		if err := s.validate(); err != nil {
+			return fmt.Errorf("substrate: %w", err)
+		}
+	}
 	if len(e.Attestations) > maxAttestations {
 		return fmt.Errorf("%d attestations", len(e.Attestations))
 	}
 	for i, a := range e.Attestations {
 		if err := a.validate(e, i); err != nil {
 			return fmt.Errorf("attestations[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// validate checks the members that only format 2 has.
+func (s Substrate) validate() error {
+	if err := inOrder(s.ExtrinsicProof, maxExtrinsicNodes); err != nil {
+		return fmt.Errorf("extrinsic_proof: %w", err)
+	}
+	if err := inOrder(s.StateProof, maxStateNodes); err != nil {
+		return fmt.Errorf("state_proof: %w", err)
+	}
+	if f := s.Finality; f != nil && (f.SetID < 0 || len(f.HandOffs) > maxHandOffs || len(f.Headers) > maxHeaders || f.SetID > math.MaxInt64-maxHandOffs) {
+		return errors.New("finality: set_id below 0 or too large, or too many hand_offs or headers")
+	}
+	return nil
+}
+
+// The bounds of the proofs of tries, in nodes.
+const maxExtrinsicNodes, maxStateNodes = 64, 256
+
+// inOrder returns an error unless the nodes of a proof are in the order of their bytes, each once.
+func inOrder(nodes []Bytes, most int) error {
+	if len(nodes) > most {
+		return fmt.Errorf("%d nodes, more than %d", len(nodes), most)
+	}
+	for i := 1; i < len(nodes); i++ {
+		if bytes.Compare(nodes[i-1], nodes[i]) >= 0 {
+			return errors.New("the nodes are not in the order of their bytes")
 		}
 	}
 	return nil

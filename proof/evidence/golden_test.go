@@ -48,6 +48,8 @@ func golden() map[string][]byte {
 		"policy.txt":     []byte(song.policy()),
 		"redacted.json":  must(evidence.Encode(must(whole.Redact(1)))),
 		"substrate.json": must(evidence.Encode(song.chained())),
+		"chain.json":     must(evidence.Encode(song.finalized(usual))),
+		"checkpoint.txt": []byte(usual.checkpoint(song.chained(), firstSet)),
 		"key.txt":        []byte(song.key() + "\n"),
 		"media.bin":      song.media,
 	}

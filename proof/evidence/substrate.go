@@ -5,16 +5,17 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/crypto/blake2b"
 
 	"timbre.example/proof/commitment"
 )
 
-// verifySubstrate checks the hashes and the content of the transaction. Only the
-// chain itself can confirm that the block is part of it, that the block holds the
-// transaction, and that the transaction succeeded.
-func verifySubstrate(e Evidence, add adder, skip skipper) {
+// verifySubstrate checks the evidence of a version on a chain. Each optional part goes one
+// step further. Without them, only a node can confirm that the chain has the block, that the
+// block has the transaction, and that the transaction succeeded.
+func verifySubstrate(e Evidence, opts Options, add adder, skip skipper) {
 	s := e.Substrate
 	add(CheckTransaction, word("check_transaction"), must(blake2b.Sum256(s.Extrinsic) == e.TxHash, "it is another's"))
 	if decided, err := extrinsic(e); decided {
@@ -28,9 +29,113 @@ func verifySubstrate(e Evidence, add adder, skip skipper) {
 	}
 	add(CheckBlock, word("check_chain_block"), err)
 	ask := fmt.Sprintf("%s It is extrinsic %d of block %d.", word("why_chain"), s.Index, e.Block.Number)
-	skip(CheckInclusion, word("check_chain_inclusion"), ask)
-	skip(CheckChain, word("check_chain"), ask)
-	skip(CheckTime, word("check_chain_time"), ask)
+
+	var state ChainState
+	stateErr := errors.New("there is no proof of the chain's state")
+	if len(s.StateProof) > 0 {
+		state, stateErr = registered(e)
+	}
+	switch err := s.provedExtrinsic(); {
+	case len(s.ExtrinsicProof) == 0:
+		skip(CheckInclusion, word("check_chain_inclusion"), ask)
+	case err == nil && stateErr != nil:
+		skip(CheckInclusion, word("check_chain_inclusion"), "The block has it. Whether the chain carried it out is not proved. "+ask)
+	default:
+		add(CheckInclusion, word("check_chain_inclusion"), err)
+	}
+	switch {
+	case len(s.StateProof) == 0:
+	case errors.Is(stateErr, errLayout):
+		skip(CheckState, word("check_state"), fmt.Sprintf("%s: runtime %d.", stateErr, state.Runtime))
+	default:
+		add(CheckState, word("check_state"), stateErr)
+	}
+	verifyFinality(e, opts, ask, add, skip)
+	switch {
+	case stateErr != nil || state.Time.IsZero():
+		skip(CheckTime, word("check_chain_time"), ask)
+	default:
+		add(CheckTime, word("check_chain_time"), must(state.Time.Equal(e.Block.Time), "the chain says another time"))
+	}
+}
+
+// registered returns what the chain's state says, or an error if it is not that this block
+// registered this version.
+func registered(e Evidence) (ChainState, error) {
+	state, err := e.Substrate.State(e.AtsID, e.Version)
+	switch {
+	case err != nil:
+	case state.Commitment != e.Commitment || state.ProtocolVersion != e.ProtocolVersion:
+		err = errors.New("the chain has another commitment for this version")
+	case state.CreatedAt != e.Block.Number:
+		err = errors.New("another block registered this version")
+	case state.Versions < e.Version:
+		err = errors.New("the chain says that the work has fewer versions")
+	}
+	return state, err
+}
+
+// provedExtrinsic returns an error unless the proof shows that the block has the extrinsic at
+// its place. The trie of a block's extrinsics has their places as keys, in SCALE.
+func (s Substrate) provedExtrinsic() error {
+	b, err := readBlock(s.Header)
+	if err != nil {
+		return err
+	}
+	if s.Index > maxCompact {
+		return errors.New("no block has so many transactions")
+	}
+	t := openTrie(b.extrinsics, s.ExtrinsicProof)
+	value, _, err := t.get(appendCompact(nil, uint64(s.Index)))
+	if err == nil {
+		err = t.complete()
+	}
+	if err != nil {
+		return err
+	}
+	return must(bytes.Equal(value, s.Extrinsic), "the block has another transaction there")
+}
+
+// verifyFinality checks the proof of finality by itself, and compares its sets of authorities
+// with those that the caller trusts.
+func verifyFinality(e Evidence, opts Options, ask string, add adder, skip skipper) {
+	f := e.Substrate.Finality
+	if f == nil {
+		skip(CheckChain, word("check_chain"), ask)
+		return
+	}
+	sets, err := proveFinality(*e.Substrate)
+	if errors.Is(err, errForced) {
+		skip(CheckFinality, word("check_finality"), word("why_chain_forced"))
+		skip(CheckChain, word("check_chain"), word("why_chain_forced"))
+		return
+	}
+	add(CheckFinality, word("check_finality"), err)
+	if err != nil {
+		skip(CheckChain, word("check_chain"), ask)
+		return
+	}
+	met, ok := 0, true
+	for _, c := range opts.ChainCheckpoints {
+		if c.Genesis != e.Substrate.Genesis {
+			continue
+		}
+		ok = ok && c.Network == e.Network.Name
+		for _, set := range sets {
+			if set.id == c.SetID {
+				met++
+				ok = ok && equalSet(set.members, c.Authorities)
+			}
+		}
+	}
+	switch {
+	case len(opts.ChainCheckpoints) > 0 && !slices.ContainsFunc(opts.ChainCheckpoints, func(c ChainCheckpoint) bool { return c.Genesis == e.Substrate.Genesis }), !ok:
+		add(CheckChain, word("check_chain"), errors.New(word("why_chain_failed")))
+	case met == 0:
+		skip(CheckChain, word("check_chain"), filled("why_chain_checkpoint", "{set}", fmt.Sprint(f.SetID)))
+	default:
+		add(CheckChain, word("check_chain"), nil)
+	}
 }
 
 // The indexes of the pallet's calls. The comment lists the arguments.
@@ -126,6 +231,20 @@ func headerNumber(header []byte) (uint64, error) {
 }
 
 var errShort = errors.New("the bytes end too early")
+
+// maxCompact is the largest number that compact reads.
+const maxCompact = 1<<30 - 1
+
+// appendCompact appends a number up to maxCompact in SCALE's compact form.
+func appendCompact(b []byte, n uint64) []byte {
+	switch {
+	case n < 1<<6:
+		return append(b, byte(n<<2))
+	case n < 1<<14:
+		return binary.LittleEndian.AppendUint16(b, uint16(n<<2|1))
+	}
+	return binary.LittleEndian.AppendUint32(b, uint32(n<<2|2))
+}
 
 // compact reads a number in SCALE's compact form, and returns the bytes after it.
 func compact(b []byte) (n uint64, rest []byte, err error) {

@@ -18,9 +18,9 @@ const (
 	Registered     Verdict = "registered"      // every check passed, but no recording was given
 	PageChanged    Verdict = "page_changed"    // the evidence passed, but the page of its PDF was changed
 	OtherRecording Verdict = "other_recording" // the evidence passed, but the given recording is not the registered one
-	Untrusted      Verdict = "untrusted"       // all parts match, but the log's key is not trusted
+	Untrusted      Verdict = "untrusted"       // all parts match, but the log's key, or the chain's authorities, are not trusted
 	Unwitnessed    Verdict = "unwitnessed"     // all parts match, but too few trusted witnesses saw the block
-	Unknown        Verdict = "unknown"         // the checks passed, but only the chain can confirm the rest
+	Unknown        Verdict = "unknown"         // the checks passed, but only the chain can confirm the rest: the evidence lacks a proof
 	Fails          Verdict = "fails"           // at least one part does not match the registration
 )
 
@@ -33,7 +33,11 @@ func (v Verdict) Name() string { return word("verdict_" + string(v)) }
 // Sentence returns a sentence that explains the verdict on e. It names no date: see
 // [Report.Dates].
 func (v Verdict) Sentence(e Evidence) string {
-	return strings.ReplaceAll(word("say_"+string(v)), "{network}", e.Network.Name)
+	key := "say_" + string(v)
+	if v == Untrusted && e.Substrate != nil {
+		key += "_chain"
+	}
+	return strings.ReplaceAll(word(key), "{network}", e.Network.Name)
 }
 
 // Date is a date of the registration and the party that states it.
@@ -72,6 +76,8 @@ func (r Report) Dates(e Evidence) (dates []Date) {
 	slices.SortStableFunc(dates, func(a, b Date) int { return a.Time.Compare(b.Time) })
 	own := Date{Time: e.Block.Time, key: "since_log"}
 	switch {
+	case e.Log == nil && r.OK() && r.onChain():
+		own.key, own.Independent = "since_chain_final", true
 	case e.Log == nil:
 		own.key = "since_chain"
 	case len(dates) == 0:
@@ -107,7 +113,7 @@ func (r Report) Levels() (reached []Level) {
 		}
 	}
 	logged := r.proved(CheckLogKey) && r.proved(CheckInclusion)
-	has := map[Level]bool{LevelRegistered: true, LevelLogged: logged, LevelWitnessed: logged && r.proved(CheckWitnesses), LevelChained: r.proved(CheckChain)}
+	has := map[Level]bool{LevelRegistered: true, LevelLogged: logged, LevelWitnessed: logged && r.proved(CheckWitnesses), LevelChained: r.onChain()}
 	for _, c := range r {
 		if c.Status == OK && c.Name == CheckToken && trusted(r, c.Part) {
 			has[LevelStamped] = true
@@ -163,10 +169,10 @@ func Judge(e Evidence, r Report) Verdict {
 		}
 	}
 	note(r)
-	trusted := status[CheckLogKey] == OK
-	if status[CheckLogKey] == Failed {
+	trusted := status[CheckLogKey] == OK || r.onChain()
+	if status[CheckLogKey] == Failed || status[CheckChain] == Failed {
 		// With the key of another log the signature fails, too. A check with the
-		// evidence's own key shows whether the evidence is damaged.
+		// evidence's own key, or without a checkpoint, shows whether the evidence is damaged.
 		own, _ := Verify(e, Options{}) // no recording, so no read can fail
 		note(own, CheckMedia, CheckToken, CheckTokenAuthority, CheckDates)
 	}
@@ -184,7 +190,7 @@ func Judge(e Evidence, r Report) Verdict {
 		return PageChanged
 	case media:
 		return OtherRecording
-	case e.Log == nil && len(r) > 0:
+	case e.Log == nil && len(r) > 0 && !(status[CheckState] == OK && status[CheckTime] == OK && status[CheckFinality] == OK):
 		return Unknown
 	case !trusted:
 		return Untrusted

@@ -37,12 +37,14 @@ const (
 	CheckCommitment     CheckName = "commitment"      // always: title, creators and file hash give the commitment
 	CheckTransaction    CheckName = "transaction"     // on a chain: the extrinsic has this hash
 	CheckEntry          CheckName = "entry"           // always: the entry, or the extrinsic, is about this work
-	CheckTime           CheckName = "time"            // always: the time of the block; on a chain it is skipped
+	CheckTime           CheckName = "time"            // always: the time of the block; on a chain it is skipped without a proof of the state
 	CheckLogKey         CheckName = "log_key"         // in a log: the log's key is one that the caller trusts
 	CheckCheckpoint     CheckName = "checkpoint"      // in a log: the log signed the block's checkpoint
-	CheckInclusion      CheckName = "inclusion"       // always: the entry is in the block; on a chain it is skipped
+	CheckInclusion      CheckName = "inclusion"       // always: the entry is in the block; on a chain it is skipped without proofs
 	CheckBlock          CheckName = "block"           // always: the block has this hash
-	CheckChain          CheckName = "chain"           // on a chain: the block is part of it; it is skipped
+	CheckState          CheckName = "state"           // with a proof of a chain's state: it has this version
+	CheckFinality       CheckName = "finality"        // with a proof of a chain's finality: its parts hold
+	CheckChain          CheckName = "chain"           // on a chain: the proof of finality begins at authorities that the caller trusts; skipped without one
 	CheckCosignatures   CheckName = "cosignatures"    // with cosignatures and a policy: those of its witnesses hold
 	CheckWitnesses      CheckName = "witnesses"       // with cosignatures or a policy: enough witnesses saw the block
 	CheckToken          CheckName = "token"           // for each time-stamp token: the token is of this commitment, block or attestation
@@ -102,11 +104,17 @@ func (r Report) proved(name CheckName) bool {
 
 // Anchored reports whether no check failed and the commitment is in a log whose
 // key the caller trusts. It is false without a trusted key: then the evidence could
-// name an invented log. On a chain it is always false, because only a node of the
-// chain can confirm that the block is part of it. A program asks a node for the block
-// [Block.Hash] and for the event of extrinsic [Substrate.Index] in this block.
+// name an invented log. On a chain, it reports whether the chain's state has the commitment
+// in a block that authorities made final whom the caller trusts: see
+// [Options.ChainCheckpoints]. If a part of that is missing, a program asks a node for the
+// block [Block.Hash] and for the event of its extrinsic [Substrate.Index].
 func (r Report) Anchored() bool {
-	return r.OK() && r.proved(CheckLogKey) && r.proved(CheckInclusion)
+	return r.OK() && (r.proved(CheckLogKey) && r.proved(CheckInclusion) || r.onChain())
+}
+
+// onChain reports whether the chain's state proves the registration.
+func (r Report) onChain() bool {
+	return r.proved(CheckState) && r.proved(CheckTime) && r.proved(CheckFinality) && r.proved(CheckChain)
 }
 
 // Options is the verifier's input besides the evidence.
@@ -125,6 +133,10 @@ type Options struct {
 	KeyPages []KeyPage
 	// Authorities are the roots of the trusted time-stamp authorities, or nil.
 	Authorities *x509.CertPool
+	// ChainCheckpoints are the sets of authorities of chains that the caller trusts. They come
+	// from a trusted source, and never from the evidence. Without one, evidence on a chain
+	// shows only that its parts match. See [ParseChainCheckpoints].
+	ChainCheckpoints []ChainCheckpoint
 	// Policy says which witnesses the caller trusts, and how many must have seen the block.
 	// Its logs are trusted as those of Keys. nil: no witness is trusted.
 	Policy *Policy
@@ -185,7 +197,7 @@ func Verify(e Evidence, opts Options) (Report, error) {
 		verifyLog(e, opts, add, skip)
 		r = append(r, verifyWitnesses(e, opts)...)
 	} else {
-		verifySubstrate(e, add, skip)
+		verifySubstrate(e, opts, add, skip)
 	}
 	if e.RFC3161 != nil {
 		r = append(r, verifyToken(*e.RFC3161, e.Commitment, opts, "rfc3161", func(time.Time) bool { return false })...)

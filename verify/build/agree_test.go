@@ -48,9 +48,14 @@ func TestThePageAgrees(t *testing.T) {
 	sum := sha256.Sum256(media)
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 0))
-	golden := [][]byte{read("v1/full.json"), read("v1/redacted.json"), read("v1/substrate.json"), read("v2/full.json"), read("v2/attested.json"), read("v2/attested.json")}
+	golden := [][]byte{read("v1/full.json"), read("v1/redacted.json"), read("v1/substrate.json"), read("v2/full.json"), read("v2/attested.json"), read("v2/attested.json"), read("v2/chain.json"), read("v2/chain.json")}
 	text := string(read("v2/policy.txt"))
 	policy, err := evidence.ParsePolicy([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkpoint := string(read("v2/checkpoint.txt"))
+	chains, err := evidence.ParseChainCheckpoints([]byte(checkpoint))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +65,7 @@ func TestThePageAgrees(t *testing.T) {
 	for range 2000 {
 		document := changed(r, golden[r.IntN(len(golden))])
 		documents = append(documents, document)
-		if err := lines.Encode(map[string]any{"document": document, "key": key, "sha256": hex.EncodeToString(sum[:]), "size": len(media), "policy": text}); err != nil {
+		if err := lines.Encode(map[string]any{"document": document, "key": key, "sha256": hex.EncodeToString(sum[:]), "size": len(media), "policy": text, "checkpoint": checkpoint}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,7 +81,7 @@ func TestThePageAgrees(t *testing.T) {
 		want := "malformed"
 		if e, err := evidence.Decode(bytes.NewReader(document)); err == nil {
 			readable++
-			report, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(media), Keys: []string{key}, Policy: &policy})
+			report, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(media), Keys: []string{key}, Policy: &policy, ChainCheckpoints: chains})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -49,6 +49,19 @@ export interface Substrate {
   readonly header: Bytes;
   readonly index: bigint;
   readonly extrinsic: Bytes;
+  /** The nodes of tries; empty without a proof. */
+  readonly extrinsicProof: readonly Bytes[];
+  readonly stateProof: readonly Bytes[];
+  readonly finality: Finality | undefined;
+}
+
+/** The proof that the authorities of a chain made a block final: see the Go sources. */
+export interface Finality {
+  readonly setId: bigint;
+  readonly authorities: Bytes;
+  readonly handOffs: readonly { readonly header: Bytes; readonly justification: Bytes }[];
+  readonly headers: readonly Bytes[];
+  readonly justification: Bytes;
 }
 
 /** Hashes are in hexadecimal, times in nanoseconds since 1970. */
@@ -127,9 +140,24 @@ class Reader {
     return /^[0-9a-f]{64}$/.test(v) ? v : this.refuse(name);
   }
 
-  bytes(name: string): Bytes {
-    const v = this.text(name);
-    return v.length % 2 === 0 && /^[0-9a-f]*$/.test(v) ? unhex(v) : this.refuse(name);
+  bytes = (name: string): Bytes => this.bytesOf(name, this.get(name));
+
+  bytesOf(name: string, v: Json | undefined): Bytes {
+    return v instanceof Text && /^(?:[0-9a-f]{2})*$/.test(v.value) ? unhex(v.value) : this.refuse(name);
+  }
+
+  /** A list that is absent when it is empty. */
+  some(name: string, most: number): Json[] {
+    if (!this.has(name)) return [];
+    const all = this.list(name);
+    return all.length && all.length <= most ? all : this.refuse(name);
+  }
+
+  /** The nodes of a trie, in the order of their bytes, each once. */
+  nodes(name: string, most: number): Bytes[] {
+    const nodes = this.some(name, most).map((one) => this.bytesOf(name, one));
+    const order = nodes.map(hex);
+    return order.some((one, i) => i > 0 && order[i - 1]! >= one) ? this.refuse(name) : nodes;
   }
 
   integer(name: string, least: bigint): bigint {
@@ -247,6 +275,20 @@ function logOf(r: Reader, version: number): Log {
   };
 }
 
+function finalityOf(r: Reader): Finality {
+  const setId = r.integer('set_id', 0n);
+  return {
+    setId: setId > maxInt64 - 64n ? r.refuse('set_id') : setId,
+    authorities: r.bytes('authorities'),
+    handOffs: r.some('hand_offs', 64).map((one, i) => {
+      const h = new Reader(`${r.path}.hand_offs[${i}]`, one, 'header justification');
+      return { header: h.bytes('header'), justification: h.bytes('justification') };
+    }),
+    headers: r.some('headers', 512).map((one) => r.bytesOf('headers', one)),
+    justification: r.bytes('justification'),
+  };
+}
+
 function attestationsOf(r: Reader, chain: boolean): Attestation[] {
   const all: Attestation[] = [];
   if (!r.has('attestations')) return all;
@@ -304,7 +346,10 @@ export function decode(bytes: Uint8Array): Evidence {
   const creators = r.list('creators').map((one, i) => creatorOf(one, `creators[${i}]`, version));
   if (creators.length < 1 || creators.length > maxCreators) r.refuse('creators');
   creators.reduce((last, c) => (indexOf(c.proof) > last ? indexOf(c.proof) : r.refuse('creators')), -1);
-  const chain = kind === 'log' ? undefined : r.object('substrate', 'genesis header index extrinsic');
+  const chain =
+    kind === 'log'
+      ? undefined
+      : r.object('substrate', `genesis header index extrinsic${version > 1 ? ' extrinsic_proof? state_proof? finality?' : ''}`);
   if (r.has('rfc3161')) {
     const token = r.object('rfc3161', 'token');
     const der = unbase64(token.text('token'));
@@ -337,6 +382,11 @@ export function decode(bytes: Uint8Array): Evidence {
           header: chain.bytes('header'),
           index: chain.integer('index', 0n),
           extrinsic: chain.bytes('extrinsic'),
+          extrinsicProof: chain.nodes('extrinsic_proof', 64),
+          stateProof: chain.nodes('state_proof', 256),
+          finality: chain.has('finality')
+            ? finalityOf(chain.object('finality', 'set_id authorities hand_offs? headers? justification'))
+            : undefined,
         }
       : logOf(r.object('log', `origin key leaf index proof checkpoint${version === 1 ? '' : ' cosignatures?'}`), version),
     format: version,

@@ -41,7 +41,11 @@ export function findingOf(texts: Texts, e: Evidence, { verdict, checks }: Findin
     { class: `verdict ${verdict}`, 'data-verdict': verdict },
     onTestNetwork(e) && h('p', { class: 'test' }, h('strong', {}, texts.t('test_network')), ' · ', texts.t('say_test_network')),
     h('h2', { id: 'result-heading' }, texts.t(`verdict_${verdict}`)),
-    h('p', {}, texts.t(`say_${verdict}`, { network: shown(e.network) })),
+    h(
+      'p',
+      {},
+      texts.t(verdict === 'untrusted' && !('leaf' in e.at) ? 'say_untrusted_chain' : `say_${verdict}`, { network: shown(e.network) }),
+    ),
     good && dated(texts, e, checks),
     checks.some((c) => c.part !== undefined && c.status === 'failed') &&
       h('p', { class: 'caution', 'data-caution': 'ignored' }, texts.t('ignored')),
@@ -61,13 +65,7 @@ export function findingOf(texts: Texts, e: Evidence, { verdict, checks }: Findin
       'ul',
       { class: 'checks', id: 'checks' },
       ...checks.map((c) =>
-        line(
-          texts,
-          c,
-          'leaf' in e.at ? '' : 'chain_',
-          checks.some((k) => k.name === 'log_key' && k.status === 'failed'),
-          from,
-        ),
+        line(texts, c, 'leaf' in e.at ? '' : 'chain_', whyOf(c, checks), from, 'leaf' in e.at ? undefined : e.at.finality?.setId),
       ),
     ),
   ];
@@ -90,6 +88,9 @@ const reasons: Partial<Record<`${Check['name']} ${Check['status']}`, Key>> = {
   'all_creators not_checked': 'why_all_creators',
   'inclusion not_checked': 'why_chain',
   'chain not_checked': 'why_chain',
+  'chain failed': 'why_chain_failed',
+  'state not_checked': 'why_chain',
+  'finality not_checked': 'why_chain_forced',
   'time not_checked': 'why_chain',
   'log_key failed': 'why_log_key_failed',
   'log_key not_checked': 'why_log_key',
@@ -103,12 +104,18 @@ const reasons: Partial<Record<`${Check['name']} ${Check['status']}`, Key>> = {
   'page failed': 'why_page_failed',
 };
 
+function whyOf(c: Check, checks: readonly Check[]): Key | undefined {
+  const is = (name: Check['name'], status: Check['status']) => checks.some((k) => k.name === name && k.status === status);
+  if (c.name === 'checkpoint' && c.status === 'failed' && is('log_key', 'failed')) return 'why_checkpoint_failed';
+  if (c.name === 'chain' && c.status === 'not_checked' && is('finality', 'ok')) return 'why_chain_checkpoint';
+  return reasons[`${c.name} ${c.status}`];
+}
+
 /** The text of a check; some checks have another text for a chain than for a log. */
 const claims = (c: Check, chain: '' | 'chain_'): Key =>
   chain && ['entry', 'time', 'inclusion', 'block'].includes(c.name) ? (`check_chain_${c.name}` as Key) : `check_${c.name}`;
 
-function line(texts: Texts, c: Check, chain: '' | 'chain_', keyFailed: boolean, from: string): HTMLElement {
-  const why = keyFailed && c.name === 'checkpoint' && c.status === 'failed' ? 'why_checkpoint_failed' : reasons[`${c.name} ${c.status}`];
+function line(texts: Texts, c: Check, chain: '' | 'chain_', why: Key | undefined, from: string, set = 0n): HTMLElement {
   return h(
     'li',
     { class: c.status, 'data-check': c.name, 'data-status': c.status },
@@ -119,7 +126,7 @@ function line(texts: Texts, c: Check, chain: '' | 'chain_', keyFailed: boolean, 
       h('strong', {}, texts.t(`status_${c.status}`)),
       ' ',
       h('span', {}, c.name === 'log_key' && from ? texts.t('check_log_key_page', { host: from }) : texts.t(claims(c, chain))),
-      why && h('p', { class: 'soft' }, texts.t(why)),
+      why && h('p', { class: 'soft' }, texts.t(why, { set: String(set) })),
     ),
   );
 }

@@ -1,4 +1,5 @@
 /** The trusted keys of logs. They are in the page's head, so that a saved copy has them. */
+import { parseCheckpoints, type Checkpoint } from './chain.js';
 import { fingerprint, parseKey } from './log.js';
 import { parsePolicy, type Policy } from './policy.js';
 
@@ -43,6 +44,23 @@ export function follow(text: string): boolean {
   return true;
 }
 
+const ownChain = 'timbre-own-chain';
+
+/** The reader's checkpoint of a chain, as text; empty without one. */
+export let chainText = metas(ownChain)[0] ?? '';
+
+/** The trusted sets of authorities. */
+export let chains: readonly Checkpoint[] = parseCheckpoints(chainText) ?? [];
+
+/** Takes a checkpoint; an empty text takes it away. False when the text is not a checkpoint. */
+export function pin(text: string): boolean {
+  const read = text.trim() === '' ? [] : parseCheckpoints(text);
+  if (!read) return false;
+  chainText = read.length ? text : '';
+  chains = read;
+  return true;
+}
+
 const trusted = (key: string, own: boolean): Trusted[] => (parseKey(key) ? [{ key, own, fingerprint: fingerprint(key) }] : []);
 
 export let keys: readonly Trusted[] = [
@@ -66,18 +84,12 @@ export function distrust(key: string): void {
 export function copy(): Blob {
   const page = pristine.cloneNode(true) as HTMLElement;
   const head = page.querySelector('head')!;
-  for (const m of head.querySelectorAll(`meta[name="${registryKey}"], meta[name="${ownKey}"], meta[name="${ownPolicy}"]`)) m.remove();
-  for (const k of keys) {
-    const m = document.createElement('meta');
-    m.name = k.own ? ownKey : registryKey;
-    m.content = k.key;
-    head.append(m, '\n');
-  }
-  if (policyText) {
-    const m = document.createElement('meta');
-    m.name = ownPolicy;
-    m.content = policyText;
-    head.append(m, '\n');
-  }
+  for (const name of [registryKey, ownKey, ownPolicy, ownChain]) head.querySelectorAll(`meta[name="${name}"]`).forEach((m) => m.remove());
+  const add = (name: string, content: string) => {
+    if (content) head.append(Object.assign(document.createElement('meta'), { name, content }), '\n');
+  };
+  for (const k of keys) add(k.own ? ownKey : registryKey, k.key);
+  add(ownPolicy, policyText);
+  add(ownChain, chainText);
   return new Blob(['<!doctype html>\n', page.outerHTML], { type: 'text/html' });
 }

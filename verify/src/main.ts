@@ -2,7 +2,7 @@
 import { h } from './dom.js';
 import { findingOf } from './finding.js';
 import { hash } from './hashing.js';
-import { copy, distrust, host, keys, registry, trust, version, follow, policy, policyText } from './keys.js';
+import { chains, chainText, copy, distrust, host, keys, pin, registry, trust, version, follow, policy, policyText } from './keys.js';
 import { shown } from './marks.js';
 import { kindOf, read, type Kind, type Proof, type Refused } from './reading.js';
 import { percent as share } from '../../web/i18n/formats.js';
@@ -221,7 +221,7 @@ function result(): HTMLElement {
   const media = read && { sha256: read.sha256, size: BigInt(read.file.size) };
   const key = 'leaf' in evidence.at ? evidence.at.key : undefined;
   box.append(
-    ...findingOf(texts, evidence, find(evidence, { media, keys: keys.map((k) => k.key), policy, now: checkedAt, changed }), {
+    ...findingOf(texts, evidence, find(evidence, { media, keys: keys.map((k) => k.key), policy, chains, now: checkedAt, changed }), {
       proof: file,
       recording: read && { name: read.file.name, size: read.file.size, sha256: read.sha256 },
       at: checkedAt,
@@ -291,41 +291,46 @@ function keysSection(): HTMLElement {
       h('div', { class: 'row' }, input, h('button', {}, texts.t('add'))),
       h('p', { id: 'key-bad', class: 'trouble', hidden: !keyRefused }, texts.t('keyBad')),
     ),
-    policyForm(),
+    trustForm('policy', 'policyUse', policyText, follow),
+    trustForm('chain', 'add', chainText, pin),
   );
 }
 
-let policyRefused = '';
-function policyForm(): HTMLElement {
+/** The texts that were refused, by the form. */
+const refusedTexts: Record<string, string> = {};
+
+/** A form for a text that says whom the reader trusts. */
+function trustForm(id: 'policy' | 'chain', button: Key, now: string, take: (text: string) => boolean): HTMLElement {
+  const refused = refusedTexts[id] ?? '';
   const input = h(
     'textarea',
     {
-      id: 'policy',
+      id,
       rows: '4',
       autocomplete: 'off',
       spellcheck: 'false',
       dir: 'ltr',
       class: 'mono',
-      'aria-describedby': 'policy-bad policy-hint',
-      'aria-invalid': policyRefused ? 'true' : undefined,
+      'aria-describedby': `${id}-bad ${id}-hint`,
+      'aria-invalid': refused ? 'true' : undefined,
     },
-    policyRefused || policyText,
+    refused || now,
   );
   const use = (event: Event) => {
     event.preventDefault();
-    policyRefused = follow(input.value) ? '' : input.value;
+    refusedTexts[id] = take(input.value) ? '' : input.value;
     checkedAt = Date.now();
     show();
-    document.getElementById('policy')?.focus();
+    document.getElementById(id)?.focus();
   };
   return h(
     'form',
     { submit: use },
-    h('label', { for: 'policy' }, texts.t('policy')),
-    h('p', { id: 'policy-hint', class: 'soft' }, texts.t('policyHint')),
+    h('label', { for: id }, texts.t(id)),
+    h('p', { id: `${id}-hint`, class: 'soft' }, texts.t(`${id}Hint`)),
     input,
-    h('button', {}, texts.t('policyUse')),
-    h('p', { id: 'policy-bad', class: 'trouble', hidden: !policyRefused }, texts.t('policyBad')),
+    h('button', {}, texts.t(button)),
+    h('p', { id: `${id}-bad`, class: 'trouble', hidden: !refused }, texts.t(`${id}Bad`)),
   );
 }
 

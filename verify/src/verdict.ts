@@ -7,7 +7,7 @@ export type Verdict =
   | 'registered' // everything passed, but no recording was given
   | 'page_changed' // the evidence passed, but the page of its PDF was changed
   | 'other_recording' // the evidence passed, but the given recording is not the registered one
-  | 'untrusted' // the parts match each other, but the key of the log is not trusted
+  | 'untrusted' // the parts match each other, but the key of the log, or the authorities of the chain, are not trusted
   | 'unwitnessed' // everything passed, but too few of the trusted witnesses saw the block
   | 'unknown' // the checks that were made passed, but the network cannot be checked here
   | 'fails';
@@ -25,20 +25,20 @@ export function find(e: Evidence, options: Options): Finding {
   const checks = verify(e, options);
   const status = (name: Check['name']) => checks.find((c) => c.name === name)?.status;
   const log = 'leaf' in e.at;
-  const trusted = status('log_key') === 'ok';
+  const trusted = status('log_key') === 'ok' || onChain(checks);
   const verdict = (): Verdict => {
     const failed = new Map<Check['name'], boolean>();
     const note = (all: readonly Check[], besides: readonly Check['name'][]) => {
       for (const c of all) if (c.part === undefined && !besides.includes(c.name)) failed.set(c.name, c.status === 'failed');
     };
     note(checks, aside);
-    // With the key of another log the signature fails too. The evidence's own key shows whether the evidence was damaged.
-    if (status('log_key') === 'failed')
-      note(verify(e, { ...options, keys: [], policy: undefined }), [...aside, 'token', 'token_authority', 'dates']);
+    // With the key of another log the signature fails too. The evidence's own key, or no checkpoint, shows whether the evidence was damaged.
+    if (status('log_key') === 'failed' || status('chain') === 'failed')
+      note(verify(e, { ...options, keys: [], policy: undefined, chains: [] }), [...aside, 'token', 'token_authority', 'dates']);
     if ([...failed.values()].includes(true)) return 'fails';
     if (status('page') === 'failed') return 'page_changed';
     if (status('media') === 'failed') return 'other_recording';
-    if (!log) return 'unknown';
+    if (!log && !(['state', 'time', 'finality'] as const).every((name) => status(name) === 'ok')) return 'unknown';
     if (!trusted) return 'untrusted';
     if (status('witnesses') === 'failed') return 'unwitnessed';
     return status('media') === 'ok' ? 'verified' : 'registered';
@@ -46,10 +46,14 @@ export function find(e: Evidence, options: Options): Finding {
   return { verdict: verdict(), checks };
 }
 
+/** Whether the chain's state proves the registration. */
+const onChain = (checks: readonly Check[]): boolean =>
+  (['state', 'time', 'finality', 'chain'] as const).every((name) => checks.some((c) => c.name === name && c.status === 'ok'));
+
 /** A date of the registration, in nanoseconds since 1970, and the word of the sentence that states it. */
 export interface Dated {
   readonly time: bigint;
-  readonly key: 'since_witnesses' | 'since_log' | 'since_log_alone' | 'since_chain';
+  readonly key: 'since_witnesses' | 'since_log' | 'since_log_alone' | 'since_chain' | 'since_chain_final';
   readonly by: readonly string[];
 }
 
@@ -58,16 +62,21 @@ export function dates(e: Evidence, checks: readonly Check[]): Dated[] {
   const others = checks
     .filter((c) => c.name === 'witnesses' && c.status === 'ok' && c.time !== undefined)
     .map((c): Dated => ({ time: c.time! * 1_000_000_000n, key: 'since_witnesses', by: c.by ?? [] }));
-  const key = !('leaf' in e.at) ? 'since_chain' : others.length ? 'since_log' : 'since_log_alone';
+  const key = !('leaf' in e.at) ? (onChain(checks) ? 'since_chain_final' : 'since_chain') : others.length ? 'since_log' : 'since_log_alone';
   return [...others, { time: e.block.time, key, by: [] }];
 }
 
-export type Level = 'registered' | 'logged' | 'witnessed';
+export type Level = 'registered' | 'logged' | 'witnessed' | 'chained';
 
-/** How far the proof goes: the levels that the checks prove, in their order. This page reads no tokens, so it proves no later level. */
+/** How far the proof goes: the levels that the checks prove, in their order. This page reads no tokens. */
 export function levels(checks: readonly Check[]): Level[] {
   if (checks.some((c) => c.status === 'failed' && c.part === undefined && c.name !== 'witnesses')) return [];
   const ok = (name: Check['name']) => checks.some((c) => c.name === name && c.status === 'ok');
   const logged = ok('log_key') && ok('inclusion');
-  return ['registered' as const, ...(logged ? ['logged' as const] : []), ...(logged && ok('witnesses') ? ['witnessed' as const] : [])];
+  return [
+    'registered' as const,
+    ...(logged ? ['logged' as const] : []),
+    ...(logged && ok('witnesses') ? ['witnessed' as const] : []),
+    ...(onChain(checks) ? ['chained' as const] : []),
+  ];
 }

@@ -1,4 +1,5 @@
 /** Checks evidence: the same checks, in the same order, as Verify of package evidence in the Go sources. */
+import { finalityOf, includes, stateOf, trusts, type Checkpoint } from './chain.js';
 import { sha256, utf8 } from './bytes.js';
 import { leaf, proves, root, seal, version } from './commitment.js';
 import type { Attestation, Evidence, Log, Substrate } from './evidence.js';
@@ -22,6 +23,8 @@ export type Name =
   | 'inclusion'
   | 'block'
   | 'transaction'
+  | 'state'
+  | 'finality'
   | 'chain'
   | 'cosignatures'
   | 'witnesses'
@@ -50,6 +53,8 @@ export interface Options {
   readonly keys: readonly string[];
   /** The trusted witnesses. */
   readonly policy?: Policy | undefined;
+  /** The trusted sets of authorities of chains. */
+  readonly chains?: readonly Checkpoint[] | undefined;
   /** The time of the check, in milliseconds since 1970. */
   readonly now?: number | undefined;
   /** In a PDF: whether its page was changed after it was issued. */
@@ -59,7 +64,7 @@ export interface Options {
 /** Whether nothing of the proof failed. A check that was not made proves nothing. */
 export const holds = (checks: readonly Check[]): boolean => checks.every((c) => c.status !== 'failed' || c.part !== undefined);
 
-export function verify(e: Evidence, { media, keys: own, policy, changed, now = Date.now() }: Options): Check[] {
+export function verify(e: Evidence, { media, keys: own, policy, chains = [], changed, now = Date.now() }: Options): Check[] {
   const checks: Check[] = [];
   const keys = policy ? [...own, ...policy.logs] : own;
   const add: Add = (name, holds) => {
@@ -77,7 +82,7 @@ export function verify(e: Evidence, { media, keys: own, policy, changed, now = D
   if ('leaf' in e.at) {
     verifyLog(e, e.at, keys, add);
     checks.push(...verifyWitnesses(e, e.at, keys, policy));
-  } else verifyChain(e, e.at, add);
+  } else verifyChain(e, e.at, chains, add);
   if (e.token) checks.push(...unreadToken(undefined));
   e.attestations.forEach((a, i) => checks.push(...verifyAttestation(e, a, i, keys)));
   checks.push(...verifyDates(e, checks, now));
@@ -170,15 +175,36 @@ function verifyDates(e: Evidence, checks: readonly Check[], now: number): Check[
 
 type Add = (name: Name, holds: boolean | 'not_checked') => void;
 
-function verifyChain(e: Evidence, s: Substrate, add: Add): void {
+/** The result of a proof that throws if it does not hold. */
+function attempt<T>(proof: () => T): T | false {
+  try {
+    return proof();
+  } catch {
+    return false;
+  }
+}
+
+/** Without a proof, only the chain can answer a check. */
+function verifyChain(e: Evidence, s: Substrate, chains: readonly Checkpoint[], add: Add): void {
   add('transaction', blake2b256(s.extrinsic) === e.txHash);
   add('entry', registers(s.extrinsic, e.commitment, e.protocol, e.atsId, e.version));
   const number = headerNumber(s.header);
   add('block', number !== undefined && BigInt(number) === e.block.number && blake2b256(s.header) === e.block.hash);
-  // Only the chain can answer these checks.
-  add('inclusion', 'not_checked');
-  add('chain', 'not_checked');
-  add('time', 'not_checked');
+  const { finality } = s;
+  const state = s.stateProof.length ? attempt(() => stateOf(s, e.atsId, e.version)) : undefined;
+  const registered =
+    state &&
+    state.commitment === e.commitment &&
+    state.protocol === e.protocol &&
+    state.createdAt === e.block.number &&
+    state.versions >= e.version;
+  const held = s.extrinsicProof.length ? attempt(() => (includes(s), true)) : 'not_checked';
+  add('inclusion', held === true && !registered ? 'not_checked' : held);
+  if (s.stateProof.length) add('state', registered ?? 'not_checked');
+  const sets = finality && attempt(() => finalityOf(finality, s.header));
+  if (finality) add('finality', sets === undefined ? 'not_checked' : !!sets);
+  add('chain', (sets ? trusts(chains, e.network, s.genesis, sets) : undefined) ?? 'not_checked');
+  add('time', registered && state.time !== undefined ? state.time === e.block.time : 'not_checked');
 }
 
 function verifyLog(e: Evidence, l: Log, keys: readonly string[], add: Add): void {

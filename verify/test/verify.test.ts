@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { sha256 } from '../src/bytes.js';
+import { parseCheckpoints } from '../src/chain.js';
 import { Malformed, decode, maxSize, type Evidence, type Log } from '../src/evidence.js';
 import { fingerprint, parseKey } from '../src/log.js';
 import { networkOf, onTestNetwork } from '../src/network.js';
@@ -166,6 +167,43 @@ test('a quorum of trusted witnesses', () => {
     `log ${policy.logs[0]}\nlog ${policy.logs[0]}\nquorum none`,
   ])
     assert.equal(parsePolicy(bad), undefined, bad);
+});
+
+interface ChainCase {
+  readonly name: string;
+  readonly checkpoint?: string;
+  readonly block: object;
+  readonly substrate: object;
+  readonly without?: readonly string[];
+  readonly failed?: readonly string[];
+  readonly not_checked?: readonly string[];
+  readonly verdict: string;
+}
+
+test('every forged chain has the result of the Go sources', () => {
+  const all = JSON.parse(text('chains.json')) as ChainCase[];
+  assert.ok(all.length > 60);
+  const base = JSON.parse(text('v2/chain.json')) as { substrate: object };
+  for (const c of all) {
+    const members = Object.entries({ ...base.substrate, ...all[0]!.substrate, ...c.substrate });
+    const substrate = Object.fromEntries(members.filter(([name]) => !c.without?.includes(name)));
+    const e = decode(bytes(JSON.stringify({ ...base, block: c.block, substrate })));
+    const { checks, verdict } = find(e, { keys: [], chains: parseCheckpoints(c.checkpoint ?? '') });
+    const names = (status: string) => checks.filter((one) => one.status === status && one.name !== 'media').map((one) => one.name);
+    assert.deepEqual(names('failed'), c.failed ?? [], c.name);
+    assert.deepEqual(names('not_checked'), c.not_checked ?? [], c.name);
+    assert.equal(verdict, c.verdict, c.name);
+  }
+});
+
+test('a checkpoint of a chain has one form', () => {
+  const good = text('v2/checkpoint.txt');
+  const key = 'a'.repeat(64);
+  const chain = `network a\ngenesis ${key}\n`;
+  assert.equal(parseCheckpoints(good)?.length, 1);
+  for (const c of JSON.parse(text('checkpoints.json')) as { text: string; sets: number }[])
+    assert.equal(parseCheckpoints(c.text)?.length ?? 0, c.sets, c.text);
+  assert.equal(parseCheckpoints(`${chain}set 1\nauthority ${key} 1\n${'#'.repeat(1 << 18)}`), undefined);
 });
 
 test('trusted keys: fingerprint, validity and choice', () => {
