@@ -56,8 +56,15 @@ func Account(t testing.TB, seed [sr25519.SeedSize]byte, number int) node.Account
 // Submit sends the registration of a work beside a registry.
 func Submit(t testing.TB, c *node.Node, by sr25519.Pair, nonce uint64) {
 	t.Helper()
-	client := rpc.New(rpc.Config{Endpoints: []string{c.URL}})
-	defer client.Close()
+	client, m := connect(t, c.URL)
+	submit(t, client, m, by, nonce)
+}
+
+// connect opens a connection to a node for the length of the test, and reads its metadata.
+func connect(t testing.TB, url string) (*rpc.Client, *metadata.Metadata) {
+	t.Helper()
+	client := rpc.New(rpc.Config{Endpoints: []string{url}})
+	t.Cleanup(func() { _ = client.Close() })
 	described, err := client.Bytes(t.Context(), "state_getMetadata")
 	if err != nil {
 		t.Fatal(err)
@@ -66,8 +73,17 @@ func Submit(t testing.TB, c *node.Node, by sr25519.Pair, nonce uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return client, m
+}
+
+func submit(t testing.TB, client *rpc.Client, m *metadata.Metadata, by sr25519.Pair, nonce uint64) {
+	t.Helper()
 	var version struct{ SpecVersion, TransactionVersion uint32 }
 	if err := client.Call(t.Context(), &version, "state_getRuntimeVersion"); err != nil {
+		t.Fatal(err)
+	}
+	genesis, err := client.Bytes(t.Context(), "chain_getBlockHash", 0)
+	if err != nil {
 		t.Fatal(err)
 	}
 	call, _, err := m.Call("Ats", "create")
@@ -75,9 +91,8 @@ func Submit(t testing.TB, c *node.Node, by sr25519.Pair, nonce uint64) {
 		t.Fatal(err)
 	}
 	call = append(append(call, make([]byte, 30)...), 9, byte(nonce), 1)
-	genesis := [32]byte(c.Genesis())
-	signing := extrinsic.Chain{Genesis: genesis, SpecVersion: version.SpecVersion, TransactionVersion: version.TransactionVersion, Metadata: m}
-	x, err := signing.Sign(by, call, extrinsic.Era{Period: 64, Hash: genesis}, nonce)
+	signing := extrinsic.Chain{Genesis: [32]byte(genesis), SpecVersion: version.SpecVersion, TransactionVersion: version.TransactionVersion, Metadata: m}
+	x, err := signing.Sign(by, call, extrinsic.Era{Period: 64, Hash: [32]byte(genesis)}, nonce)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,174 @@
+package e2e_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"timbre.example/internal/e2e/faultproxy"
+	"timbre.example/internal/e2e/harness"
+	"timbre.example/internal/network/substrate/node"
+	"timbre.example/internal/network/substrate/substratetest"
+	"timbre.example/internal/store/storetest"
+)
+
+// TestSubstrateExactlyOnce registers works on a chain by 16 clients, while the worker is killed
+// five times and the way to the node is cut twice. Then the chain's own storage has each version
+// once, where the server says.
+//
+// The chain is that of the test node. TIMBRE_TEST_SUBSTRATE names the node of another program
+// with the same calls, as ws://HOST:PORT: then there are 300 works and not 40. docs/chain.md says
+// how to start one.
+func TestSubstrateExactlyOnce(t *testing.T) {
+	t.Parallel()
+	const accounts, clients, kills, cuts = 2, 16, 5, 2
+	var seed [32]byte
+	rand.Read(seed[:])
+	works, chain := 40, os.Getenv("TIMBRE_TEST_SUBSTRATE")
+	if chain == "" {
+		chain = substratetest.Start(t, seed, accounts, node.Options{Auto: true}).URL
+	} else {
+		works = 300
+		substratetest.Prepare(t, chain, seed, accounts)
+	}
+	before := len(substratetest.Works(t, chain))
+	link := faultproxy.New(t, "tcp", strings.TrimPrefix(chain, "ws://"))
+
+	x := newInstancesOn(t, harness.Options{
+		Args:     []string{"--network", "testnet=substrate:ws://" + link.Addr},
+		Settings: generous(),
+	}, seed, accounts)
+	var next, final atomic.Int64
+	var songs sync.WaitGroup
+	all := make([]*harness.Song, works)
+	versions := make([]*harness.Song, works)
+	for range clients {
+		songs.Go(func() {
+			for i := next.Add(1) - 1; i < int64(works) && !t.Failed(); i = next.Add(1) - 1 {
+				all[i] = &harness.Song{Server: x.front, Title: fmt.Sprint("Song ", i), Audio: harness.WAV(int(i))}
+				if err := anchored(t.Context(), all[i]); err != nil {
+					t.Errorf("song %d: %v", i, err)
+					return
+				}
+				if i%5 == 0 {
+					versions[i] = &harness.Song{Server: x.front, Title: fmt.Sprint("Song ", i, ", again"), Code: all[i].Result.AccessCode}
+					if err := anchored(t.Context(), versions[i]); err != nil {
+						t.Errorf("song %d, version 2: %v", i, err)
+						return
+					}
+				}
+				final.Add(1)
+			}
+		})
+	}
+	for n := range kills {
+		for tick := time.NewTicker(20 * time.Millisecond); final.Load() < int64((n+1)*works/(kills+2)) && !t.Failed(); {
+			<-tick.C // the chain decides how long it takes
+		}
+		if n < cuts {
+			link.Cut()
+		}
+		x.worker.Kill()
+		x.worker.Restart()
+	}
+	songs.Wait()
+	if t.Failed() {
+		return
+	}
+
+	now := substratetest.Works(t, chain)
+	if len(now)-before != works {
+		t.Errorf("the chain has %d works more, not %d", len(now)-before, works)
+	}
+	seen := map[string]bool{}
+	check := func(s *harness.Song, version int) {
+		r := s.Result
+		if r.AtsID < int64(before) || r.AtsID >= int64(len(now)) || seen[fmt.Sprint(r.AtsID, " ", version)] {
+			t.Errorf("%q is work %d, version %d", s.Title, r.AtsID, version)
+			return
+		}
+		seen[fmt.Sprint(r.AtsID, " ", version)] = true
+		kept := now[r.AtsID].Versions
+		if len(kept) < version {
+			t.Errorf("%q: the chain has %d versions", s.Title, len(kept))
+			return
+		}
+		v := kept[version-1]
+		hash, extrinsics := substratetest.Block(t, chain, r.BlockNumber)
+		if got := fmt.Sprintf("0x%x", v.Commitment); got != s.Commitment || int64(v.Block) != r.BlockNumber || hash != r.BlockHash || !extrinsics[r.TxHash] {
+			t.Errorf("%q: the chain has %s in block %d (%s), the server says %s and %+v", s.Title, got, v.Block, hash, s.Commitment, r)
+		}
+	}
+	total := 0
+	for i, s := range all {
+		check(s, 1)
+		if versions[i] != nil {
+			check(versions[i], 2)
+		}
+	}
+	for _, w := range now[before:] {
+		total += len(w.Versions)
+	}
+	if total != len(seen) {
+		t.Errorf("the chain has %d new versions, not %d", total, len(seen))
+	}
+	t.Logf("%d works and %d versions on the chain, each once", works, total)
+}
+
+// anchored registers a song, and returns when its transaction is final.
+func anchored(ctx context.Context, s *harness.Song) error {
+	for i, step := range []func(context.Context) error{s.Mint, s.Init, s.Put, s.Prepare, s.Confirm} {
+		if err := step(ctx); err != nil {
+			return fmt.Errorf("step %d: %w", i, err)
+		}
+	}
+	for s.Result == nil {
+		if err := s.Follow(ctx); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return fmt.Errorf("follow: %w", err)
+		}
+	}
+	if !s.Result.Success {
+		return fmt.Errorf("%+v", s.Result)
+	}
+	return nil
+}
+
+// onChain are a server and a worker on one Postgres, which anchor on a chain.
+type onChain struct{ front, worker *harness.Server }
+
+func newInstancesOn(t *testing.T, o harness.Options, seed [32]byte, accounts int) onChain {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "seed")
+	if err := os.WriteFile(file, []byte(hex.EncodeToString(seed[:])), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.DatabaseURL, o.Data, o.Addr = storetest.PostgresURL(t), t.TempDir(), harness.FreeAddress(t)
+	o.Args = append(o.Args, "--public-url", "http://"+o.Addr)
+	o.Roles = "organizations,ats"
+	front := harness.Start(t, o)
+	o.Roles, o.Addr = "worker", ""
+	o.Args = append(o.Args[:len(o.Args):len(o.Args)], "--substrate-seed-file", file, "--substrate-accounts", fmt.Sprint(accounts))
+	worker := harness.Start(t, o)
+	front.NewOrganization()
+	if !harness.Eventually(func() bool { // the worker reaches the chain
+		res, err := http.Get(worker.URL + "/readyz")
+		if err == nil {
+			res.Body.Close()
+		}
+		return err == nil && res.StatusCode == http.StatusOK
+	}) {
+		t.Fatal("the worker does not reach the chain")
+	}
+	return onChain{front, worker}
+}
