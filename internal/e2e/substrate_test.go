@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -133,8 +132,9 @@ func anchored(ctx context.Context, s *harness.Song) error {
 			return fmt.Errorf("step %d: %w", i, err)
 		}
 	}
-	for s.Result == nil {
-		if err := s.Follow(ctx); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+	for s.Result == nil { // as an EventSource: after a timeout it connects again
+		var refused *harness.Refusal
+		if err := s.Follow(ctx); errors.As(err, &refused) || ctx.Err() != nil {
 			return fmt.Errorf("follow: %w", err)
 		}
 	}
