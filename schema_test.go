@@ -66,7 +66,8 @@ func TestEvidenceSchema(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			optional := []string{"filename", "duration", "ipi", "isni", "cosignatures", "attestations", "rfc3161", "says"}
+			optional := []string{"filename", "duration", "ipi", "isni", "cosignatures", "attestations", "rfc3161", "says",
+				"extrinsic_proof", "state_proof", "finality", "headers", "hand_offs"}
 			if err := fits(less); (err == nil) != slices.Contains(optional, name) {
 				t.Errorf("%s without %s: %v", path, name, err)
 			}
