@@ -68,6 +68,7 @@ var rooms = map[string]struct {
 	"internal/network/log":            {[]string{"proof/evidence", "proof/evidence/leaf", "internal/crash", "internal/events", "internal/fault", "internal/network", "internal/network/log/checkpoint", "internal/network/log/cosign", "internal/network/log/receipt", "internal/operation", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
 	"internal/network/log/receipt":    {nil, "writes a form, and reads no database"},
 	"internal/network/log/cosign":     {[]string{"internal/operation", "proof/evidence"}, "asks one witness; what is kept, and when it is asked again, is the log's"},
+	"internal/network/substrate/node": {[]string{"internal/network/substrate/scale"}, "somebody else's chain, for tests; it shares only the coding with what it checks"},
 	"internal/network/log/checkpoint": {nil, "keeps one text outside of a database; it never reads it"},
 
 	"internal/witness": {[]string{"internal/network/log/checkpoint", "internal/operation", "proof/evidence"}, "cosigns checkpoints of any log; it knows no entry, no database and no work"},
