@@ -44,6 +44,7 @@ const (
 	finalizedHeads = "chain_finalizedHead"
 	justifications = "grandpa_justifications"
 	runtimeVersion = "state_runtimeVersion"
+	storageChanges = "state_storage"
 	updates        = "author_extrinsicUpdate"
 )
 
@@ -55,6 +56,8 @@ type subscription struct {
 	used bool
 	held []any // notifications that wait for the id to be sent
 	open bool
+	keys []string // of storage that is watched
+	seen map[string]string
 }
 
 // send sends a notification, after the id.
@@ -142,13 +145,46 @@ func (n *Node) publish(kind string, what any) {
 	if kind != newHeads {
 		return
 	}
-	for c := range n.conns { // the version is told when it changes
+	for c := range n.conns { // versions and values are told when they change
 		for _, s := range c.subs {
+			if s.kind == storageChanges {
+				n.compare(s)
+			}
 			if s.kind == runtimeVersion && len(n.chain) > 1 && n.program(n.best().state) != n.program(n.before().state) {
 				s.send(n.versionJSON(n.program(n.best().state)))
 			}
 		}
 	}
+}
+
+// compare sends the watched values that are not as they were.
+func (n *Node) compare(s *subscription) {
+	changes := n.values(n.best(), s.keys)
+	var out []any
+	for _, pair := range changes {
+		text := fmt.Sprint(pair[1])
+		if old, ok := s.seen[pair[0].(string)]; !ok || old != text {
+			s.seen[pair[0].(string)] = text
+			out = append(out, pair)
+		}
+	}
+	if out != nil {
+		s.send(map[string]any{"block": n.best().hash.String(), "changes": out})
+	}
+}
+
+// values returns pairs of keys and values, or null, as storage changes have them.
+func (n *Node) values(b *block, keys []string) (out [][2]any) {
+	for _, name := range keys {
+		pair := [2]any{name, nil}
+		if k, err := unhexed(name); err == nil {
+			if v, found := b.state.get(nibbles(k)); found {
+				pair[1] = hexed(v)
+			}
+		}
+		out = append(out, pair)
+	}
+	return out
 }
 
 func (n *Node) before() *block { return n.chain[len(n.chain)-2] }
@@ -368,7 +404,8 @@ var methods = []string{
 	"chain_subscribeNewHeads", "chain_unsubscribeFinalizedHeads", "chain_unsubscribeNewHeads", "grandpa_proveFinality",
 	"grandpa_subscribeJustifications", "grandpa_unsubscribeJustifications", "payment_queryInfo", "rpc_methods", "state_call",
 	"state_getKeysPaged", "state_getMetadata", "state_getReadProof", "state_getRuntimeVersion", "state_getStorage",
-	"state_getStorageAt", "state_subscribeRuntimeVersion", "state_unsubscribeRuntimeVersion", "system_accountNextIndex",
+	"state_getStorageAt", "state_queryStorageAt", "state_subscribeRuntimeVersion", "state_subscribeStorage",
+	"state_unsubscribeRuntimeVersion", "state_unsubscribeStorage", "system_accountNextIndex",
 	"system_chain", "system_health", "system_name", "system_properties", "system_version",
 }
 
@@ -429,6 +466,14 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 			return done(hexed(v))
 		}
 		return done(nil)
+	case "state_queryStorageAt":
+		var keys []string
+		a.read(0, &keys)
+		b := n.stateAt(a, 1)
+		if a.err != nil {
+			return done(nil)
+		}
+		return done([]any{map[string]any{"block": b.hash.String(), "changes": n.values(b, keys)}})
 	case "state_getKeysPaged":
 		return n.keysPaged(a)
 	case "state_getReadProof":
@@ -510,7 +555,7 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 	case "grandpa_proveFinality":
 		return n.proveFinality(a)
 
-	case "chain_subscribeNewHeads", "chain_subscribeNewHead", "chain_subscribeFinalizedHeads", "grandpa_subscribeJustifications", "state_subscribeRuntimeVersion":
+	case "chain_subscribeNewHeads", "chain_subscribeNewHead", "chain_subscribeFinalizedHeads", "grandpa_subscribeJustifications", "state_subscribeRuntimeVersion", "state_subscribeStorage":
 		if c == nil {
 			return nil, nil, &rpcError{Code: -32601, Message: "Method not found"}
 		}
@@ -521,6 +566,15 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 			return done(s.id)
 		case "grandpa_subscribeJustifications":
 			return done(n.subscribe(c, justifications).id)
+		case "state_subscribeStorage":
+			var keys []string
+			if a.read(0, &keys); a.err != nil {
+				return done(nil)
+			}
+			s := n.subscribe(c, storageChanges)
+			s.keys, s.seen = keys, map[string]string{}
+			n.compare(s)
+			return done(s.id)
 		case "state_subscribeRuntimeVersion":
 			s := n.subscribe(c, runtimeVersion)
 			s.send(n.versionJSON(n.program(n.best().state)))
@@ -529,7 +583,7 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 		s := n.subscribe(c, newHeads)
 		s.send(n.headerJSON(n.best()))
 		return done(s.id)
-	case "chain_unsubscribeNewHeads", "chain_unsubscribeNewHead", "chain_unsubscribeFinalizedHeads", "grandpa_unsubscribeJustifications", "state_unsubscribeRuntimeVersion", "author_unwatchExtrinsic":
+	case "chain_unsubscribeNewHeads", "chain_unsubscribeNewHead", "chain_unsubscribeFinalizedHeads", "grandpa_unsubscribeJustifications", "state_unsubscribeRuntimeVersion", "state_unsubscribeStorage", "author_unwatchExtrinsic":
 		if c == nil {
 			return nil, nil, &rpcError{Code: -32601, Message: "Method not found"}
 		}

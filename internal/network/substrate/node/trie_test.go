@@ -3,8 +3,10 @@ package node
 import (
 	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 
@@ -174,6 +176,38 @@ func TestTrieAgainstASecond(t *testing.T) {
 		})
 		if !slices.Equal(keys, slices.Sorted(maps.Keys(m))) {
 			t.Error("the walk is not in the order of keys")
+		}
+	}
+}
+
+// TestTrieAgainstOthers compares with roots that the trie of Substrate itself made: testdata/tries.json
+// was written by calculate_state_root of the npm package @acala-network/chopsticks-executor
+// 1.5.1, which is that trie as WebAssembly, in both versions of the layout.
+func TestTrieAgainstOthers(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("testdata/tries.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []struct {
+		Values [][2]string `json:"values"`
+		Roots  []string    `json:"roots"`
+	}
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 20 {
+		t.Errorf("%d tries", len(all))
+	}
+	for i, each := range all {
+		for l, want := range each.Roots {
+			var v *vertex
+			for _, pair := range each.Values {
+				v = v.put(nibbles(unhex(t, pair[0])), unhex(t, pair[1]))
+			}
+			if got := Hash(v.root(layout(l))); got.String() != want {
+				t.Errorf("trie %d in layout %d: %s, want %s", i, l, got, want)
+			}
 		}
 	}
 }
