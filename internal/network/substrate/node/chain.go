@@ -210,6 +210,7 @@ func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*p
 	b.logs = append(b.logs, item(digestSeal, "aura", sealed[:]))
 	b.finish()
 	n.blocks[b.hash] = b
+	n.publish(allHeads, b)
 	return b, in, out
 }
 

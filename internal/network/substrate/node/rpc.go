@@ -41,6 +41,7 @@ type conn struct {
 // The kinds of subscriptions, by the name in their notifications.
 const (
 	newHeads       = "chain_newHead"
+	allHeads       = "chain_allHead"
 	finalizedHeads = "chain_finalizedHead"
 	justifications = "grandpa_justifications"
 	runtimeVersion = "state_runtimeVersion"
@@ -400,11 +401,11 @@ func (n *Node) stateAt(a *arguments, i int) *block {
 // methods are the names that rpc_methods returns.
 var methods = []string{
 	"author_pendingExtrinsics", "author_submitAndWatchExtrinsic", "author_submitExtrinsic", "author_unwatchExtrinsic",
-	"chain_getBlock", "chain_getBlockHash", "chain_getFinalizedHead", "chain_getHeader", "chain_subscribeFinalizedHeads",
-	"chain_subscribeNewHeads", "chain_unsubscribeFinalizedHeads", "chain_unsubscribeNewHeads", "grandpa_proveFinality",
+	"chain_getBlock", "chain_getBlockHash", "chain_getFinalizedHead", "chain_getHeader", "chain_subscribeAllHeads", "chain_subscribeFinalizedHeads",
+	"chain_subscribeNewHeads", "chain_unsubscribeAllHeads", "chain_unsubscribeFinalizedHeads", "chain_unsubscribeNewHeads", "grandpa_proveFinality",
 	"grandpa_subscribeJustifications", "grandpa_unsubscribeJustifications", "payment_queryInfo", "rpc_methods", "state_call",
 	"state_getKeysPaged", "state_getMetadata", "state_getReadProof", "state_getRuntimeVersion", "state_getStorage",
-	"state_getStorageAt", "state_queryStorageAt", "state_subscribeRuntimeVersion", "state_subscribeStorage",
+	"state_getStorageAt", "state_getStorageHash", "state_queryStorageAt", "state_subscribeRuntimeVersion", "state_subscribeStorage",
 	"state_unsubscribeRuntimeVersion", "state_unsubscribeStorage", "system_accountNextIndex",
 	"system_chain", "system_health", "system_name", "system_properties", "system_version",
 }
@@ -457,15 +458,19 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 			return done(n.versionJSON(n.program(b.state)))
 		}
 		return done(nil)
-	case "state_getStorage", "state_getStorageAt":
+	case "state_getStorage", "state_getStorageAt", "state_getStorageHash":
 		k, b := a.bytes(0), n.stateAt(a, 1)
 		if a.err != nil {
 			return done(nil)
 		}
-		if v, found := b.state.get(nibbles(k)); found {
-			return done(hexed(v))
+		v, found := b.state.get(nibbles(k))
+		switch {
+		case !found:
+			return done(nil)
+		case q.Method == "state_getStorageHash":
+			return done(Hash(blake2b.Sum256(v)).String())
 		}
-		return done(nil)
+		return done(hexed(v))
 	case "state_queryStorageAt":
 		var keys []string
 		a.read(0, &keys)
@@ -555,7 +560,7 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 	case "grandpa_proveFinality":
 		return n.proveFinality(a)
 
-	case "chain_subscribeNewHeads", "chain_subscribeNewHead", "chain_subscribeFinalizedHeads", "grandpa_subscribeJustifications", "state_subscribeRuntimeVersion", "state_subscribeStorage":
+	case "chain_subscribeNewHeads", "chain_subscribeNewHead", "chain_subscribeAllHeads", "chain_subscribeFinalizedHeads", "grandpa_subscribeJustifications", "state_subscribeRuntimeVersion", "state_subscribeStorage":
 		if c == nil {
 			return nil, nil, &rpcError{Code: -32601, Message: "Method not found"}
 		}
@@ -580,10 +585,14 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 			s.send(n.versionJSON(n.program(n.best().state)))
 			return done(s.id)
 		}
-		s := n.subscribe(c, newHeads)
+		kind := newHeads
+		if q.Method == "chain_subscribeAllHeads" {
+			kind = allHeads
+		}
+		s := n.subscribe(c, kind)
 		s.send(n.headerJSON(n.best()))
 		return done(s.id)
-	case "chain_unsubscribeNewHeads", "chain_unsubscribeNewHead", "chain_unsubscribeFinalizedHeads", "grandpa_unsubscribeJustifications", "state_unsubscribeRuntimeVersion", "state_unsubscribeStorage", "author_unwatchExtrinsic":
+	case "chain_unsubscribeNewHeads", "chain_unsubscribeNewHead", "chain_unsubscribeAllHeads", "chain_unsubscribeFinalizedHeads", "grandpa_unsubscribeJustifications", "state_unsubscribeRuntimeVersion", "state_unsubscribeStorage", "author_unwatchExtrinsic":
 		if c == nil {
 			return nil, nil, &rpcError{Code: -32601, Message: "Method not found"}
 		}

@@ -3,7 +3,6 @@ package node
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -24,14 +23,8 @@ type Account [32]byte
 // hexed returns b as JSON-RPC has bytes.
 func hexed(b []byte) string { return "0x" + hex.EncodeToString(b) }
 
-// unhexed reads bytes of JSON-RPC.
-func unhexed(s string) ([]byte, error) {
-	rest, ok := strings.CutPrefix(s, "0x")
-	if !ok {
-		return nil, fmt.Errorf("%.20q does not begin with 0x", s)
-	}
-	return hex.DecodeString(rest)
-}
+// unhexed reads bytes of JSON-RPC. As in a node, 0x may be missing.
+func unhexed(s string) ([]byte, error) { return hex.DecodeString(strings.TrimPrefix(s, "0x")) }
 
 // twox128 hashes the names of pallets and of their storage.
 func twox128(name string) []byte {
