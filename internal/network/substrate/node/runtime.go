@@ -234,7 +234,7 @@ const (
 	feePerByte    = 10_000_000
 	maxWeight     = 1_500_000_000_000 // of the signed extrinsics of a block
 	maxLength     = 3_932_160
-	inherentTime  = 181_156_000
+	inherentTime  = 181_157_000
 	inherentProof = 1493
 )
 
