@@ -26,6 +26,13 @@ type block struct {
 	state                     *vertex // nil when it is pruned
 	change                    *change // of authorities, that this block announces
 	justification             []byte  // kept where a node keeps it
+	made                      map[made]uint32
+}
+
+// made is a version that a block registered; its value is the index of the extrinsic.
+type made struct {
+	id      uint64
+	version uint32
 }
 
 // change is an announced change of authorities. It holds from the block with the number
@@ -99,7 +106,7 @@ func (n *Node) makeGenesis() *block {
 	st.put(keyNumber, le32(0))
 	st.put(NowKey, le64(uint64(n.opts.Genesis.UnixMilli())))
 	st.put([]byte(":extrinsic_index"), le32(0))
-	b := &block{state: st.top, stateRoot: st.top.root(1), extrinsicsRoot: orderedRoot(0, nil)}
+	b := &block{state: st.top, stateRoot: st.top.root(1), extrinsicsRoot: ordered(nil).root(0)}
 	b.finish()
 	return b
 }
@@ -110,11 +117,11 @@ func lastUpgrade(r Runtime) []byte {
 
 // build makes a block on parent. It returns the transactions that are in it, and those that
 // turned out invalid. Late blocks skip a slot, so that forks differ.
-func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*pooled, out map[*pooled]error) {
+func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*pooled, out []*pooled) {
 	prog := n.program(parent.state)
 	st := &state{parent.state}
 	b := &block{number: parent.number + 1, parent: parent.hash}
-	r := &run{at: at{prog, st, parent.number, parent.hash, n.chain[0].hash}, block: b.number, author: n.opts.Author}
+	r := &run{at: at{prog, st, parent.number, parent.hash, n.chain[0].hash}, block: b.number, author: n.opts.Author, made: map[made]uint32{}}
 
 	last := time.UnixMilli(int64(st.number(NowKey)))
 	now := last.Add(blockTime)
@@ -156,7 +163,6 @@ func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*p
 	r.phase = []byte{0, 0, 0, 0, 0}
 	r.emit("System", "ExtrinsicSuccess", weights(inherentTime, inherentProof, 2))
 
-	out = map[*pooled]error{}
 	weight, length := uint64(0), len(b.body[0])
 	for progress := true; progress; {
 		progress = false
@@ -167,7 +173,7 @@ func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*p
 			v, err := r.validate(tx.x, tx.payload)
 			switch {
 			case err != nil:
-				out[tx] = err
+				out = append(out, tx)
 				txs[i] = nil
 				continue
 			case v.requires: // its turn can come
@@ -202,9 +208,9 @@ func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*p
 	}
 	st.put(keyDigest, digest)
 
-	b.state = st.top
+	b.state, b.made = st.top, r.made
 	b.stateRoot = st.top.root(1)
-	b.extrinsicsRoot = orderedRoot(0, b.body)
+	b.extrinsicsRoot = ordered(b.body).root(0)
 	b.finish()
 	sealed := blake2b.Sum512(b.header) // a seal's form; no reader of this chain checks it
 	b.logs = append(b.logs, item(digestSeal, "aura", sealed[:]))
@@ -384,8 +390,8 @@ func (n *Node) best() *block { return n.chain[len(n.chain)-1] }
 func (n *Node) step() *block {
 	b, in, out := n.build(n.best(), n.ordered(), false)
 	n.setBest(b)
-	for tx, why := range out {
-		n.drop(tx, why)
+	for _, tx := range out {
+		n.drop(tx)
 	}
 	n.settleIncluded(b, in)
 	n.publish(newHeads, b)
@@ -399,7 +405,7 @@ func (n *Node) step() *block {
 // settleIncluded moves transactions from the pool to those that wait for finality.
 func (n *Node) settleIncluded(b *block, in []*pooled) {
 	for _, tx := range in {
-		delete(n.pool, tx.x.hash)
+		n.pool.remove(tx)
 		tx.in = b
 		n.included[tx.x.hash] = tx
 		n.banned[tx.x.hash] = b.number + bannedFor
@@ -436,9 +442,9 @@ func (n *Node) Reorg(depth int, back bool) error {
 			delete(n.banned, hash)
 			tx.tell(map[string]any{"retracted": old.hash.String()})
 			tx.in = nil
-			if back {
+			if back && n.pool.of[tx.x.signer][tx.x.nonce] == nil {
 				tx.ready = false
-				n.pool[hash] = tx
+				n.pool.add(tx)
 			}
 		}
 	}
@@ -451,7 +457,7 @@ func (n *Node) Reorg(depth int, back bool) error {
 // the highest tip first, then the first one that came.
 func (n *Node) ordered() []*pooled {
 	var all []*pooled
-	for _, tx := range n.pool {
+	for _, tx := range n.pool.all {
 		all = append(all, tx)
 	}
 	slices.SortFunc(all, func(a, b *pooled) int {

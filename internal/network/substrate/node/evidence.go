@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+
+	"timbre.example/internal/network/substrate/scale"
 )
 
 // Evidence is the material that proves one version of a work without a node. All bytes are
@@ -17,6 +19,12 @@ type Evidence struct {
 	// Number is the block that has the version, and Header its header as SCALE.
 	Number uint32
 	Header []byte
+	// Extrinsic is the transaction, and Index its place in the block. ExtrinsicProof are the
+	// nodes of the trie under the header's extrinsics root that lead to it; no node of a chain
+	// sends them, so a client makes them from the block's body.
+	Extrinsic      []byte
+	Index          uint32
+	ExtrinsicProof [][]byte
 	// Proof is the read proof in the state of that block, over the keys VersionKey, WorkKey,
 	// NowKey, SetIDKey and RuntimeUpgradeKey.
 	Proof [][]byte
@@ -65,6 +73,9 @@ func (n *Node) Evidence(id uint64, version uint32) (*Evidence, error) {
 		Genesis: n.chain[0].hash, ID: id, Version: version, Number: number, Header: b.header,
 		Proof: b.state.prove(1, VersionKey(id, version), WorkKey(id), NowKey, SetIDKey, RuntimeUpgradeKey),
 	}
+	e.Index = b.made[made{id, version}]
+	e.Extrinsic = b.body[e.Index]
+	e.ExtrinsicProof = ordered(b.body).prove(0, scale.AppendCompact(nil, uint64(e.Index)))
 	signed, target := len(n.sets)-1, n.newestAt
 	e.Justification = n.newest
 	for i, last := range n.last {

@@ -77,7 +77,7 @@ type Node struct {
 	chain    []*block // the best chain by number
 	final    *block
 	runtimes []Runtime
-	pool     map[Hash]*pooled
+	pool     pool
 	included map[Hash]*pooled // in blocks that are not final
 	banned   map[Hash]uint32  // bytes that were in a block, until a block's number
 	seq      int
@@ -123,7 +123,7 @@ func New(o Options) *Node {
 		o.Genesis = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
 	n := &Node{
-		opts: o, blocks: map[Hash]*block{}, pool: map[Hash]*pooled{}, included: map[Hash]*pooled{}, banned: map[Hash]uint32{},
+		opts: o, blocks: map[Hash]*block{}, pool: newPool(), included: map[Hash]*pooled{}, banned: map[Hash]uint32{},
 		runtimes: []Runtime{o.Runtime}, set: newSet(0, o.Authorities), conns: map[*conn]bool{}, calls: map[string]int{},
 	}
 	n.sets = []AuthoritySet{n.set}
@@ -180,7 +180,7 @@ func (n *Node) Final() uint32 { n.mu.Lock(); defer n.mu.Unlock(); return n.final
 func (n *Node) Genesis() Hash { return n.chain[0].hash }
 
 // Pool returns how many transactions wait for a block.
-func (n *Node) Pool() int { n.mu.Lock(); defer n.mu.Unlock(); return len(n.pool) }
+func (n *Node) Pool() int { n.mu.Lock(); defer n.mu.Unlock(); return len(n.pool.all) }
 
 // Calls returns how often a method was called.
 func (n *Node) Calls(method string) int { n.mu.Lock(); defer n.mu.Unlock(); return n.calls[method] }
@@ -255,7 +255,7 @@ func (n *Node) Restart() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.hangUp()
-	n.pool, n.included, n.banned = map[Hash]*pooled{}, map[Hash]*pooled{}, map[Hash]uint32{}
+	n.pool, n.included, n.banned = newPool(), map[Hash]*pooled{}, map[Hash]uint32{}
 }
 
 // Down makes the node refuse connections while on is set, and ends those that it has.

@@ -557,6 +557,13 @@ func TestEvidence(t *testing.T) {
 					t.Errorf("key %d: %x", i, v)
 				}
 			}
+			r := scale.NewReader(e.Header)
+			r.Take(32)
+			r.Compact()
+			r.Take(32)
+			if v, found, ok := readProof(e.ExtrinsicProof, r.Hash(), scale.AppendCompact(nil, uint64(e.Index))); !ok || !found || !bytes.Equal(v, e.Extrinsic) || !bytes.Contains(v, want[:]) {
+				t.Error("the extrinsic is not proved")
+			}
 			// The same by JSON-RPC.
 			proof := struct{ Proof []string }{}
 			var keys []string
@@ -569,7 +576,7 @@ func TestEvidence(t *testing.T) {
 					t.Error("state_getReadProof gives another proof")
 				}
 			}
-			r := scale.NewReader(c.hex("grandpa_proveFinality", e.Number))
+			r = scale.NewReader(c.hex("grandpa_proveFinality", e.Number))
 			if got := r.Hash(); got != hash || !bytes.Equal(r.Bytes(), e.Justification) || r.Compact() != uint64(len(e.Headers)) || !bytes.Equal(r.Take(r.Len()), bytes.Join(e.Headers, nil)) {
 				t.Error("grandpa_proveFinality gives another proof")
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -66,7 +67,7 @@ func (n *Node) submit(raw []byte) (*pooled, error) {
 	if err != nil {
 		return nil, n.refused(err)
 	}
-	if n.pool[x.hash] != nil {
+	if n.pool.all[x.hash] != nil {
 		return nil, &rpcError{Code: 1013, Message: "Transaction Already Imported", Data: x.hash.String()}
 	}
 	if till, ok := n.banned[x.hash]; ok && till > head.number && !n.opts.Chopsticks {
@@ -76,31 +77,52 @@ func (n *Node) submit(raw []byte) (*pooled, error) {
 	if err != nil {
 		return nil, n.refused(err)
 	}
-	if n.opts.PoolLimit > 0 && len(n.pool) >= n.opts.PoolLimit {
+	if n.opts.PoolLimit > 0 && len(n.pool.all) >= n.opts.PoolLimit {
 		return nil, errNoRoom
 	}
 	tx := &pooled{x: x, payload: v.payload, seq: n.seq, till: uint64(head.number) + 1 + v.longevity, priority: v.priority}
 	if v.longevity == 1<<64-1 {
 		tx.till = v.longevity
 	}
-	for hash, other := range n.pool {
-		if other.x.signer != x.signer || other.x.nonce != x.nonce {
-			continue
-		}
+	if other := n.pool.of[x.signer][x.nonce]; other != nil {
 		if other.priority >= tx.priority {
 			return nil, &rpcError{Code: 1014, Message: fmt.Sprintf("Priority is too low: (%d vs %d)", tx.priority, other.priority), Data: "The transaction has too low priority to replace another transaction already in the pool."}
 		}
-		delete(n.pool, hash)
+		n.pool.remove(other)
 		other.tell(map[string]any{"usurped": x.hash.String()})
 	}
 	n.seq++
-	n.pool[x.hash] = tx
+	n.pool.add(tx)
 	return tx, nil
 }
 
+// pool has the transactions that wait for a block, by hash and by account and nonce.
+type pool struct {
+	all map[Hash]*pooled
+	of  map[Account]map[uint32]*pooled
+}
+
+func newPool() pool { return pool{map[Hash]*pooled{}, map[Account]map[uint32]*pooled{}} }
+
+func (p *pool) add(tx *pooled) {
+	p.all[tx.x.hash] = tx
+	if p.of[tx.x.signer] == nil {
+		p.of[tx.x.signer] = map[uint32]*pooled{}
+	}
+	p.of[tx.x.signer][tx.x.nonce] = tx
+}
+
+func (p *pool) remove(tx *pooled) {
+	delete(p.all, tx.x.hash)
+	delete(p.of[tx.x.signer], tx.x.nonce)
+	if len(p.of[tx.x.signer]) == 0 {
+		delete(p.of, tx.x.signer)
+	}
+}
+
 // drop removes a transaction that is not valid any longer.
-func (n *Node) drop(tx *pooled, _ error) {
-	delete(n.pool, tx.x.hash)
+func (n *Node) drop(tx *pooled) {
+	n.pool.remove(tx)
 	tx.tell(n.bare("invalid"))
 }
 
@@ -114,20 +136,35 @@ func (n *Node) bare(status string) any {
 
 // refresh looks at the pool on top of the best block: transactions become ready or too old.
 func (n *Node) refresh() {
-	number := n.best().number
-	st := &state{n.best().state}
-	all := n.ordered()
-	slices.SortStableFunc(all, func(a, b *pooled) int { return cmp.Compare(a.x.nonce, b.x.nonce) })
-	next := map[Account]uint32{}
-	for _, tx := range all {
-		if _, ok := next[tx.x.signer]; !ok {
-			next[tx.x.signer] = st.account(tx.x.signer).Nonce
+	var first []*pooled // one of each account, in the order in which they came
+	for _, of := range n.pool.of {
+		for _, tx := range of {
+			first = append(first, tx)
+			break
 		}
+	}
+	slices.SortFunc(first, func(a, b *pooled) int { return cmp.Compare(a.seq, b.seq) })
+	for _, tx := range first {
+		n.refreshOf(tx.x.signer)
+	}
+	for hash, till := range n.banned {
+		if till <= n.best().number {
+			delete(n.banned, hash)
+		}
+	}
+}
+
+// refreshOf is refresh for one account.
+func (n *Node) refreshOf(a Account) {
+	number := n.best().number
+	next := (&state{n.best().state}).account(a).Nonce
+	for _, nonce := range slices.Sorted(maps.Keys(n.pool.of[a])) {
+		tx := n.pool.of[a][nonce]
 		switch {
-		case tx.x.nonce < next[tx.x.signer], tx.till <= uint64(number)+1:
-			n.drop(tx, invalidStale)
-		case tx.x.nonce == next[tx.x.signer]:
-			next[tx.x.signer]++
+		case nonce < next, tx.till <= uint64(number)+1:
+			n.drop(tx)
+		case nonce == next:
+			next++
 			if !tx.ready {
 				tx.ready = true
 				tx.tell(n.bare("ready"))
@@ -136,11 +173,6 @@ func (n *Node) refresh() {
 		case tx.ready || !tx.told():
 			tx.ready = false
 			tx.tell(n.bare("future"))
-		}
-	}
-	for hash, till := range n.banned {
-		if till <= number {
-			delete(n.banned, hash)
 		}
 	}
 }
@@ -160,16 +192,9 @@ func (tx *pooled) told() bool {
 
 // nextIndex returns the nonce after those of the state and of the ready transactions.
 func (n *Node) nextIndex(a Account) uint32 {
-	st := &state{n.best().state}
-	next := st.account(a).Nonce
-	for found := true; found; {
-		found = false
-		for _, tx := range n.pool {
-			if tx.x.signer == a && tx.x.nonce == next && tx.ready {
-				next++
-				found = true
-			}
-		}
+	next := (&state{n.best().state}).account(a).Nonce
+	for of := n.pool.of[a]; of[next] != nil && of[next].ready; {
+		next++
 	}
 	return next
 }

@@ -118,7 +118,7 @@ func (n *Node) hangUp() {
 // forget removes a connection and its subscriptions.
 func (n *Node) forget(c *conn) {
 	delete(n.conns, c)
-	for _, all := range []map[Hash]*pooled{n.pool, n.included} {
+	for _, all := range []map[Hash]*pooled{n.pool.all, n.included} {
 		for _, tx := range all {
 			var left []*subscription
 			for _, w := range tx.watchers {
@@ -550,7 +550,7 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 			tx.watchers = append(tx.watchers, s)
 			id = s.id
 		}
-		n.refresh()
+		n.refreshOf(tx.x.signer)
 		return id, func() {
 			if n.opts.Auto && tx.ready {
 				n.step()
@@ -599,7 +599,7 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 		id := a.text(0)
 		_, found := c.subs[id]
 		delete(c.subs, id)
-		for _, tx := range n.pool {
+		for _, tx := range n.pool.all {
 			tx.unwatch(c, id)
 		}
 		for _, tx := range n.included {

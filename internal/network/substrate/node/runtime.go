@@ -414,6 +414,8 @@ type run struct {
 	author Account
 	events [][]byte
 	phase  []byte
+	index  uint32 // of the extrinsic that runs
+	made   map[made]uint32
 }
 
 // emit appends an event.
@@ -439,7 +441,7 @@ func weights(time, proof uint64, class byte) []byte {
 
 // apply runs a valid transaction: it takes the fee in any case.
 func (b *run) apply(x *extrinsic, index uint32) {
-	b.phase = append([]byte{0}, le32(index)...)
+	b.index, b.phase = index, append([]byte{0}, le32(index)...)
 	cost := x.fee() + x.tip
 	who := b.st.account(x.signer)
 	who.Nonce++
@@ -587,6 +589,7 @@ func (b *run) create(who Account, c call) failure {
 	id := b.st.number(keyNext)
 	b.st.put(keyNext, le64(id+1))
 	b.st.setWork(id, work{who, b.block, 1, rules.BaseDeposit})
+	b.made[made{id, 0}] = b.index
 	b.st.setVersion(id, 0, c.commitment, c.protocol, b.block, rules.VersionDeposit)
 	b.st.setOwned(who, append(owned, id))
 	b.emit("Ats", "AtsCreated", le64(id), who[:], c.commitment[:], []byte{c.protocol})
@@ -611,6 +614,7 @@ func (b *run) update(who Account, c call) failure {
 	n := w.versions
 	w.versions++
 	b.st.setWork(c.id, w)
+	b.made[made{c.id, n}] = b.index
 	b.st.setVersion(c.id, n, c.commitment, c.protocol, b.block, b.prog.Rules.VersionDeposit)
 	b.emit("Ats", "AtsUpdated", le64(c.id), le32(n), c.commitment[:], []byte{c.protocol})
 	return nil

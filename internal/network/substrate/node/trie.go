@@ -280,12 +280,12 @@ func (v *vertex) prove(l layout, keys ...[]byte) [][]byte {
 	return out
 }
 
-// orderedRoot returns the root of a list, as headers have it for extrinsics: the keys are
-// the compact numbers of the elements.
-func orderedRoot(l layout, list [][]byte) [32]byte {
+// ordered returns the trie of a list, as headers have it for extrinsics: the keys are the
+// compact numbers of the elements.
+func ordered(list [][]byte) *vertex {
 	var v *vertex
 	for i, e := range list {
 		v = v.put(nibbles(scale.AppendCompact(nil, uint64(i))), e)
 	}
-	return v.root(l)
+	return v
 }
