@@ -146,6 +146,9 @@ func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*p
 	r.phase = []byte{2}
 	if !bytes.Equal(st.get(RuntimeUpgradeKey), lastUpgrade(prog.Runtime)) {
 		st.put(RuntimeUpgradeKey, lastUpgrade(prog.Runtime))
+		if prog.Listed {
+			st.migrate()
+		}
 	}
 	if !late {
 		for _, act := range n.next {
@@ -435,8 +438,13 @@ func (n *Node) Reorg(depth int, back bool) error {
 		for _, raw := range old.body[1:] {
 			hash := Hash(blake2b.Sum256(raw))
 			tx := n.included[hash]
-			if tx == nil {
-				continue
+			if tx == nil { // nobody has watched it since a restart
+				x, err := n.program(old.state).decode(raw)
+				if err != nil {
+					continue
+				}
+				tx = &pooled{x: x, seq: n.seq, till: 1<<64 - 1, priority: lowest + x.tip/tipPerPriority}
+				n.seq++
 			}
 			delete(n.included, hash)
 			delete(n.banned, hash)

@@ -61,10 +61,10 @@ func (n *Node) Evidence(id uint64, version uint32) (*Evidence, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	v := (&state{n.final.state}).get(VersionKey(id, version))
-	if len(v) != 53 {
+	if len(v) == 0 {
 		return nil, fmt.Errorf("%w: version %d of work %d is in no final block", ErrNoEvidence, version, id)
 	}
-	number := uint32(v[33]) | uint32(v[34])<<8 | uint32(v[35])<<16 | uint32(v[36])<<24
+	number := createdAt(v)
 	b := n.chain[number]
 	if b.state == nil {
 		return nil, fmt.Errorf("%w: the state of block %d is gone", ErrNoEvidence, number)

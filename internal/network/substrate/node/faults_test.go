@@ -147,6 +147,57 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
+// TestListed runs the runtime of spec version 201, from the start and after an upgrade.
+func TestListed(t *testing.T) {
+	t.Parallel()
+	upgraded, w, c := rich(t, Options{})
+	for i, call := range [][]byte{createCall("1"), updateCall(0, "2"), createCall("3")} {
+		c.call(new(string), "author_submitExtrinsic", hexed(w.sign(t, call, upgraded.terms(uint64(i)))))
+	}
+	upgraded.Upgrade(Melodie201())
+	upgraded.Step(2)
+	if err := upgraded.Audit(); err != nil {
+		t.Error(err)
+	}
+	fresh, _, _ := rich(t, Options{Runtime: Melodie201()})
+	for n, works := range map[*Node]int{upgraded: 2, fresh: 0} {
+		c := dial(t, n)
+		next := uint64(n.Balance(w.id).Nonce)
+		terms := n.terms(next)
+		terms.spec, terms.transaction = 201, 2
+		for _, call := range [][]byte{createCall("4"), updateCall(uint64(works), "5"), revokeCall(0), createCall("6")} {
+			c.call(new(string), "author_submitExtrinsic", hexed(w.sign(t, call, terms)))
+			terms.nonce++
+		}
+		n.Step(1)
+		if got := fmt.Sprint(failures(t, n, n.Best())); got != "[ok ok ok ok]" {
+			t.Error(got)
+		}
+		if err := n.Audit(); err != nil {
+			t.Error(err)
+		}
+		if got := len(n.Works()); got != max(works, 0)+1 {
+			t.Errorf("%d works", got)
+		}
+		last := n.Works()[len(n.Works())-1].ID
+		if v, k := c.hex("state_getStorage", hexed(VersionKey(last, 0))), c.hex("state_getStorage", hexed(WorkKey(last))); len(v) != 37 || len(k) != 89 {
+			t.Errorf("%x, %x", v, k)
+		}
+		v14, v16 := c.hex("state_getMetadata"), c.hex("state_call", "Metadata_metadata_at_version", hexed(le32(16)))
+		low, err := describe(v14)
+		if err != nil {
+			t.Fatal(err)
+		}
+		high, err := describe(v16[5:])
+		if err != nil || len(low.pallets) != len(high.pallets) || fmt.Sprint(low.exts) != fmt.Sprint(high.exts) || low.pallets["Ats"].index != high.pallets["Ats"].index {
+			t.Error("the two forms of metadata differ", err)
+		}
+		if _, err := n.Evidence(last, 0); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestStalledFinality(t *testing.T) {
 	t.Parallel()
 	n, w, c := rich(t, Options{})

@@ -136,15 +136,40 @@ func types(r *scale.Reader) map[int]enum {
 	return enums
 }
 
-// describe reads metadata of version 14 or 15.
+// deprecation reads whether an item is deprecated, which version 16 says of most.
+func deprecation(r *scale.Reader) {
+	if r.U8() == 2 {
+		r.Text()
+		if r.Some() {
+			r.Text()
+		}
+	}
+}
+
+// describe reads metadata of version 14, 15 or 16.
 func describe(blob []byte) (*described, error) {
 	r := scale.NewReader(blob)
 	r.Take(4)
 	version := r.U8()
-	if version != 14 && version != 15 {
+	if version < 14 || version > 16 {
 		return nil, fmt.Errorf("metadata of version %d", version)
 	}
 	d := &described{pallets: map[string]*pallet{}, enums: types(r)}
+	deprecated := func() {
+		if version == 16 {
+			deprecation(r)
+		}
+	}
+	enumeration := func() int { // an option of a type, and which of its variants are deprecated
+		id := option(r)
+		if version == 16 && id >= 0 {
+			for n := r.Count(2); n > 0; n-- {
+				r.U8()
+				deprecation(r)
+			}
+		}
+		return id
+	}
 	names := func(id int) map[string]byte {
 		m := map[string]byte{}
 		for _, v := range d.enums[id].variants {
@@ -169,32 +194,41 @@ func describe(blob []byte) (*described, error) {
 				}
 				r.Bytes()
 				texts(r)
+				deprecated()
 			}
 		}
-		p.calls = names(option(r))
-		p.events = names(option(r))
+		p.calls = names(enumeration())
+		p.events = names(enumeration())
 		for k := r.Count(1); k > 0; k-- {
 			constant := r.Text()
 			r.Compact()
 			p.constants[constant] = r.Bytes()
 			texts(r)
+			deprecated()
 		}
-		p.errors = names(option(r))
+		p.errors = names(enumeration())
+		if version == 16 {
+			associated(r)
+		}
 		p.at = r.Offset()
 		p.index = r.U8()
-		if version == 15 {
+		if version > 14 {
 			texts(r)
 		}
+		deprecated()
 		d.pallets[name] = p
 	}
-	if version == 14 {
+	switch version {
+	case 14:
 		r.Compact() // the type of extrinsics
 		r.U8()
-	} else {
+	case 15:
 		r.U8()
 		for range 4 {
 			r.Compact()
 		}
+	default:
+		before(r)
 	}
 	for n := r.Count(1); n > 0; n-- {
 		d.exts = append(d.exts, r.Text())
@@ -202,6 +236,114 @@ func describe(blob []byte) (*described, error) {
 		r.Compact()
 	}
 	return d, r.Err()
+}
+
+// associated reads the associated types and the view functions of a pallet in version 16.
+func associated(r *scale.Reader) {
+	for n := r.Count(1); n > 0; n-- {
+		r.Text()
+		r.Compact()
+		texts(r)
+	}
+	for n := r.Count(1); n > 0; n-- {
+		r.Take(32)
+		r.Text()
+		for k := r.Count(1); k > 0; k-- {
+			r.Text()
+			r.Compact()
+		}
+		r.Compact()
+		texts(r)
+		deprecation(r)
+	}
+}
+
+// before reads what stands before the extensions of an extrinsic in version 16. All of them
+// are in use, in their order.
+func before(r *scale.Reader) {
+	r.Bytes()
+	for range 3 {
+		r.Compact()
+	}
+	for n := r.Count(1); n > 0; n-- {
+		r.U8()
+		for k := r.Count(1); k > 0; k-- {
+			r.Compact()
+		}
+	}
+}
+
+// lowered writes metadata of version 16 as version 14, which state_getMetadata has to return.
+// Types, indexes and constants stay; what version 14 cannot say is left out.
+func lowered(blob []byte) []byte {
+	r := scale.NewReader(blob)
+	out := bytes.Clone(r.Take(4))
+	r.U8()
+	out = append(out, 14)
+	copied := func(read func()) { // keeps what read reads
+		from := r.Offset()
+		read()
+		out = append(out, blob[from:r.Offset()]...)
+	}
+	count := func() (n int) {
+		copied(func() { n = r.Count(1) })
+		return n
+	}
+	kind := func() {
+		from := r.Offset()
+		some := option(r) >= 0
+		out = append(out, blob[from:r.Offset()]...)
+		if some {
+			for n := r.Count(2); n > 0; n-- {
+				r.U8()
+				deprecation(r)
+			}
+		}
+	}
+	copied(func() { types(r) })
+	for n := count(); n > 0; n-- {
+		storage := false
+		copied(func() { r.Text(); storage = r.Some() })
+		if storage {
+			copied(func() { r.Text() })
+			for k := count(); k > 0; k-- {
+				copied(func() {
+					r.Text()
+					r.U8()
+					if r.U8() == 0 {
+						r.Compact()
+					} else {
+						r.Bytes()
+						r.Compact()
+						r.Compact()
+					}
+					r.Bytes()
+					texts(r)
+				})
+				deprecation(r)
+			}
+		}
+		kind()
+		kind()
+		for k := count(); k > 0; k-- {
+			copied(func() { r.Text(); r.Compact(); r.Bytes(); texts(r) })
+			deprecation(r)
+		}
+		kind()
+		associated(r)
+		copied(func() { r.U8() })
+		texts(r)
+		deprecation(r)
+	}
+	before(r)
+	out = append(out, 0, 4) // a type for the extrinsic, of which nobody reads more, and its version
+	for n := count(); n > 0; n-- {
+		copied(func() { r.Text(); r.Compact(); r.Compact() })
+	}
+	if r.Err() != nil {
+		panic(r.Err()) // embedded
+	}
+	return append(out, 0) // a type for the runtime
 }
 
 // edit changes a copy of a blob: constants, and the numbers of the pallet Ats, of its calls,

@@ -304,7 +304,7 @@ func (n *Node) Works() []Work {
 		each := Work{ID: id, Owner: w.owner}
 		for v := range w.versions {
 			b := st.get(VersionKey(id, v))
-			each.Versions = append(each.Versions, Version{[32]byte(b[:32]), b[32], uint32(b[33]) | uint32(b[34])<<8 | uint32(b[35])<<16 | uint32(b[36])<<24})
+			each.Versions = append(each.Versions, Version{[32]byte(b[:32]), b[32], createdAt(b)})
 		}
 		all = append(all, each)
 	}
@@ -332,12 +332,10 @@ func (s *state) audit() error {
 		owned[w.owner]++
 		for v := range w.versions {
 			b := s.get(VersionKey(id, v))
-			if len(b) != 53 {
+			if len(b) != 53 && !w.listed || len(b) != 37 && w.listed {
 				return fmt.Errorf("version %d of work %d has %d bytes", v, id, len(b))
 			}
-			for i := range 8 {
-				deposits[w.owner] += uint64(b[37+i]) << (8 * i)
-			}
+			deposits[w.owner] += versionDeposit(b)
 		}
 	}
 	var wrong error

@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -450,7 +452,7 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 
 	case "state_getMetadata":
 		if b := n.stateAt(a, 0); a.err == nil {
-			return done(hexed(n.program(b.state).v14))
+			return done(hexed(n.program(b.state).blobs[14]))
 		}
 		return done(nil)
 	case "state_getRuntimeVersion":
@@ -708,17 +710,20 @@ func (n *Node) runtimeCall(b *block, name string, in []byte) ([]byte, error) {
 	case "Core_version":
 		return prog.version, nil
 	case "Metadata_metadata":
-		return scale.AppendBytes(nil, prog.v14), nil
+		return scale.AppendBytes(nil, prog.blobs[14]), nil
 	case "Metadata_metadata_versions":
-		return append(append([]byte{8}, le32(14)...), le32(15)...), nil
+		out := scale.AppendCompact(nil, uint64(len(prog.blobs)))
+		for _, v := range slices.Sorted(maps.Keys(prog.blobs)) {
+			out = append(out, le32(v)...)
+		}
+		return out, nil
 	case "Metadata_metadata_at_version":
-		switch v := r.U32(); {
-		case r.End() != nil:
+		v := r.U32()
+		if r.End() != nil {
 			return nil, bad(r.End())
-		case v == 14:
-			return scale.AppendBytes([]byte{1}, prog.v14), nil
-		case v == 15:
-			return scale.AppendBytes([]byte{1}, prog.v15), nil
+		}
+		if blob := prog.blobs[v]; blob != nil {
+			return scale.AppendBytes([]byte{1}, blob), nil
 		}
 		return []byte{0}, nil
 	case "AccountNonceApi_account_nonce":

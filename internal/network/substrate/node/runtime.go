@@ -2,7 +2,6 @@ package node
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/big"
@@ -39,6 +38,10 @@ type Runtime struct {
 	// Moved gives the pallet Ats another index, and exchanges the numbers of create and
 	// revoke, of their events, and of two errors. A client that keeps numbers is wrong there.
 	Moved bool
+	// Listed is the pallet Ats as from spec version 201 on: a work has a list of deposits, a
+	// version none, and events name an operator, who is nobody here. The calls on behalf of
+	// others are missing.
+	Listed bool
 	// Rules are its constants.
 	Rules Rules
 }
@@ -48,6 +51,14 @@ func Melodie() Runtime {
 	return Runtime{Spec: 100, Transaction: 1, Rules: Rules{
 		BaseDeposit: 10 * Coin, VersionDeposit: Coin, ExistentialDeposit: Coin / 10, MaxVersionsPerAts: 100, MaxAtsPerAccount: 1000,
 	}}
+}
+
+// Melodie201 is a later runtime of the same network with its real metadata, as it is published:
+// without the pallets that are nobody's business. It answers version 14, made from that, and 16.
+func Melodie201() Runtime {
+	r := Melodie()
+	r.Spec, r.Transaction, r.Listed, r.Rules.BaseDeposit = 201, 2, true, 5*Coin
+	return r
 }
 
 // Next is a runtime that follows r: both of its numbers grow, and the numbers of the pallet
@@ -66,9 +77,9 @@ const specName = "allfeat-melodie-3"
 type program struct {
 	Runtime
 
-	v14, v15 []byte
-	meta     *described
-	version  []byte // SCALE of RuntimeVersion
+	blobs   map[uint32][]byte // metadata by its version
+	meta    *described
+	version []byte // SCALE of RuntimeVersion
 }
 
 var programs sync.Map // of *program by Runtime: reading metadata takes a while
@@ -77,9 +88,15 @@ func compiled(r Runtime) *program {
 	if p, ok := programs.Load(r); ok {
 		return p.(*program)
 	}
-	p := &program{Runtime: r, v14: edit(unpacked("spec100-v14.scale.gz"), r), v15: edit(unpacked("spec100-v15.scale.gz"), r)}
+	p := &program{Runtime: r}
+	if r.Listed {
+		v16 := edit(unpacked("spec201-v16.scale.gz"), r)
+		p.blobs = map[uint32][]byte{14: lowered(v16), 16: v16}
+	} else {
+		p.blobs = map[uint32][]byte{14: edit(unpacked("spec100-v14.scale.gz"), r), 15: edit(unpacked("spec100-v15.scale.gz"), r)}
+	}
 	var err error
-	if p.meta, err = describe(p.v14); err != nil {
+	if p.meta, err = describe(p.blobs[14]); err != nil {
 		panic(err) // embedded
 	}
 	p.version = p.meta.pallets["System"].constants["Version"]
@@ -312,6 +329,9 @@ type valid struct {
 	payload   Hash // a hash of what was signed
 }
 
+// The priority of a transaction: a replacement needs a higher tip.
+const lowest, tipPerPriority = 2724, 1_000_000
+
 // validate checks a transaction as the runtime does. If known is the payload of an earlier
 // call, the signature is not verified again.
 func (a *at) validate(x *extrinsic, known Hash) (valid, error) {
@@ -373,7 +393,7 @@ func (a *at) validate(x *extrinsic, known Hash) (valid, error) {
 		return v, invalidPayment
 	}
 	v.requires = x.nonce > who.Nonce
-	v.priority = 2724 + x.tip/1_000_000
+	v.priority = lowest + x.tip/tipPerPriority
 	return v, nil
 }
 
@@ -421,6 +441,9 @@ type run struct {
 // emit appends an event.
 func (b *run) emit(pallet, event string, data ...[]byte) {
 	p := b.prog.meta.pallets[pallet]
+	if p == nil { // metadata is published without it
+		return
+	}
 	e := append(bytes.Clone(b.phase), p.index, p.events[event])
 	for _, d := range data {
 		e = append(e, d...)
@@ -513,11 +536,19 @@ func (b *run) dispatch(who Account, c call) failure {
 	return nil
 }
 
-// The reasons of holds of the pallet Ats.
+// The reasons of holds of the pallet Ats. A Listed runtime has the first one alone.
 const (
 	holdWork byte = iota
 	holdVersion
 )
+
+// operator is the end of events in a Listed runtime: no operator.
+func (b *run) operator() []byte {
+	if b.prog.Listed {
+		return []byte{0}
+	}
+	return nil
+}
 
 // hold moves free money into a hold; the existential deposit stays free.
 func (b *run) hold(who Account, reason byte, amount uint64) failure {
@@ -580,20 +611,36 @@ func (b *run) create(who Account, c call) failure {
 		return b.module("Ats", "MaxAtsPerAccountReached")
 	}
 	rules := b.prog.Rules
-	if f := b.hold(who, holdWork, rules.BaseDeposit); f != nil {
-		return f
-	}
-	if f := b.hold(who, holdVersion, rules.VersionDeposit); f != nil {
-		return f
+	w := work{owner: who, created: b.block, versions: 1, deposit: rules.BaseDeposit}
+	if b.prog.Listed {
+		w.listed, w.deposit = true, rules.BaseDeposit+rules.VersionDeposit
+		if f := b.hold(who, holdWork, w.deposit); f != nil {
+			return f
+		}
+	} else {
+		if f := b.hold(who, holdWork, rules.BaseDeposit); f != nil {
+			return f
+		}
+		if f := b.hold(who, holdVersion, rules.VersionDeposit); f != nil {
+			return f
+		}
 	}
 	id := b.st.number(keyNext)
 	b.st.put(keyNext, le64(id+1))
-	b.st.setWork(id, work{who, b.block, 1, rules.BaseDeposit})
+	b.st.setWork(id, w)
 	b.made[made{id, 0}] = b.index
-	b.st.setVersion(id, 0, c.commitment, c.protocol, b.block, rules.VersionDeposit)
+	b.st.setVersion(id, 0, c.commitment, c.protocol, b.block, b.versionDeposit())
 	b.st.setOwned(who, append(owned, id))
-	b.emit("Ats", "AtsCreated", le64(id), who[:], c.commitment[:], []byte{c.protocol})
+	b.emit("Ats", "AtsCreated", le64(id), who[:], c.commitment[:], []byte{c.protocol}, b.operator())
 	return nil
+}
+
+// versionDeposit is what the state of a version says of its deposit: nothing if Listed.
+func (b *run) versionDeposit() []byte {
+	if b.prog.Listed {
+		return nil
+	}
+	return u128(b.prog.Rules.VersionDeposit)
 }
 
 func (b *run) update(who Account, c call) failure {
@@ -608,15 +655,20 @@ func (b *run) update(who Account, c call) failure {
 	case w.versions >= b.prog.Rules.MaxVersionsPerAts:
 		return b.module("Ats", "MaxVersionsReached")
 	}
-	if f := b.hold(who, holdVersion, b.prog.Rules.VersionDeposit); f != nil {
+	reason := holdVersion
+	if b.prog.Listed {
+		reason = holdWork
+		w.deposit += b.prog.Rules.VersionDeposit
+	}
+	if f := b.hold(who, reason, b.prog.Rules.VersionDeposit); f != nil {
 		return f
 	}
 	n := w.versions
 	w.versions++
 	b.st.setWork(c.id, w)
 	b.made[made{c.id, n}] = b.index
-	b.st.setVersion(c.id, n, c.commitment, c.protocol, b.block, b.prog.Rules.VersionDeposit)
-	b.emit("Ats", "AtsUpdated", le64(c.id), le32(n), c.commitment[:], []byte{c.protocol})
+	b.st.setVersion(c.id, n, c.commitment, c.protocol, b.block, b.versionDeposit())
+	b.emit("Ats", "AtsUpdated", le64(c.id), le32(n), c.commitment[:], []byte{c.protocol}, b.operator())
 	return nil
 }
 
@@ -630,8 +682,9 @@ func (b *run) revoke(who Account, c call) failure {
 	}
 	for n := range w.versions {
 		k := VersionKey(c.id, n)
-		v := b.st.get(k)
-		b.release(who, holdVersion, binary.LittleEndian.Uint64(v[37:]))
+		if d := versionDeposit(b.st.get(k)); d > 0 {
+			b.release(who, holdVersion, d)
+		}
 		b.st.remove(k)
 	}
 	b.release(who, holdWork, w.deposit)
@@ -643,7 +696,7 @@ func (b *run) revoke(who Account, c call) failure {
 		}
 	}
 	b.st.setOwned(who, left)
-	b.emit("Ats", "AtsRevoked", le64(c.id), who[:])
+	b.emit("Ats", "AtsRevoked", le64(c.id), who[:], b.operator())
 	return nil
 }
 
@@ -668,4 +721,27 @@ func (b *run) transfer(who Account, c call) failure {
 	b.st.setAccount(c.to, to)
 	b.emit("Balances", "Transfer", who[:], c.to[:], u128(value))
 	return nil
+}
+
+// migrate changes the state to that of a Listed runtime, in its first block.
+func (s *state) migrate() {
+	for id := range s.number(keyNext) {
+		w, found := s.work(id)
+		if !found || w.listed {
+			continue
+		}
+		for n := range w.versions {
+			k := VersionKey(id, n)
+			v := s.get(k)
+			w.deposit += versionDeposit(v)
+			s.put(k, v[:37])
+		}
+		w.listed = true
+		s.setWork(id, w)
+		all := s.holds(w.owner)
+		for _, h := range all[1:] {
+			all[0].amount += h.amount
+		}
+		s.setHolds(w.owner, all[:1])
+	}
 }

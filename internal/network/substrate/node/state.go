@@ -179,30 +179,53 @@ func (s *state) setHolds(a Account, all []hold) {
 	s.put(holdsKey(a), out)
 }
 
-// work is a value of Ats.AtsRegistry.
+// work is a value of Ats.AtsRegistry. A listed one has a list of deposits; here it is always
+// one, of the owner, for the work and its versions.
 type work struct {
 	owner             Account
 	created, versions uint32
 	deposit           uint64
+	listed            bool
 }
 
-func (s *state) work(id uint64) (work, bool) {
-	r := scale.NewReader(s.get(WorkKey(id)))
+func (s *state) work(id uint64) (w work, found bool) {
+	v := s.get(WorkKey(id))
+	r := scale.NewReader(v)
 	if r.Len() == 0 {
 		return work{}, false
 	}
-	return work{Account(r.Take(32)), r.U32(), r.U32(), r.U128().Uint64()}, true
+	w = work{owner: Account(r.Take(32)), created: r.U32(), versions: r.U32(), listed: r.Len() != 16}
+	if w.listed {
+		r.Compact()
+		r.Take(32)
+	}
+	w.deposit = r.U128().Uint64()
+	return w, true
 }
 
 func (s *state) setWork(id uint64, w work) {
-	out := append(w.owner[:], le32(w.created)...)
-	s.put(WorkKey(id), append(append(out, le32(w.versions)...), u128(w.deposit)...))
+	out := append(append(w.owner[:], le32(w.created)...), le32(w.versions)...)
+	if w.listed {
+		out = append(append(out, 4), w.owner[:]...)
+	}
+	s.put(WorkKey(id), append(out, u128(w.deposit)...))
 }
 
-func (s *state) setVersion(id uint64, n uint32, commitment [32]byte, protocol uint8, block uint32, deposit uint64) {
-	out := append(append(commitment[:], protocol), le32(block)...)
-	s.put(VersionKey(id, n), append(out, u128(deposit)...))
+// setVersion stores a version; deposit is nothing, or 16 bytes.
+func (s *state) setVersion(id uint64, n uint32, commitment [32]byte, protocol uint8, block uint32, deposit []byte) {
+	s.put(VersionKey(id, n), append(append(append(commitment[:], protocol), le32(block)...), deposit...))
 }
+
+// versionDeposit returns the deposit in a version's value, or 0.
+func versionDeposit(v []byte) uint64 {
+	if len(v) != 53 {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(v[37:])
+}
+
+// createdAt returns the block in a version's value.
+func createdAt(v []byte) uint32 { return binary.LittleEndian.Uint32(v[33:]) }
 
 // owned reads the ids of the works of an account.
 func (s *state) owned(a Account) []uint64 {
