@@ -542,6 +542,12 @@ func TestEvidence(t *testing.T) {
 					t.Error("the header does not announce the next set")
 				}
 			}
+			if got := c.hex("state_call", "GrandpaApi_grandpa_authorities", "0x", Hash(blake2b.Sum256(e.Header)).String()); !bytes.Equal(got, e.Set.encode()) {
+				t.Errorf("the authorities are %x", got)
+			}
+			if got := c.hex("state_call", "GrandpaApi_current_set_id", "0x"); !bytes.Equal(got, le64(2)) {
+				t.Errorf("the set is %x", got)
+			}
 			hash, number := chainOf(append([][]byte{e.Header}, e.Headers...))
 			if target, at := judged(t, e.Justification, e.Set); target != hash || at != number {
 				t.Errorf("the justification is for block %d, not %d", at, number)

@@ -726,6 +726,11 @@ func (n *Node) runtimeCall(b *block, name string, in []byte) ([]byte, error) {
 			return scale.AppendBytes([]byte{1}, blob), nil
 		}
 		return []byte{0}, nil
+	case "GrandpaApi_grandpa_authorities":
+		v, _ := b.state.get(nibbles(keyAuthorities))
+		return v, nil
+	case "GrandpaApi_current_set_id":
+		return le64((&state{b.state}).number(SetIDKey)), nil
 	case "AccountNonceApi_account_nonce":
 		who := Account(r.Hash())
 		if r.End() != nil {
