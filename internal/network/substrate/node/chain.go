@@ -99,7 +99,7 @@ func (n *Node) makeGenesis() *block {
 		total += amount
 	}
 	st.put(keyIssuance, u128(total))
-	st.put(keyAuthorities, n.set.encode())
+	st.put(keyAuthorities, n.set.Encode())
 	st.put(SetIDKey, le64(0))
 	st.put(RuntimeUpgradeKey, lastUpgrade(n.opts.Runtime))
 	st.put(keySudo, n.opts.Author[:])
@@ -196,8 +196,8 @@ func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*p
 	r.phase = []byte{1}
 	for i := b; i != nil && b.number-i.number <= MaxDelay; i = n.blocks[i.parent] {
 		if c := i.change; c != nil && c.from == b.number {
-			st.put(keyAuthorities, c.next.encode())
-			r.emit("Grandpa", "NewAuthorities", c.next.encode())
+			st.put(keyAuthorities, c.next.Encode())
+			r.emit("Grandpa", "NewAuthorities", c.next.Encode())
 		}
 	}
 	events := scale.AppendCompact(nil, uint64(len(r.events)))
@@ -237,7 +237,8 @@ type AuthoritySet struct {
 	Authorities []Authority
 }
 
-func (s AuthoritySet) encode() []byte {
+// Encode returns the members in SCALE, as GrandpaApi_grandpa_authorities does.
+func (s AuthoritySet) Encode() []byte {
 	out := scale.AppendCompact(nil, uint64(len(s.Authorities)))
 	for _, a := range s.Authorities {
 		out = append(append(out, a.Key[:]...), le64(a.Weight)...)

@@ -238,7 +238,7 @@ func (n *Node) rotate(authorities int, delay uint32, forced bool) {
 		if forced {
 			data = append([]byte{2}, le32(n.final.number)...)
 		}
-		data = append(append(data, set.encode()...), le32(min(delay, MaxDelay))...)
+		data = append(append(data, set.Encode()...), le32(min(delay, MaxDelay))...)
 		return item(digestConsensus, "FRNK", data)
 	})
 }

@@ -538,11 +538,11 @@ func TestEvidence(t *testing.T) {
 				if target, at := judged(t, h.Justification, h.From); target != hash || at != number {
 					t.Error("a hand-off's justification is for another block")
 				}
-				if !bytes.Contains(h.Headers[0], append(append([]byte("FRNK"), scale.AppendCompact(nil, uint64(len(h.To.encode())+5))...), append([]byte{1}, h.To.encode()...)...)) {
+				if !bytes.Contains(h.Headers[0], append(append([]byte("FRNK"), scale.AppendCompact(nil, uint64(len(h.To.Encode())+5))...), append([]byte{1}, h.To.Encode()...)...)) {
 					t.Error("the header does not announce the next set")
 				}
 			}
-			if got := c.hex("state_call", "GrandpaApi_grandpa_authorities", "0x", Hash(blake2b.Sum256(e.Header)).String()); !bytes.Equal(got, e.Set.encode()) {
+			if got := c.hex("state_call", "GrandpaApi_grandpa_authorities", "0x", Hash(blake2b.Sum256(e.Header)).String()); !bytes.Equal(got, e.Set.Encode()) {
 				t.Errorf("the authorities are %x", got)
 			}
 			if got := c.hex("state_call", "GrandpaApi_current_set_id", "0x"); !bytes.Equal(got, le64(2)) {
