@@ -44,7 +44,7 @@ type change struct {
 	done   bool
 }
 
-// seal sets header and hash of b.
+// finish sets header and hash of b.
 func (b *block) finish() {
 	h := append(bytes.Clone(b.parent[:]), scale.AppendCompact(nil, uint64(b.number))...)
 	h = append(append(h, b.stateRoot[:]...), b.extrinsicsRoot[:]...)
@@ -85,7 +85,7 @@ func (n *Node) program(top *vertex) *program {
 	panic("the state has no known runtime")
 }
 
-// genesis makes the first block.
+// makeGenesis makes the first block.
 func (n *Node) makeGenesis() *block {
 	st := &state{}
 	st.put(keyCode, n.opts.Runtime.code())
@@ -121,7 +121,7 @@ func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*p
 	prog := n.program(parent.state)
 	st := &state{parent.state}
 	b := &block{number: parent.number + 1, parent: parent.hash}
-	r := &run{at: at{prog, st, parent.number, parent.hash, n.chain[0].hash}, block: b.number, author: n.opts.Author, made: map[made]uint32{}}
+	r := &run{at: at{prog, st, parent.number, parent.hash, n.genesis}, block: b.number, author: n.opts.Author, made: map[made]uint32{}}
 
 	last := time.UnixMilli(int64(st.number(NowKey)))
 	now := last.Add(blockTime)
@@ -403,8 +403,17 @@ func (n *Node) step() *block {
 	if !n.stalled && b.number > n.opts.FinalityLag {
 		n.finalize(b.number - n.opts.FinalityLag)
 	}
+	for hash, tx := range n.included {
+		if b.number-tx.in.number >= finalityTimeout {
+			tx.tell(map[string]any{"finalityTimeout": tx.in.hash.String()})
+			delete(n.included, hash)
+		}
+	}
 	return b
 }
+
+// finalityTimeout is how many blocks a node waits for finality before it tells watchers so.
+const finalityTimeout = 512
 
 // settleIncluded moves transactions from the pool to those that wait for finality.
 func (n *Node) settleIncluded(b *block, in []*pooled) {

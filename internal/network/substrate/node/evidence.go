@@ -70,7 +70,7 @@ func (n *Node) Evidence(id uint64, version uint32) (*Evidence, error) {
 		return nil, fmt.Errorf("%w: the state of block %d is gone", ErrNoEvidence, number)
 	}
 	e := &Evidence{
-		Genesis: n.chain[0].hash, ID: id, Version: version, Number: number, Header: b.header,
+		Genesis: n.genesis, ID: id, Version: version, Number: number, Header: b.header,
 		Proof: b.state.prove(1, VersionKey(id, version), WorkKey(id), NowKey, SetIDKey, RuntimeUpgradeKey),
 	}
 	e.Index = b.made[made{id, version}]

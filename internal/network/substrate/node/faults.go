@@ -10,7 +10,7 @@ const (
 	DropAfter
 )
 
-// Fault is what happens to calls of a method.
+// Fault is what happens to calls of a method on WebSockets. A POST meets none.
 type Fault struct {
 	// Method is the method; "" is every method.
 	Method string

@@ -213,8 +213,14 @@ func TestStalledFinality(t *testing.T) {
 	}
 	n.StallFinality(false)
 	n.Step(1)
-	if n.Final() != 22 || c.statuses() != "ready broadcast inBlock finalized " {
+	n.StallFinality(true)
+	c.call(new(string), "author_submitAndWatchExtrinsic", hexed(w.sign(t, createCall("2"), n.terms(1))))
+	if n.Final() != 22 || c.statuses() != "ready broadcast inBlock finalized ready broadcast " {
 		t.Error(n.Final(), c.statuses())
+	}
+	n.Step(513)
+	if got := c.statuses(); got != "ready broadcast inBlock finalized ready broadcast inBlock finalityTimeout " {
+		t.Error(got)
 	}
 }
 

@@ -39,10 +39,10 @@ type Options struct {
 	Author Account
 	// Authorities is how many finalize; 0 means 4.
 	Authorities int
-	// Absent is how many of them never vote; more than a third at most is not counted.
+	// Absent is how many of them never vote. More than may be absent are not.
 	Absent int
-	// SpreadVotes makes the last voter vote for the next block, if there is one. The
-	// justification then carries that block's header.
+	// SpreadVotes makes the last voter vote for the block after the target, if there is one.
+	// The justification then has that block's header.
 	SpreadVotes bool
 	// FinalityLag is how many blocks of the best chain are not final yet after a step.
 	FinalityLag uint32
@@ -69,8 +69,9 @@ type Node struct {
 	// URL is its address, which begins with ws://.
 	URL string
 
-	opts   Options
-	server *httptest.Server
+	opts    Options
+	server  *httptest.Server
+	genesis Hash
 
 	mu       sync.Mutex
 	blocks   map[Hash]*block
@@ -130,7 +131,7 @@ func New(o Options) *Node {
 	g := n.makeGenesis()
 	n.blocks[g.hash] = g
 	n.chain = []*block{g}
-	n.final, n.newestAt = g, g
+	n.genesis, n.final, n.newestAt = g.hash, g, g
 	n.server = httptest.NewServer(n)
 	n.URL = "ws" + strings.TrimPrefix(n.server.URL, "http")
 	return n
@@ -170,14 +171,14 @@ func (n *Node) StallFinality(on bool) {
 	n.stalled = on
 }
 
-// Best and Final return the numbers of the newest block and of the newest final one.
+// Best returns the number of the newest block of the best chain.
 func (n *Node) Best() uint32 { n.mu.Lock(); defer n.mu.Unlock(); return n.best().number }
 
 // Final returns the number of the newest final block.
 func (n *Node) Final() uint32 { n.mu.Lock(); defer n.mu.Unlock(); return n.final.number }
 
 // Genesis returns the hash of the first block.
-func (n *Node) Genesis() Hash { return n.chain[0].hash }
+func (n *Node) Genesis() Hash { return n.genesis }
 
 // Pool returns how many transactions wait for a block.
 func (n *Node) Pool() int { n.mu.Lock(); defer n.mu.Unlock(); return len(n.pool.all) }

@@ -57,7 +57,7 @@ func (n *Node) refused(why error) *rpcError {
 // head returns the best block as a place to look at transactions.
 func (n *Node) head() *at {
 	b := n.best()
-	return &at{n.program(b.state), &state{b.state}, b.number, b.hash, n.chain[0].hash}
+	return &at{n.program(b.state), &state{b.state}, b.number, b.hash, n.genesis}
 }
 
 // submit takes a transaction into the pool.

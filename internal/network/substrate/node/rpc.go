@@ -372,7 +372,7 @@ func (a *arguments) bytes(i int) []byte {
 	return b
 }
 
-// block reads the hash of a block; without one it is the best block.
+// blockAt reads the hash of a block; without one it is the best block.
 func (n *Node) blockAt(a *arguments, i int) *block {
 	if !a.has(i) {
 		return n.best()
@@ -754,7 +754,7 @@ func (n *Node) runtimeCall(b *block, name string, in []byte) ([]byte, error) {
 		if err != nil {
 			return nil, bad(err)
 		}
-		v, err := (&at{prog, &state{b.state}, b.number, b.hash, n.chain[0].hash}).validate(x, Hash{})
+		v, err := (&at{prog, &state{b.state}, b.number, b.hash, n.genesis}).validate(x, Hash{})
 		var i invalid
 		if errors.As(err, &i) {
 			return []byte{1, 0, byte(i)}, nil
