@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/coder/websocket"
 	"golang.org/x/crypto/blake2b"
 )
 
@@ -439,5 +442,68 @@ func TestInvariants(t *testing.T) {
 		if len(n.Works()) == 0 {
 			t.Errorf("seed %d: no work", seed)
 		}
+	}
+}
+
+// TestManyClients sends from several connections at once, while blocks are made, undone, and
+// the node restarts. Each client sends what is missing again.
+func TestManyClients(t *testing.T) {
+	t.Parallel()
+	const clients, works = 4, 8
+	endowed := map[Account]uint64{}
+	var wallets []wallet
+	for i := range clients {
+		wallets = append(wallets, newWallet(t, fmt.Sprint("client ", i)))
+		endowed[wallets[i].id] = 1000 * Coin
+	}
+	n := Start(t, Options{Endowed: endowed, FinalityLag: 3})
+	var group sync.WaitGroup
+	stop := make(chan struct{})
+	for _, w := range wallets {
+		var all [][]byte
+		for i := range works {
+			all = append(all, w.sign(t, createCall(fmt.Sprint(i)), n.terms(uint64(i))))
+		}
+		group.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				ws, _, err := websocket.Dial(t.Context(), n.URL, nil)
+				if err != nil {
+					continue
+				}
+				c := &client{t: t, ws: ws}
+				_, _ = c.try("chain_subscribeNewHeads")
+				for _, raw := range all {
+					if _, err := c.try("author_submitAndWatchExtrinsic", hexed(raw)); err != nil && code(err) == 0 {
+						break // the connection ended
+					}
+				}
+				_ = ws.CloseNow()
+			}
+		})
+	}
+	for i := 0; len(n.Works()) < clients*works; i++ {
+		if i < 20 || n.Pool() > 0 {
+			n.Step(1)
+		}
+		if i < 20 && i%5 == 2 {
+			_ = n.Reorg(2, i%2 == 0)
+		}
+		if i == 9 || i == 13 {
+			n.Restart()
+		}
+		runtime.Gosched()
+	}
+	close(stop)
+	group.Wait()
+	if got := len(n.Works()); got != clients*works {
+		t.Errorf("%d works", got)
+	}
+	if err := n.Audit(); err != nil {
+		t.Error(err)
 	}
 }
