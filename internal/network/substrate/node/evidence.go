@@ -30,7 +30,7 @@ type Evidence struct {
 	Proof [][]byte
 	// Headers are those of the blocks Number+1 up to the block of the justification.
 	Headers [][]byte
-	// Justification is that of the last of Headers, or of Header if there are none.
+	// Justification is that of the last of Headers, or of Header without them.
 	Justification []byte
 	// Set is the set that signed it.
 	Set AuthoritySet

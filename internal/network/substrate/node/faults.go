@@ -28,23 +28,9 @@ type Fault struct {
 	met int
 }
 
-// Inject makes the next calls fail. Of several faults for a method the oldest one counts.
-func (n *Node) Inject(f Fault) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.faults = append(n.faults, &f)
-}
-
-// Heal ends all faults.
-func (n *Node) Heal() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.faults = nil
-}
-
-// fault returns the fault that a call meets, or nil.
-func (n *Node) fault(method string) *Fault {
-	for _, f := range n.faults {
+// meet returns the fault that a call meets, or nil.
+func meet(all []*Fault, method string) *Fault {
+	for _, f := range all {
 		if (f.Method == "" || f.Method == method) && (f.Times == 0 || f.met < f.Times) {
 			f.met++
 			return f

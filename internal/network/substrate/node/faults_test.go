@@ -274,7 +274,7 @@ func TestConnectionFaults(t *testing.T) {
 	if err := c.ws.Write(t.Context(), 1, b); err != nil {
 		t.Fatal(err)
 	}
-	c.call(new(string), "system_name") // overtakes it
+	c.call(new(string), "system_name") // comes before it
 	close(gate)
 	if a, err := c.read(); err != nil || *a.ID != 1000 {
 		t.Error(a, err)

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"math/big"
 	"strings"
 
 	"timbre.example/internal/network/substrate/scale"
@@ -41,7 +40,7 @@ type described struct {
 	exts    []string // the names of signed extensions, in order
 }
 
-// pallet is one pallet: what it has by name, and where its index stands.
+// pallet is one pallet: what it has by name, and the place of its index.
 type pallet struct {
 	index                 byte
 	at                    int
@@ -55,7 +54,7 @@ type enum struct {
 	variants []variant
 }
 
-// variant is one variant of an enumeration; its index stands at at.
+// variant is one variant of an enumeration; at is the place of its index.
 type variant struct {
 	name  string
 	index byte
@@ -258,7 +257,7 @@ func associated(r *scale.Reader) {
 	}
 }
 
-// before reads what stands before the extensions of an extrinsic in version 16. All of them
+// before reads what comes before the extensions of an extrinsic in version 16. All of them
 // are in use, in their order.
 func before(r *scale.Reader) {
 	r.Bytes()
@@ -336,7 +335,7 @@ func lowered(blob []byte) []byte {
 		deprecation(r)
 	}
 	before(r)
-	out = append(out, 0, 4) // a type for the extrinsic, of which nobody reads more, and its version
+	out = append(out, 0, 4) // a type for the extrinsic, of which no client reads more, and its version
 	for n := count(); n > 0; n-- {
 		copied(func() { r.Text(); r.Compact(); r.Compact() })
 	}
@@ -372,7 +371,7 @@ func edit(blob []byte, v Runtime) []byte {
 	return blob
 }
 
-// versions returns where the two version numbers stand in a RuntimeVersion.
+// versions returns the places of the two version numbers in a RuntimeVersion.
 func versions(b []byte) (spec, transaction int) {
 	r := scale.NewReader(b)
 	r.Text()
@@ -425,6 +424,3 @@ func fill(b []byte, v uint64) {
 	binary.LittleEndian.PutUint64(whole[:], v)
 	copy(b, whole[:])
 }
-
-// u128 is a balance as it is stored.
-func u128(v uint64) []byte { return scale.AppendUint(nil, new(big.Int).SetUint64(v), 16) }

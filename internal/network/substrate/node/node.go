@@ -2,11 +2,11 @@
 // a real one. It is a seam for tests, and no part of the program. It never opens a connection,
 // and listens on the loopback alone.
 //
-// What is real: the metadata (that of a public network, with constants of the test's choice),
-// signatures, nonces, eras, fees, deposits and events of the pallets that Timbre uses; the
-// state as a Merkle trie, so that state roots and read proofs are true; headers; and finality
-// by GRANDPA with keys of tests. What is not: the runtime is written here and is no WASM, the
-// seal of a block has only its form, and other pallets have no storage.
+// Most of it is as on a real chain. The metadata is that of a public network, with constants of
+// the test's choice. Signatures, nonces, eras, fees, deposits and events are those of the
+// pallets that Timbre uses. The state is a Merkle trie, so state roots and read proofs are
+// true. Blocks become final by GRANDPA, with keys of tests. Three parts are simpler: the runtime
+// is Go and not WASM, the seal of a block has only its form, and other pallets have no storage.
 //
 // Start gives a node to a test. Step makes a block, or Options.Auto makes one for each
 // transaction; no part of the node waits for time to pass. The methods that are named after a
@@ -18,15 +18,41 @@
 package node
 
 import (
+	"bytes"
 	"fmt"
 	"net/http/httptest"
-	"strings"
 	"sync"
-	"testing"
 	"time"
-
-	"golang.org/x/crypto/blake2b"
 )
+
+// program returns the runtime that runs on top of a state.
+func (n *Node) program(top *vertex) *program {
+	code, _ := top.get(nibbles(keyCode))
+	for _, r := range n.runtimes {
+		if bytes.Equal(r.code(), code) {
+			return compiled(r)
+		}
+	}
+	panic("the state has no known runtime")
+}
+
+// above returns the best chain's block on b, or nil.
+func (n *Node) above(b *block) *block {
+	if int(b.number)+1 < len(n.chain) && n.chain[b.number] == b {
+		return n.chain[b.number+1]
+	}
+	return nil
+}
+
+func (n *Node) best() *block { return n.chain[len(n.chain)-1] }
+
+// bare is a status without a value, as the dialect has it.
+func (n *Node) bare(status string) any {
+	if n.opts.Chopsticks {
+		return map[string]any{status: nil}
+	}
+	return status
+}
 
 // Options are what a test chooses. The zero value is a chain as Melodie: four authorities,
 // blocks by Step, each final at once.
@@ -98,272 +124,35 @@ type Node struct {
 	calls  map[string]int
 }
 
-// Start runs a node until the test ends.
-func Start(t testing.TB, o Options) *Node {
-	t.Helper()
-	n := New(o)
-	t.Cleanup(n.Close)
-	return n
-}
-
-// New runs a node until Close.
-func New(o Options) *Node {
-	if o.Runtime == (Runtime{}) {
-		o.Runtime = Melodie()
-	}
-	if o.Author == (Account{}) {
-		o.Author = blake2b.Sum256([]byte("author"))
-	}
-	if o.Authorities == 0 {
-		o.Authorities = 4
-	}
-	if o.PruneAfter == 0 {
-		o.PruneAfter = 256
-	}
-	if o.Genesis.IsZero() {
-		o.Genesis = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	}
-	n := &Node{
-		opts: o, blocks: map[Hash]*block{}, pool: newPool(), included: map[Hash]*pooled{}, banned: map[Hash]uint32{},
-		runtimes: []Runtime{o.Runtime}, set: newSet(0, o.Authorities), conns: map[*conn]bool{}, calls: map[string]int{},
-	}
-	n.sets = []AuthoritySet{n.set}
-	g := n.makeGenesis()
-	n.blocks[g.hash] = g
-	n.chain = []*block{g}
-	n.genesis, n.final, n.newestAt = g.hash, g, g
-	n.server = httptest.NewServer(n)
-	n.URL = "ws" + strings.TrimPrefix(n.server.URL, "http")
-	return n
-}
-
-// Close ends all connections and the server.
-func (n *Node) Close() {
-	n.mu.Lock()
-	n.down = true
-	n.hangUp()
-	n.mu.Unlock()
-	n.server.Close()
-}
-
-// Step makes blocks on the best chain, each with what the pool has, and returns the hash of
-// the last one.
-func (n *Node) Step(blocks int) Hash {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for range blocks {
-		n.step()
-	}
-	return n.best().hash
-}
-
-// Finalize makes the best chain final up to the number, stalled or not.
-func (n *Node) Finalize(number uint32) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.finalize(min(number, n.best().number))
-}
-
-// StallFinality stops finality while on is set; blocks go on. Later, the next step catches up.
-func (n *Node) StallFinality(on bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.stalled = on
-}
-
-// Best returns the number of the newest block of the best chain.
-func (n *Node) Best() uint32 { n.mu.Lock(); defer n.mu.Unlock(); return n.best().number }
-
-// Final returns the number of the newest final block.
-func (n *Node) Final() uint32 { n.mu.Lock(); defer n.mu.Unlock(); return n.final.number }
-
-// Genesis returns the hash of the first block.
-func (n *Node) Genesis() Hash { return n.genesis }
-
-// Pool returns how many transactions wait for a block.
-func (n *Node) Pool() int { n.mu.Lock(); defer n.mu.Unlock(); return len(n.pool.all) }
-
-// Calls returns how often a method was called.
-func (n *Node) Calls(method string) int { n.mu.Lock(); defer n.mu.Unlock(); return n.calls[method] }
-
-// Balance returns what an account has after the best block.
-func (n *Node) Balance(a Account) Balance {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return (&state{n.best().state}).account(a)
-}
-
-// Fund lets the next block give an account money that was nobody's.
-func (n *Node) Fund(a Account, amount uint64) {
-	n.act(func(r *run, _ *block) []byte {
-		who := r.st.account(a)
-		if who.providers == 0 {
-			who.providers = 1
-			r.emit("System", "NewAccount", a[:])
-			r.emit("Balances", "Endowed", a[:], u128(amount))
-		}
-		who.Free += amount
-		r.st.setAccount(a, who)
-		r.st.put(keyIssuance, u128(r.st.number(keyIssuance)+amount))
-		r.emit("Balances", "Minted", a[:], u128(amount))
-		return nil
-	})
-}
-
-// Upgrade lets the next block set another runtime; it runs from the block after on.
-func (n *Node) Upgrade(to Runtime) {
-	n.mu.Lock()
-	n.runtimes = append(n.runtimes, to)
-	n.mu.Unlock()
-	n.act(func(r *run, _ *block) []byte {
-		r.st.put(keyCode, to.code())
-		r.emit("System", "CodeUpdated")
-		return []byte{digestEnvironmentUpdated}
-	})
-}
-
-// Rotate lets the next block announce a new set of authorities. It takes over after the block
-// that comes delay blocks later is final; delay is at most MaxDelay, and 0 on real chains.
-func (n *Node) Rotate(authorities int, delay uint32) { n.rotate(authorities, delay, false) }
-
-// ForceRotate is Rotate without finality: the new set takes over as soon as that block is
-// there, although the set before has not finalized it.
-func (n *Node) ForceRotate(authorities int, delay uint32) { n.rotate(authorities, delay, true) }
-
-func (n *Node) rotate(authorities int, delay uint32, forced bool) {
-	n.act(func(r *run, b *block) []byte {
-		set := newSet(r.st.number(SetIDKey)+1, authorities)
-		r.st.put(SetIDKey, le64(set.ID))
-		b.change = &change{next: set, from: b.number + min(delay, MaxDelay), forced: forced}
-		data := []byte{1}
-		if forced {
-			data = append([]byte{2}, le32(n.final.number)...)
-		}
-		data = append(append(data, set.Encode()...), le32(min(delay, MaxDelay))...)
-		return item(digestConsensus, "FRNK", data)
-	})
-}
-
-func (n *Node) act(f func(*run, *block) []byte) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.next = append(n.next, f)
-}
-
-// Restart ends all connections, and forgets the pool and what a node keeps in memory. The
-// chain stays, and so does the address.
-func (n *Node) Restart() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.hangUp()
-	n.pool, n.included, n.banned = newPool(), map[Hash]*pooled{}, map[Hash]uint32{}
-}
-
-// Down makes the node refuse connections while on is set, and ends those that it has.
-func (n *Node) Down(on bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.down = on
-	if on {
-		n.hangUp()
+// hangUp ends all connections at once.
+func (n *Node) hangUp() {
+	for c := range n.conns {
+		n.forget(c)
+		c.cancel()
 	}
 }
 
-// HangUp ends all connections; the pool stays.
-func (n *Node) HangUp() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.hangUp()
-}
-
-// Version is one version of a work.
-type Version struct {
-	Commitment [32]byte
-	Protocol   uint8
-	// Block is the block that has it.
-	Block uint32
-}
-
-// Work is a work as the chain has it.
-type Work struct {
-	ID       uint64
-	Owner    Account
-	Versions []Version
-}
-
-// Works reads all works from the state of the best block, in the order of their ids.
-func (n *Node) Works() []Work {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	st := &state{n.best().state}
-	var all []Work
-	for id := range st.number(keyNext) {
-		w, found := st.work(id)
-		if !found {
-			continue
-		}
-		each := Work{ID: id, Owner: w.owner}
-		for v := range w.versions {
-			b := st.get(VersionKey(id, v))
-			each.Versions = append(each.Versions, Version{[32]byte(b[:32]), b[32], createdAt(b)})
-		}
-		all = append(all, each)
-	}
-	return all
-}
-
-// Audit checks what must hold of every state: that no money came or went, that holds are the
-// deposits of works, and that the lists of owners agree with the works.
-func (n *Node) Audit() error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return (&state{n.best().state}).audit()
-}
-
-func (s *state) audit() error {
-	var sum, held uint64
-	deposits := map[Account]uint64{}
-	owned := map[Account]int{}
-	for id := range s.number(keyNext) {
-		w, found := s.work(id)
-		if !found {
-			continue
-		}
-		deposits[w.owner] += w.deposit
-		owned[w.owner]++
-		for v := range w.versions {
-			b := s.get(VersionKey(id, v))
-			if len(b) != 53 && !w.listed || len(b) != 37 && w.listed {
-				return fmt.Errorf("version %d of work %d has %d bytes", v, id, len(b))
+// forget removes a connection and its subscriptions.
+func (n *Node) forget(c *conn) {
+	delete(n.conns, c)
+	for _, all := range []map[Hash]*pooled{n.pool.all, n.included} {
+		for _, tx := range all {
+			var left []*subscription
+			for _, w := range tx.watchers {
+				if w.c != c {
+					left = append(left, w)
+				}
 			}
-			deposits[w.owner] += versionDeposit(b)
+			tx.watchers = left
 		}
 	}
-	var wrong error
-	prefix := key("System", "Account")
-	s.top.walk(nil, func(path, _ []byte) bool {
-		k := packed(path)
-		if len(k) != len(prefix)+48 || string(k[:len(prefix)]) != string(prefix) {
-			return true
-		}
-		a := Account(k[len(k)-32:])
-		b := s.account(a)
-		sum += b.Free + b.Held
-		held += b.Held
-		var holds uint64
-		for _, h := range s.holds(a) {
-			holds += h.amount
-		}
-		if holds != b.Held || deposits[a] != b.Held || len(s.owned(a)) != owned[a] {
-			wrong = fmt.Errorf("account %x holds %d, its holds are %d, its deposits %d; it has %d works, its list %d", a, b.Held, holds, deposits[a], owned[a], len(s.owned(a)))
-		}
-		return true
-	})
-	if wrong != nil {
-		return wrong
+}
+
+func (n *Node) before() *block { return n.chain[len(n.chain)-2] }
+
+func (n *Node) numberJSON(v uint32) string {
+	if n.opts.Chopsticks {
+		return fmt.Sprintf("0x%08x", v)
 	}
-	if total := s.number(keyIssuance); sum != total {
-		return fmt.Errorf("the accounts have %d, of which %d is held; %d was issued", sum, held, total)
-	}
-	return nil
+	return fmt.Sprintf("0x%x", v)
 }

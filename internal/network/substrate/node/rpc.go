@@ -8,189 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/big"
 	"net/http"
 	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/coder/websocket"
 	"golang.org/x/crypto/blake2b"
 
 	"timbre.example/internal/network/substrate/scale"
 )
-
-// rpcError is an error of JSON-RPC.
-type rpcError struct {
-	Code    int    `json:"code"`
-	Message string `json:"message"`
-	Data    any    `json:"data,omitempty"`
-}
-
-func (e *rpcError) Error() string { return fmt.Sprintf("%d: %s", e.Code, e.Message) }
-
-// conn is one connection. Messages wait in a queue, so that the chain never waits for a reader.
-type conn struct {
-	ws     *websocket.Conn
-	cancel context.CancelFunc
-
-	mu    sync.Mutex
-	queue [][]byte
-	wake  chan struct{}
-	subs  map[string]*subscription
-}
-
-// The kinds of subscriptions, by the name in their notifications.
-const (
-	newHeads       = "chain_newHead"
-	allHeads       = "chain_allHead"
-	finalizedHeads = "chain_finalizedHead"
-	justifications = "grandpa_justifications"
-	runtimeVersion = "state_runtimeVersion"
-	storageChanges = "state_storage"
-	updates        = "author_extrinsicUpdate"
-)
-
-// subscription is one subscription of a connection.
-type subscription struct {
-	c    *conn
-	id   string
-	kind string
-	used bool
-	held []any // notifications that wait for the id to be sent
-	open bool
-	keys []string // of storage that is watched
-	seen map[string]string
-}
-
-// send sends a notification, after the id.
-func (s *subscription) send(result any) {
-	s.used = true
-	if !s.open {
-		s.held = append(s.held, result)
-		return
-	}
-	s.c.push(map[string]any{"jsonrpc": "2.0", "method": s.kind, "params": map[string]any{"subscription": s.id, "result": result}})
-}
-
-// push puts a message in the queue.
-func (c *conn) push(message any) {
-	b, err := json.Marshal(message)
-	if err != nil {
-		panic(err) // made here
-	}
-	c.mu.Lock()
-	c.queue = append(c.queue, b)
-	c.mu.Unlock()
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-}
-
-// write sends the queue until ctx ends.
-func (c *conn) write(ctx context.Context) {
-	for {
-		c.mu.Lock()
-		out := c.queue
-		c.queue = nil
-		c.mu.Unlock()
-		for _, b := range out {
-			if c.ws.Write(ctx, websocket.MessageText, b) != nil {
-				c.cancel()
-				return
-			}
-		}
-		select {
-		case <-c.wake:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// hangUp ends all connections without a word.
-func (n *Node) hangUp() {
-	for c := range n.conns {
-		n.forget(c)
-		c.cancel()
-	}
-}
-
-// forget removes a connection and its subscriptions.
-func (n *Node) forget(c *conn) {
-	delete(n.conns, c)
-	for _, all := range []map[Hash]*pooled{n.pool.all, n.included} {
-		for _, tx := range all {
-			var left []*subscription
-			for _, w := range tx.watchers {
-				if w.c != c {
-					left = append(left, w)
-				}
-			}
-			tx.watchers = left
-		}
-	}
-}
-
-// publish tells all subscribers of a kind.
-func (n *Node) publish(kind string, what any) {
-	if b, ok := what.(*block); ok {
-		what = n.headerJSON(b)
-	}
-	for c := range n.conns {
-		for _, s := range c.subs {
-			if s.kind == kind {
-				s.send(what)
-			}
-		}
-	}
-	if kind != newHeads {
-		return
-	}
-	for c := range n.conns { // versions and values are told when they change
-		for _, s := range c.subs {
-			if s.kind == storageChanges {
-				n.compare(s)
-			}
-			if s.kind == runtimeVersion && len(n.chain) > 1 && n.program(n.best().state) != n.program(n.before().state) {
-				s.send(n.versionJSON(n.program(n.best().state)))
-			}
-		}
-	}
-}
-
-// compare sends the watched values that are not as they were.
-func (n *Node) compare(s *subscription) {
-	changes := n.values(n.best(), s.keys)
-	var out []any
-	for _, pair := range changes {
-		text := fmt.Sprint(pair[1])
-		if old, ok := s.seen[pair[0].(string)]; !ok || old != text {
-			s.seen[pair[0].(string)] = text
-			out = append(out, pair)
-		}
-	}
-	if out != nil {
-		s.send(map[string]any{"block": n.best().hash.String(), "changes": out})
-	}
-}
-
-// values returns pairs of keys and values, or null, as storage changes have them.
-func (n *Node) values(b *block, keys []string) (out [][2]any) {
-	for _, name := range keys {
-		pair := [2]any{name, nil}
-		if k, err := unhexed(name); err == nil {
-			if v, found := b.state.get(nibbles(k)); found {
-				pair[1] = hexed(v)
-			}
-		}
-		out = append(out, pair)
-	}
-	return out
-}
-
-func (n *Node) before() *block { return n.chain[len(n.chain)-2] }
 
 // readLimit is the longest message that a node reads.
 const readLimit = 15 << 20
@@ -264,7 +90,7 @@ type request struct {
 // handle answers one call of a connection, with the faults that are set.
 func (n *Node) handle(ctx context.Context, c *conn, q *request) {
 	n.mu.Lock()
-	f := n.fault(q.Method)
+	f := meet(n.faults, q.Method)
 	n.mu.Unlock()
 	serve := func() {
 		n.mu.Lock()
@@ -309,20 +135,7 @@ func (n *Node) handle(ctx context.Context, c *conn, q *request) {
 	}()
 }
 
-// open sends what new subscriptions have held back.
-func (n *Node) open(c *conn) {
-	for _, s := range c.subs {
-		if !s.open {
-			s.open = true
-			for _, h := range s.held {
-				s.send(h)
-			}
-			s.held = nil
-		}
-	}
-}
-
-// answer answers a call. What after does comes when the answer is sent.
+// answer answers a call. The caller runs after when the answer is sent.
 func (n *Node) answer(c *conn, q *request) (_ any, after func()) {
 	n.calls[q.Method]++
 	result, after, err := n.call(c, q)
@@ -612,24 +425,6 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 	return nil, nil, &rpcError{Code: -32601, Message: "Method not found"}
 }
 
-func (tx *pooled) unwatch(c *conn, id string) {
-	for i, w := range tx.watchers {
-		if w.c == c && w.id == id {
-			tx.watchers = append(tx.watchers[:i:i], tx.watchers[i+1:]...)
-			return
-		}
-	}
-}
-
-// subscribe makes a subscription. Its notifications wait until open.
-func (n *Node) subscribe(c *conn, kind string) *subscription {
-	n.seq++
-	sum := blake2b.Sum256(fmt.Appendf(nil, "%d", n.seq))
-	s := &subscription{c: c, id: fmt.Sprintf("%x", sum[:8]), kind: kind}
-	c.subs[s.id] = s
-	return s
-}
-
 // blockHashes answers chain_getBlockHash: one number, several, or none for the best block.
 func (n *Node) blockHashes(a *arguments) (any, func(), error) {
 	if !a.has(0) {
@@ -764,12 +559,6 @@ func (n *Node) runtimeCall(b *block, name string, in []byte) ([]byte, error) {
 	return nil, &rpcError{Code: 4003, Message: "Client error: Execution failed: Other: Exported method " + name + " is not found"}
 }
 
-// dispatchInfo is what a call weighs and costs.
-func dispatchInfo(x *extrinsic, length uint64) []byte {
-	out := scale.AppendCompact(scale.AppendCompact(nil, x.call.weight()), proofSize)
-	return append(append(out, 0), u128(feeOf(length, x.call.weight()))...)
-}
-
 // proveFinality answers grandpa_proveFinality.
 func (n *Node) proveFinality(a *arguments) (any, func(), error) {
 	var number uint32
@@ -801,83 +590,4 @@ func (n *Node) proveFinality(a *arguments) (any, func(), error) {
 		out = append(out, h...)
 	}
 	return hexed(out), nil, nil
-}
-
-func (n *Node) numberJSON(v uint32) string {
-	if n.opts.Chopsticks {
-		return fmt.Sprintf("0x%08x", v)
-	}
-	return fmt.Sprintf("0x%x", v)
-}
-
-func (n *Node) headerJSON(b *block) map[string]any {
-	logs := []string{}
-	for _, l := range b.logs {
-		logs = append(logs, hexed(l))
-	}
-	return map[string]any{
-		"parentHash": b.parent.String(), "number": n.numberJSON(b.number), "stateRoot": b.stateRoot.String(),
-		"extrinsicsRoot": b.extrinsicsRoot.String(), "digest": map[string]any{"logs": logs},
-	}
-}
-
-// numbers is a list of bytes that JSON has as numbers, as nodes do in justifications.
-func numbers(b []byte) []int {
-	out := make([]int, len(b))
-	for i, v := range b {
-		out[i] = int(v)
-	}
-	return out
-}
-
-func (n *Node) blockJSON(b *block) map[string]any {
-	body := []string{}
-	for _, x := range b.body {
-		body = append(body, hexed(x))
-	}
-	var kept any
-	if b.justification != nil {
-		kept = []any{[]any{numbers([]byte("FRNK")), numbers(b.justification)}}
-	}
-	return map[string]any{"block": map[string]any{"header": n.headerJSON(b), "extrinsics": body}, "justifications": kept}
-}
-
-func (n *Node) versionJSON(p *program) map[string]any {
-	r := scale.NewReader(p.version)
-	out := map[string]any{"specName": r.Text(), "implName": r.Text(), "authoringVersion": r.U32(), "specVersion": r.U32(), "implVersion": r.U32()}
-	apis := []any{}
-	for k := r.Count(12); k > 0; k-- {
-		apis = append(apis, []any{hexed(r.Take(8)), r.U32()})
-	}
-	out["apis"], out["transactionVersion"], out["stateVersion"] = apis, r.U32(), r.U8()
-	return out
-}
-
-// base58 are the digits of addresses.
-const base58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-
-var errAddress = errors.New("the address is not an SS58 address of an account")
-
-// ss58 reads an address with any prefix.
-func ss58(s string) (a Account, err error) {
-	v := new(big.Int)
-	for _, c := range []byte(s) {
-		i := bytes.IndexByte([]byte(base58), c)
-		if i < 0 || len(s) > 60 {
-			return a, errAddress
-		}
-		v.Add(v.Mul(v, big.NewInt(58)), big.NewInt(int64(i)))
-	}
-	b := v.Bytes()
-	for i := 0; i < len(s) && s[i] == '1'; i++ {
-		b = append([]byte{0}, b...)
-	}
-	if len(b) != 35 && len(b) != 36 || len(b) == 36 != (b[0]&0x40 != 0) {
-		return a, errAddress
-	}
-	sum := blake2b.Sum512(append([]byte("SS58PRE"), b[:len(b)-2]...))
-	if !bytes.Equal(sum[:2], b[len(b)-2:]) {
-		return a, errAddress
-	}
-	return Account(b[len(b)-34 : len(b)-2]), nil
 }

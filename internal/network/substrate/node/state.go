@@ -3,6 +3,8 @@ package node
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
+	"math/big"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -10,6 +12,80 @@ import (
 
 	"timbre.example/internal/network/substrate/scale"
 )
+
+func (s *state) audit() error {
+	var sum, held uint64
+	deposits := map[Account]uint64{}
+	owned := map[Account]int{}
+	for id := range s.number(keyNext) {
+		w, found := s.work(id)
+		if !found {
+			continue
+		}
+		deposits[w.owner] += w.deposit
+		owned[w.owner]++
+		for v := range w.versions {
+			b := s.get(VersionKey(id, v))
+			if len(b) != 53 && !w.listed || len(b) != 37 && w.listed {
+				return fmt.Errorf("version %d of work %d has %d bytes", v, id, len(b))
+			}
+			deposits[w.owner] += versionDeposit(b)
+		}
+	}
+	var wrong error
+	prefix := key("System", "Account")
+	s.top.walk(nil, func(path, _ []byte) bool {
+		k := packed(path)
+		if len(k) != len(prefix)+48 || string(k[:len(prefix)]) != string(prefix) {
+			return true
+		}
+		a := Account(k[len(k)-32:])
+		b := s.account(a)
+		sum += b.Free + b.Held
+		held += b.Held
+		var holds uint64
+		for _, h := range s.holds(a) {
+			holds += h.amount
+		}
+		if holds != b.Held || deposits[a] != b.Held || len(s.owned(a)) != owned[a] {
+			wrong = fmt.Errorf("account %x holds %d, its holds are %d, its deposits %d; it has %d works, its list %d", a, b.Held, holds, deposits[a], owned[a], len(s.owned(a)))
+		}
+		return true
+	})
+	if wrong != nil {
+		return wrong
+	}
+	if total := s.number(keyIssuance); sum != total {
+		return fmt.Errorf("the accounts have %d, of which %d is held; %d was issued", sum, held, total)
+	}
+	return nil
+}
+
+// migrate changes the state to that of a Listed runtime, in its first block.
+func (s *state) migrate() {
+	for id := range s.number(keyNext) {
+		w, found := s.work(id)
+		if !found || w.listed {
+			continue
+		}
+		for n := range w.versions {
+			k := VersionKey(id, n)
+			v := s.get(k)
+			w.deposit += versionDeposit(v)
+			s.put(k, v[:37])
+		}
+		w.listed = true
+		s.setWork(id, w)
+		all := s.holds(w.owner)
+		for _, h := range all[1:] {
+			all[0].amount += h.amount
+		}
+		s.setHolds(w.owner, all[:1])
+	}
+}
+
+// u128 is a balance as it is stored.
+func u128(v uint64) []byte { return scale.AppendUint(nil, new(big.Int).SetUint64(v), 16) }
 
 // Hash is a hash of 32 bytes: of a block, an extrinsic or a state.
 type Hash [32]byte
