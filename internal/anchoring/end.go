@@ -41,8 +41,10 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transactio
 	if err != nil {
 		return nil, err
 	}
+	final := receipt.Final() // the staged bytes can have been signed again
+	row.TxHash = final[:]
 	set := query.FinishTransactionParams{
-		AtsID: receipt.AtsID, Version: receipt.Version, BlockNumber: receipt.BlockNumber, BlockHash: receipt.BlockHash[:],
+		TxHash: row.TxHash, AtsID: receipt.AtsID, Version: receipt.Version, BlockNumber: receipt.BlockNumber, BlockHash: receipt.BlockHash[:],
 		Steps: record.AppendSteps(before, tx.Now, record.StepCompleted), Now: store.Micros(tx.Now), ID: row.ID,
 	}
 	var changed int64
@@ -102,11 +104,11 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transactio
 		return nil, err
 	}
 	took := tx.Now.Sub(store.Time(row.CreatedAt))
-	final := query.TransactionForViewRow{Transaction: row, ExternalUserRef: job.ExternalUserRef, RegisteredAt: store.Micros(receipt.At)}
-	t := &final.Transaction
+	ended := query.TransactionForViewRow{Transaction: row, ExternalUserRef: job.ExternalUserRef, RegisteredAt: store.Micros(receipt.At)}
+	t := &ended.Transaction
 	t.State, t.AtsID, t.Version, t.BlockNumber, t.BlockHash, t.Steps, t.UpdatedAt = state.TransactionFinal, set.AtsID, set.Version, set.BlockNumber, set.BlockHash, set.Steps, set.Now
 	return func() {
-		s.Changed(final)
+		s.Changed(ended)
 		s.Events.Step(described(row), "final", begun, nil)
 		s.Events.Final(ctx, described(row), row.WorkID, receipt.Version, receipt.BlockNumber, took)
 	}, nil

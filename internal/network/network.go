@@ -42,6 +42,9 @@ type Staged struct {
 type Receipt struct {
 	// Hash is the hash of the staged transaction.
 	Hash [32]byte
+	// TxHash is the hash under which the network has the transaction, if it had to be signed
+	// again because the staged bytes could never be accepted; zero: it is Hash.
+	TxHash [32]byte
 	// AtsID is the work's id, assigned by the network with the first version.
 	AtsID int64
 	// Version counts from 1 within the work.
@@ -57,6 +60,14 @@ type Receipt struct {
 	// the transaction. If a network stores no refused transactions, BlockNumber is 0,
 	// BlockHash is zero, and At is the time of the refusal.
 	Failure string
+}
+
+// Final is the hash under which the network has the transaction.
+func (r Receipt) Final() [32]byte {
+	if r.TxHash != [32]byte{} {
+		return r.TxHash
+	}
+	return r.Hash
 }
 
 // Proof proves that a transaction is final, without asking a server. It has the form in

@@ -36,7 +36,7 @@ WHERE id = sqlc.arg(id) AND state = 'staged';
 -- name: FinishTransaction :execrows
 -- The caller counts the end: see package tally.
 UPDATE transactions SET state = 'final', counted = TRUE, ats_id = sqlc.arg(ats_id), version = sqlc.arg(version), block_number = sqlc.arg(block_number),
-  block_hash = sqlc.arg(block_hash), steps = sqlc.arg(steps), updated_at = sqlc.arg(now)
+  block_hash = sqlc.arg(block_hash), tx_hash = sqlc.arg(tx_hash), steps = sqlc.arg(steps), updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state = 'broadcast';
 
 -- name: FailTransaction :execrows

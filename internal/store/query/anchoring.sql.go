@@ -116,8 +116,8 @@ func (q *Queries) FewInFlight(ctx context.Context, arg FewInFlightParams) ([]Tra
 
 const finishTransaction = `-- name: FinishTransaction :execrows
 UPDATE transactions SET state = 'final', counted = TRUE, ats_id = $1, version = $2, block_number = $3,
-  block_hash = $4, steps = $5, updated_at = $6
-WHERE id = $7 AND state = 'broadcast'
+  block_hash = $4, tx_hash = $5, steps = $6, updated_at = $7
+WHERE id = $8 AND state = 'broadcast'
 `
 
 type FinishTransactionParams struct {
@@ -125,6 +125,7 @@ type FinishTransactionParams struct {
 	Version     int64
 	BlockNumber int64
 	BlockHash   []byte
+	TxHash      []byte
 	Steps       string
 	Now         int64
 	ID          string
@@ -137,6 +138,7 @@ func (q *Queries) FinishTransaction(ctx context.Context, arg FinishTransactionPa
 		arg.Version,
 		arg.BlockNumber,
 		arg.BlockHash,
+		arg.TxHash,
 		arg.Steps,
 		arg.Now,
 		arg.ID,

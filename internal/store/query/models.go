@@ -533,6 +533,63 @@ type Stamping struct {
 	Next    int64
 }
 
+type SubstrateAccount struct {
+	Network  string
+	Account  []byte
+	Position int64
+	Address  string
+	Nonce    int64
+	Free     string
+	Reserved string
+	Works    int64
+	Capacity int64
+	Low      bool
+}
+
+type SubstrateBlock struct {
+	Network   string
+	Number    int64
+	Hash      []byte
+	Header    []byte
+	CreatedAt int64
+}
+
+type SubstrateChain struct {
+	Network  string
+	Genesis  []byte
+	Number   int64
+	Hash     []byte
+	BlockAt  int64
+	SeenAt   int64
+	Finals   int64
+	Failures int64
+	Stopped  string
+}
+
+type SubstrateTransaction struct {
+	Network    string
+	Call       []byte
+	Hash       []byte
+	Updates    int64
+	Commitment []byte
+	Protocol   int64
+	Account    []byte
+	Nonce      int64
+	Ends       int64
+	Signed     []byte
+	SignedHash []byte
+	Signatures int64
+	Wanted     bool
+	SentAt     int64
+	Answer     string
+	DecidedAt  int64
+	Failure    string
+	AtsID      int64
+	Version    int64
+	Block      int64
+	Position   int64
+}
+
 type Timestamp struct {
 	WorkID  string
 	Version int64

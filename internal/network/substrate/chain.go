@@ -1,0 +1,376 @@
+package substrate
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"sync"
+	"time"
+
+	"timbre.example/internal/network/substrate/extrinsic"
+	"timbre.example/internal/network/substrate/metadata"
+	"timbre.example/internal/network/substrate/rpc"
+	"timbre.example/internal/network/substrate/scale"
+	"timbre.example/internal/network/substrate/storagekey"
+)
+
+// pallet is the name of the pallet that keeps works.
+const pallet = "Ats"
+
+// chain reads a chain through its nodes. It is safe for concurrent use.
+type chain struct {
+	client *rpc.Client
+
+	mu       sync.Mutex
+	runtimes map[version]*runtime
+}
+
+func newChain(endpoints []string, timeout time.Duration) *chain {
+	return &chain{client: rpc.New(rpc.Config{Endpoints: endpoints, Timeout: timeout}), runtimes: map[version]*runtime{}}
+}
+
+// version identifies a runtime.
+type version struct {
+	SpecName           string `json:"specName"`
+	SpecVersion        uint32 `json:"specVersion"`
+	TransactionVersion uint32 `json:"transactionVersion"`
+}
+
+// runtime is what this package needs of one runtime of the chain.
+type runtime struct {
+	version
+	metadata *metadata.Metadata
+	// base and perVersion are what the chain keeps as a deposit for a work and for each version,
+	// existential what must stay in an account.
+	base, perVersion, existential *big.Int
+	// works is how many works an account may own, versions how many versions a work may have.
+	works, versions int64
+	prefix          uint16 // of addresses
+}
+
+// signing returns what signatures for this runtime say.
+func (r *runtime) signing(genesis [32]byte) extrinsic.Chain {
+	return extrinsic.Chain{Genesis: genesis, SpecVersion: r.SpecVersion, TransactionVersion: r.TransactionVersion, Metadata: r.metadata}
+}
+
+// deposit is what the chain keeps for a call: of a new work, or of another version.
+func (r *runtime) deposit(updates int64) *big.Int {
+	if updates != 0 {
+		return r.perVersion
+	}
+	return new(big.Int).Add(r.base, r.perVersion)
+}
+
+// maxRuntimes bounds the runtimes in memory. An upgrade needs two.
+const maxRuntimes = 4
+
+// runtimeAt returns the runtime at a block; "" is the best block.
+func (c *chain) runtimeAt(ctx context.Context, at string) (*runtime, error) {
+	var params []any
+	if at != "" {
+		params = []any{at}
+	}
+	var v version
+	if err := c.client.Call(ctx, &v, "state_getRuntimeVersion", params...); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	known := c.runtimes[v]
+	c.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	b, err := c.client.Bytes(ctx, "state_getMetadata", params...)
+	if err != nil {
+		return nil, err
+	}
+	r, err := readRuntime(v, b)
+	if err != nil {
+		return nil, fmt.Errorf("runtime %s %d: %w", v.SpecName, v.SpecVersion, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.runtimes) >= maxRuntimes {
+		clear(c.runtimes)
+	}
+	c.runtimes[v] = r
+	return r, nil
+}
+
+func readRuntime(v version, b []byte) (*runtime, error) {
+	m, err := metadata.Parse(b)
+	if err != nil {
+		return nil, err
+	}
+	r := &runtime{version: v, metadata: m}
+	number := func(of, name string) *big.Int {
+		p, e := m.Pallet(of)
+		var c metadata.Constant
+		if e == nil {
+			c, e = p.Constant(name)
+		}
+		if err == nil {
+			err = e
+		}
+		return c.Number()
+	}
+	r.base, r.perVersion, r.existential = number(pallet, "BaseDeposit"), number(pallet, "VersionDeposit"), number("Balances", "ExistentialDeposit")
+	r.works, r.versions = number(pallet, "MaxAtsPerAccount").Int64(), number(pallet, "MaxVersionsPerAts").Int64()
+	r.prefix = uint16(number("System", "SS58Prefix").Uint64())
+	for name, want := range map[string][]string{"create": {"commitment", "protocol_version"}, "update": {"ats_id", "commitment", "protocol_version"}} {
+		_, arguments, e := m.Call(pallet, name)
+		var got []string
+		for _, a := range arguments {
+			got = append(got, a.Name)
+		}
+		if e == nil && !slices.Equal(got, want) {
+			e = fmt.Errorf("the call %s.%s has the arguments %q, not %q", pallet, name, got, want)
+		}
+		if err == nil {
+			err = e
+		}
+	}
+	return r, err
+}
+
+// call returns the bytes of a call.
+func (r *runtime) call(updates int64, commitment [32]byte, protocol uint8) ([]byte, error) {
+	name := "create"
+	if updates != 0 {
+		name = "update"
+	}
+	b, _, err := r.metadata.Call(pallet, name)
+	if err != nil {
+		return nil, err
+	}
+	if updates != 0 {
+		b = binary.LittleEndian.AppendUint64(b, uint64(updates))
+	}
+	return append(append(b, commitment[:]...), protocol), nil
+}
+
+// block is a block of the chain.
+type block struct {
+	number     int64
+	hash       [32]byte
+	parent     string
+	header     []byte
+	extrinsics [][]byte
+}
+
+// hashAt returns the hash of the block with a number. A missing block is an error.
+func (c *chain) hashAt(ctx context.Context, number int64) ([32]byte, error) {
+	b, err := c.client.Bytes(ctx, "chain_getBlockHash", number)
+	if err == nil && len(b) != 32 {
+		err = fmt.Errorf("the node has no block %d", number)
+	}
+	if err != nil {
+		return [32]byte{}, err
+	}
+	return [32]byte(b), nil
+}
+
+// finalized returns the newest final block, without its extrinsics.
+func (c *chain) finalized(ctx context.Context) (block, error) {
+	var at string
+	if err := c.client.Call(ctx, &at, "chain_getFinalizedHead"); err != nil {
+		return block{}, err
+	}
+	var h *header
+	if err := c.client.Call(ctx, &h, "chain_getHeader", at); err != nil {
+		return block{}, err
+	}
+	if h == nil {
+		return block{}, errors.New("the node has no header of its final block")
+	}
+	return h.block(at)
+}
+
+// block returns the header as a block with a hash.
+func (h header) block(hash string) (block, error) {
+	coded, sum, err := h.encode()
+	if err != nil {
+		return block{}, err
+	}
+	number, err := h.number()
+	if err != nil {
+		return block{}, err
+	}
+	if rpc.Hex(sum[:]) != hash {
+		return block{}, fmt.Errorf("the header of block %d has the hash %x, not %s", number, sum, hash)
+	}
+	return block{number: number, hash: sum, parent: h.ParentHash, header: coded}, nil
+}
+
+// read returns a block with its extrinsics.
+func (c *chain) read(ctx context.Context, hash [32]byte) (block, error) {
+	var answer *struct {
+		Block struct {
+			Header     header   `json:"header"`
+			Extrinsics []string `json:"extrinsics"`
+		} `json:"block"`
+	}
+	if err := c.client.Call(ctx, &answer, "chain_getBlock", rpc.Hex(hash[:])); err != nil {
+		return block{}, err
+	}
+	if answer == nil {
+		return block{}, fmt.Errorf("the node has no block %x", hash)
+	}
+	b, err := answer.Block.Header.block(rpc.Hex(hash[:]))
+	if err != nil {
+		return block{}, err
+	}
+	for _, text := range answer.Block.Extrinsics {
+		x, err := rpc.Unhex(text)
+		if err != nil {
+			return block{}, fmt.Errorf("an extrinsic of block %d: %w", b.number, err)
+		}
+		b.extrinsics = append(b.extrinsics, x)
+	}
+	return b, nil
+}
+
+// stored returns a value of the state of a block; nil: there is none.
+func (c *chain) stored(ctx context.Context, m *metadata.Metadata, at [32]byte, of, entry string, keys ...[]byte) ([]byte, error) {
+	key, err := storagekey.Key(m, of, entry, keys...)
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.client.Bytes(ctx, "state_getStorage", rpc.Hex(key), rpc.Hex(at[:]))
+	if err != nil {
+		return nil, fmt.Errorf("%s.%s: %w", of, entry, err)
+	}
+	return b, nil
+}
+
+// time returns the time of a block: that of its first extrinsic, which its author adds.
+func (c *chain) time(ctx context.Context, m *metadata.Metadata, b block) (time.Time, error) {
+	set, _, err := m.Call("Timestamp", "set")
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, x := range b.extrinsics {
+		if call, ok := extrinsic.Bare(x); ok && len(call) > 2 && [2]byte(call) == [2]byte(set) {
+			r := scale.NewReader(call[2:])
+			ms := r.Compact()
+			return time.UnixMilli(int64(ms)).UTC(), r.End()
+		}
+	}
+	now, err := c.stored(ctx, m, b.hash, "Timestamp", "Now")
+	if err != nil {
+		return time.Time{}, err
+	}
+	r := scale.NewReader(now)
+	ms := r.U64()
+	return time.UnixMilli(int64(ms)).UTC(), r.End()
+}
+
+// account is an account in the state of a block.
+type account struct {
+	nonce          int64
+	free, reserved *big.Int
+	works          int64
+}
+
+// account reads an account in the state of a block.
+func (c *chain) account(ctx context.Context, r *runtime, at [32]byte, public [32]byte) (a account, err error) {
+	a.free, a.reserved = new(big.Int), new(big.Int)
+	b, err := c.stored(ctx, r.metadata, at, "System", "Account", public[:])
+	if err != nil {
+		return a, err
+	}
+	if b != nil {
+		system, err := r.metadata.Pallet("System")
+		if err != nil {
+			return a, err
+		}
+		entry, err := system.Storage("Account")
+		if err != nil {
+			return a, err
+		}
+		nonce, err := r.metadata.Member(entry.Value, b, "nonce")
+		if err != nil {
+			return a, err
+		}
+		free, err := r.metadata.Member(entry.Value, b, "data", "free")
+		if err != nil {
+			return a, err
+		}
+		reserved, err := r.metadata.Member(entry.Value, b, "data", "reserved")
+		if err != nil {
+			return a, err
+		}
+		a.nonce = scale.NewReader(nonce).Uint(len(nonce)).Int64()
+		a.free, a.reserved = scale.NewReader(free).Uint(len(free)), scale.NewReader(reserved).Uint(len(reserved))
+	}
+	ids, err := c.stored(ctx, r.metadata, at, pallet, "OwnerIndex", public[:])
+	if err != nil || ids == nil {
+		return a, err
+	}
+	list := scale.NewReader(ids)
+	a.works = int64(list.Count(8))
+	return a, list.Err()
+}
+
+// begun reports whether the chain has given out its number 0. The seam uses 0 for a new work.
+func (c *chain) begun(ctx context.Context, r *runtime, at [32]byte) (bool, error) {
+	b, err := c.stored(ctx, r.metadata, at, pallet, "NextAtsId")
+	if err != nil || b == nil {
+		return false, err
+	}
+	next := scale.NewReader(b)
+	return next.U64() > 0, next.End()
+}
+
+// fee asks the runtime what a transaction costs beside its deposit.
+func (c *chain) fee(ctx context.Context, signed []byte) (*big.Int, error) {
+	b, err := c.client.Bytes(ctx, "state_call", "TransactionPaymentApi_query_info", rpc.Hex(binary.LittleEndian.AppendUint32(slices.Clone(signed), uint32(len(signed)))))
+	if err != nil {
+		return nil, err
+	}
+	r := scale.NewReader(b)
+	r.Compact() // the weight: time and proof
+	r.Compact()
+	r.U8() // the class
+	fee := r.U128()
+	if err := r.End(); err != nil {
+		return nil, fmt.Errorf("the fee: %w", err)
+	}
+	return fee, nil
+}
+
+// invalid is why a runtime would not accept a transaction.
+type invalid string
+
+func (i invalid) Error() string { return "the chain would not accept the transaction: " + string(i) }
+
+// The reasons in the order of the runtime's enum InvalidTransaction.
+const (
+	noFunds invalid = "Payment"
+	stale   invalid = "Stale"
+)
+
+var invalids = []invalid{"Call", noFunds, "Future", stale, "BadProof", "AncientBirthBlock", "ExhaustsResources", "Custom", "BadMandatory", "MandatoryValidation", "BadSigner"}
+
+// validate asks the runtime whether a transaction would be accepted in the block after at. The
+// error is an invalid if not.
+func (c *chain) validate(ctx context.Context, signed []byte, at [32]byte) error {
+	const external = 2 // the transaction comes from outside of the node
+	b, err := c.client.Bytes(ctx, "state_call", "TaggedTransactionQueue_validate_transaction", rpc.Hex(slices.Concat([]byte{external}, signed, at[:])), rpc.Hex(at[:]))
+	if err != nil {
+		return err
+	}
+	r := scale.NewReader(b)
+	if ok := r.U8(); r.Err() != nil || ok == 0 {
+		return r.Err()
+	}
+	if unknown := r.U8(); unknown == 0 {
+		if i := int(r.U8()); r.Err() == nil && i < len(invalids) {
+			return invalids[i]
+		}
+	}
+	return fmt.Errorf("the chain would not accept the transaction: %x", b)
+}

@@ -1,0 +1,351 @@
+package substrate
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"timbre.example/internal/network"
+	"timbre.example/internal/network/substrate/extrinsic"
+	"timbre.example/internal/network/substrate/sr25519"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// Why signing twice is safe. The signed bytes of a row are void when one of these is true in
+// the newest final block that was read, and they are on no block up to it:
+//
+//   - their era has ended, so no later block can have them;
+//   - their nonce was used by another transaction, so no later block can have them.
+//
+// Both stay true for ever. Only then may other bytes take their place. Run reads every block
+// from the one before the first signature, so no block can have them unseen.
+
+// void reports whether the bytes of an open transaction can never be on a block. at is the
+// newest block that was read, and nonce the account's in it or an earlier one.
+func void(row query.SubstrateTransaction, at, nonce int64) bool {
+	return row.Nonce < 0 || at+1 >= row.Ends || nonce > row.Nonce
+}
+
+// errNoRuntime is the error of a process that has not reached a node.
+var errNoRuntime = errors.New("no node was reached yet")
+
+// signed is a call with its signature.
+type signed struct {
+	account [32]byte
+	nonce   int64
+	ends    int64
+	bytes   []byte
+	hash    [32]byte
+}
+
+// Stage implements network.Network. The first call of a nonce signs and stores; later calls
+// return what is stored.
+func (n *Network) Stage(ctx context.Context, call network.Call) (network.Staged, error) {
+	if err := check(call); err != nil {
+		return network.Staged{}, err
+	}
+	if len(n.pairs) == 0 {
+		return network.Staged{}, n.fail("stage", errors.New("this process has no seed"))
+	}
+	var staged network.Staged
+	err := n.db.Tx(ctx, func(tx *store.Tx) error {
+		row, err := tx.GetSubstrateTransaction(ctx, query.GetSubstrateTransactionParams{Network: n.name(), Call: callID(call.Nonce)})
+		if err == nil {
+			if row.Updates != call.AtsID || [32]byte(row.Commitment) != call.Commitment || row.Protocol != int64(call.ProtocolVersion) {
+				return errors.New("another call has this nonce")
+			}
+			staged = network.Staged{Bytes: row.Signed, Hash: [32]byte(row.Hash)}
+			return nil
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		s, err := n.sign(ctx, tx, call.AtsID, call.Commitment, call.ProtocolVersion, nil)
+		if err != nil {
+			return err
+		}
+		staged = network.Staged{Bytes: s.bytes, Hash: s.hash}
+		return tx.InsertSubstrateTransaction(ctx, query.InsertSubstrateTransactionParams{
+			Network: n.name(), Call: callID(call.Nonce), Hash: s.hash[:], Updates: call.AtsID, Commitment: call.Commitment[:], Protocol: int64(call.ProtocolVersion),
+			Account: s.account[:], Nonce: s.nonce, Ends: s.ends, Signed: s.bytes,
+		})
+	})
+	if err != nil {
+		return network.Staged{}, n.fail("stage", err)
+	}
+	n.crash("substrate.staged")
+	return staged, nil
+}
+
+// sign signs a call for the newest block that was read, with the smallest nonce that is free.
+// instead is the transaction whose void bytes are replaced, or nil.
+func (n *Network) sign(ctx context.Context, tx *store.Tx, updates int64, commitment [32]byte, protocol uint8, instead *query.SubstrateTransaction) (signed, error) {
+	rt := n.current.Load()
+	if rt == nil {
+		return signed{}, errNoRuntime
+	}
+	by, err := n.signer(ctx, tx, updates)
+	if err != nil {
+		return signed{}, err
+	}
+	s := signed{account: by.Public()}
+	if _, err := tx.LockSubstrateAccount(ctx, query.LockSubstrateAccountParams{Network: n.name(), Account: s.account[:]}); err != nil {
+		return signed{}, err
+	}
+	kept, err := tx.GetSubstrateAccount(ctx, query.GetSubstrateAccountParams{Network: n.name(), Account: s.account[:]})
+	if err != nil {
+		return signed{}, err
+	}
+	used, err := tx.ListSubstrateNonces(ctx, query.ListSubstrateNoncesParams{Network: n.name(), Account: s.account[:]})
+	if err != nil {
+		return signed{}, err
+	}
+	s.nonce = kept.Nonce
+	for _, taken := range used {
+		if instead != nil && taken == instead.Nonce && [32]byte(instead.Account) == s.account {
+			continue // its own
+		}
+		if taken == s.nonce {
+			s.nonce++
+		}
+	}
+	at, err := tx.GetSubstrateChain(ctx, n.name())
+	if err != nil {
+		return signed{}, err
+	}
+	call, err := rt.call(updates, commitment, protocol)
+	if err != nil {
+		return signed{}, err
+	}
+	era := extrinsic.Era{Period: uint64(n.config.Period), Born: uint64(at.Number), Hash: [32]byte(at.Hash)}
+	if s.bytes, err = rt.signing([32]byte(at.Genesis)).Sign(by, call, era, uint64(s.nonce)); err != nil {
+		return signed{}, err
+	}
+	s.ends, s.hash = int64(era.End()), extrinsic.Hash(s.bytes)
+	return s, nil
+}
+
+// signer chooses the account for a call: that of the work, or for a new work the account with
+// the fewest open transactions that has room for it.
+func (n *Network) signer(ctx context.Context, tx *store.Tx, updates int64) (sr25519.Pair, error) {
+	if updates != 0 {
+		work, err := tx.SubstrateWork(ctx, query.SubstrateWorkParams{Network: n.name(), AtsID: updates})
+		if errors.Is(err, sql.ErrNoRows) {
+			return sr25519.Pair{}, fmt.Errorf("%w: work %d does not exist", network.ErrRefused, updates)
+		} else if err != nil {
+			return sr25519.Pair{}, err
+		}
+		by, ok := n.pairs[[32]byte(work.Account)]
+		if !ok {
+			return sr25519.Pair{}, fmt.Errorf("the account %x of work %d is not one of the seed's first %d", work.Account, updates, len(n.pairs))
+		}
+		return by, nil
+	}
+	all, err := tx.ListSubstrateAccounts(ctx, n.name())
+	if err != nil {
+		return sr25519.Pair{}, err
+	}
+	var best *query.ListSubstrateAccountsRow
+	for i, a := range all {
+		if _, ok := n.pairs[[32]byte(a.Account)]; ok && hasRoom(a) && (best == nil || better(a, *best)) {
+			best = &all[i]
+		}
+	}
+	if best == nil {
+		return sr25519.Pair{}, errors.New(full)
+	}
+	return n.pairs[[32]byte(best.Account)], nil
+}
+
+// full is why no new work can be registered.
+const full = "no account may own another work: give the server more accounts"
+
+func hasRoom(a query.ListSubstrateAccountsRow) bool { return a.Works+a.Creating < a.Capacity }
+
+// better reports whether a should sign before b: an account that can pay, and then the one
+// with the fewest open transactions.
+func better(a, b query.ListSubstrateAccountsRow) bool {
+	if a.Low != b.Low {
+		return !a.Low
+	}
+	return a.Open < b.Open
+}
+
+// signAgain replaces the void bytes of open transactions. Those that the registry does not
+// want yet lose their nonce instead: the next signature is made when they are wanted.
+func (n *Network) signAgain(ctx context.Context) error {
+	rows, err := n.db.Read().ListOpenSubstrateTransactions(ctx, n.name())
+	if err != nil {
+		return err
+	}
+	at, nonces, err := n.read(ctx)
+	if err != nil {
+		return err
+	}
+	var all []error
+	for _, row := range rows {
+		if !void(row, at.Number, nonces[[32]byte(row.Account)]) || !row.Wanted && row.Nonce < 0 {
+			continue
+		}
+		err := n.db.Tx(ctx, func(tx *store.Tx) error {
+			if !row.Wanted {
+				_, err := tx.ParkSubstrateTransaction(ctx, query.ParkSubstrateTransactionParams{Network: n.name(), SignedHash: row.SignedHash})
+				return err
+			}
+			s, err := n.sign(ctx, tx, row.Updates, [32]byte(row.Commitment), uint8(row.Protocol), &row)
+			if err != nil {
+				return err
+			}
+			_, err = tx.SignSubstrateTransactionAgain(ctx, query.SignSubstrateTransactionAgainParams{
+				Network: n.name(), Before: row.SignedHash, Account: s.account[:], Nonce: s.nonce, Ends: s.ends, Signed: s.bytes, SignedHash: s.hash[:],
+			})
+			return err
+		})
+		if err != nil {
+			all = append(all, fmt.Errorf("sign transaction %x again: %w", row.Hash, err))
+		}
+	}
+	n.crash("substrate.resigned")
+	return errors.Join(all...)
+}
+
+// read returns the newest block that was read, and the nonces of the accounts in it or earlier.
+// The block is read first: an account can only be newer.
+func (n *Network) read(ctx context.Context) (at query.SubstrateChain, nonces map[[32]byte]int64, err error) {
+	err = n.db.Tx(ctx, func(tx *store.Tx) error {
+		if at, err = tx.GetSubstrateChain(ctx, n.name()); err != nil {
+			return err
+		}
+		accounts, err := tx.ListSubstrateAccounts(ctx, n.name())
+		nonces = map[[32]byte]int64{}
+		for _, a := range accounts {
+			nonces[[32]byte(a.Account)] = a.Nonce
+		}
+		return err
+	})
+	return at, nonces, err
+}
+
+// trial is the answer of the chain to a transaction that is not sent.
+type trial struct {
+	at  time.Time
+	err error
+}
+
+// trialLasts is for how long an answer counts.
+const trialLasts = 5 * time.Second
+
+// DryRun implements network.Network. It asks the database, and in a process with the seed also
+// the runtime of the chain. It refuses another protocol version, a commitment of zeros, and an
+// update of an unknown or full work.
+func (n *Network) DryRun(ctx context.Context, call network.Call) error {
+	if err := check(call); err != nil {
+		return err
+	}
+	row, err := n.db.Read().GetSubstrateChain(ctx, n.name())
+	if errors.Is(err, sql.ErrNoRows) {
+		return n.fail("dry run", errors.New("no worker has reached the chain yet"))
+	} else if err != nil {
+		return n.fail("dry run", err)
+	}
+	if row.Stopped != "" {
+		return n.fail("dry run", fmt.Errorf("%w: %s", network.ErrStopped, row.Stopped))
+	}
+	if err := n.silent(row); err != nil {
+		return err
+	}
+	if call.AtsID != 0 {
+		err := n.dryUpdate(ctx, call.AtsID)
+		if err != nil {
+			return n.fail("dry run", err)
+		}
+	}
+	if rt := n.current.Load(); rt != nil && len(n.pairs) > 0 {
+		if err := n.try(ctx, rt, row); err != nil {
+			return n.fail("dry run", err)
+		}
+	}
+	return nil
+}
+
+// dryUpdate refuses another version of an unknown or full work.
+func (n *Network) dryUpdate(ctx context.Context, atsID int64) error {
+	work, err := n.db.Read().SubstrateWork(ctx, query.SubstrateWorkParams{Network: n.name(), AtsID: atsID})
+	switch rt := n.current.Load(); {
+	case errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("%w: work %d does not exist", network.ErrRefused, atsID)
+	case err == nil && rt != nil && work.Version >= rt.versions:
+		return fmt.Errorf("%w: the chain keeps at most %d versions of a work", network.ErrRefused, rt.versions)
+	}
+	return err
+}
+
+// try asks the runtime whether it would accept a transaction of one of the accounts now.
+func (n *Network) try(ctx context.Context, rt *runtime, at query.SubstrateChain) error {
+	if last := n.tried.Load(); last != nil && n.db.Now().Sub(last.at).Abs() < trialLasts {
+		return last.err
+	}
+	x, err := n.sample(ctx, rt, at)
+	if err == nil {
+		err = n.chain.validate(ctx, x, [32]byte(at.Hash))
+		switch why := invalid(""); {
+		case errors.As(err, &why) && why == noFunds:
+			err = fmt.Errorf("%w: an account cannot pay the fee of a transaction", network.ErrStopped)
+		case errors.As(err, &why) && why == stale: // another program used the nonce; the next block tells
+			err = nil
+		}
+	}
+	if ctx.Err() == nil {
+		n.tried.Store(&trial{at: n.db.Now(), err: err})
+	}
+	return err
+}
+
+// sample signs a new work that is never sent, with the account that would sign now.
+func (n *Network) sample(ctx context.Context, rt *runtime, at query.SubstrateChain) ([]byte, error) {
+	all, err := n.db.Read().ListSubstrateAccounts(ctx, n.name())
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(a query.ListSubstrateAccountsRow) bool { return n.pairs[[32]byte(a.Account)] == sr25519.Pair{} })
+	if len(all) == 0 {
+		return nil, errors.New("no account of the seed is known yet")
+	}
+	best := slices.MinFunc(all, func(a, b query.ListSubstrateAccountsRow) int {
+		switch {
+		case better(a, b):
+			return -1
+		case better(b, a):
+			return 1
+		}
+		return 0
+	})
+	call, err := rt.call(0, [32]byte{1}, ProtocolVersion)
+	if err != nil {
+		return nil, err
+	}
+	era := extrinsic.Era{Period: uint64(n.config.Period), Born: uint64(at.Number), Hash: [32]byte(at.Hash)}
+	return rt.signing([32]byte(at.Genesis)).Sign(n.pairs[[32]byte(best.Account)], call, era, uint64(best.Nonce+best.Open))
+}
+
+// cost is what an account must have beside its existential deposit before a call is sent. Fees
+// can rise between blocks, so it has the fee twice.
+func cost(rt *runtime, fee *big.Int, updates int64) *big.Int {
+	twice := new(big.Int).Lsh(fee, 1)
+	return twice.Add(twice, rt.deposit(updates))
+}
+
+// amount reads an amount of the database.
+func amount(text string) *big.Int {
+	v, ok := new(big.Int).SetString(strings.TrimSpace(text), 10)
+	if !ok {
+		return new(big.Int)
+	}
+	return v
+}

@@ -1,0 +1,323 @@
+// Package substrate is a network that is a Substrate chain with the pallet Ats, such as
+// Allfeat. It signs the calls of a registry with accounts of its own, sends them, and finds
+// their results in final blocks.
+//
+// Each call has one row from the time when it is signed. The bytes of the row are sent again
+// until their result is found. They are replaced only when it is final that no block has them,
+// and that no block can have them any more: see ADR 110 and sign.go.
+//
+// The sub-packages hold the coding, metadata, extrinsics, keys and connections. This package
+// never trusts what a node says of a transaction that is not final. It does not know what a
+// commitment commits to.
+package substrate
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"timbre.example/internal/crash"
+	"timbre.example/internal/network"
+	"timbre.example/internal/network/substrate/sr25519"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+	"timbre.example/proof/evidence"
+)
+
+// Config configures Open.
+type Config struct {
+	// Network is the name on the wire and in the database.
+	Network network.Name
+	// URL is the address of the network: substrate: and the URLs of nodes, separated by commas.
+	URL string
+	// Seed derives the accounts //0, //1, … that sign. nil: this process signs nothing, and
+	// connects to no node.
+	Seed *[sr25519.SeedSize]byte
+	// Accounts is how many accounts sign; 0 means 1.
+	Accounts int
+	// Period is for how many blocks a signature is valid: a power of two from 4 to 4096; 0
+	// means 64.
+	Period int
+	// Resend is after what time a transaction is sent again that is on no final block; 0
+	// means 30 seconds.
+	Resend time.Duration
+	// Poll is how often the chain is asked without its notifications; 0 means 6 seconds.
+	Poll time.Duration
+	// Silence is how long no worker may reach the chain before the network counts as not
+	// answering; 0 means 90 seconds.
+	Silence time.Duration
+	// Timeout is how long a node may take for an answer; 0 means 30 seconds.
+	Timeout time.Duration
+	// Logger logs the errors of Run; nil means slog.Default.
+	Logger *slog.Logger
+}
+
+// Network is one chain. It implements network.Network and is safe for concurrent use.
+type Network struct {
+	db     *store.DB
+	config Config
+	chain  *chain
+	pairs  map[[32]byte]sr25519.Pair // by account
+	// accounts are the accounts in the order of the seed.
+	accounts [][32]byte
+	crash    func(point string)
+	wake     chan struct{} // a transaction can be waiting
+
+	// current is the runtime of the best block, and fee the price of one transaction; nil
+	// before the first connection.
+	current atomic.Pointer[runtime]
+	fee     atomic.Pointer[big.Int]
+	tried   atomic.Pointer[trial]
+
+	mu   sync.Mutex
+	head chan struct{} // closed and replaced when a transaction of ours is final
+	seen int64         // how many were
+}
+
+var _ interface {
+	network.Network
+	network.Runner
+	network.Observed
+} = (*Network)(nil)
+
+// ProtocolVersion is the one commitment protocol that this network anchors.
+const ProtocolVersion = 1
+
+// Open opens the network c.Network. It connects to nothing: Run does.
+func Open(db *store.DB, c Config) (*Network, error) {
+	if c.Accounts <= 0 {
+		c.Accounts = 1
+	}
+	if c.Period <= 0 {
+		c.Period = 64
+	}
+	if c.Resend <= 0 {
+		c.Resend = 30 * time.Second
+	}
+	if c.Poll <= 0 {
+		c.Poll = 6 * time.Second
+	}
+	if c.Silence <= 0 {
+		c.Silence = 90 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	endpoints, err := parse(c.URL)
+	if err != nil {
+		return nil, fmt.Errorf("substrate %s: the URL %w", c.Network, err)
+	}
+	n := &Network{
+		db: db, config: c, chain: newChain(endpoints, c.Timeout), pairs: map[[32]byte]sr25519.Pair{},
+		crash: crash.Points(), wake: make(chan struct{}, 1), head: make(chan struct{}),
+	}
+	for i := range c.Accounts {
+		if c.Seed == nil {
+			break
+		}
+		p, err := sr25519.Numbered(*c.Seed, uint64(i))
+		if err != nil {
+			return nil, fmt.Errorf("substrate %s: %w", c.Network, err)
+		}
+		n.pairs[p.Public()] = p
+		n.accounts = append(n.accounts, p.Public())
+	}
+	return n, nil
+}
+
+// Name implements network.Network.
+func (n *Network) Name() network.Name { return n.config.Network }
+
+// Info implements network.Network.
+func (n *Network) Info() network.Info {
+	return network.Address{Name: n.config.Network, URL: n.config.URL}.Info()
+}
+
+func (n *Network) name() string { return string(n.config.Network) }
+
+// fail names the network and the operation in an error.
+func (n *Network) fail(operation string, err error) error {
+	return fmt.Errorf("substrate %s: %s: %w", n.config.Network, operation, err)
+}
+
+// check refuses calls that can be refused without reading anything.
+func check(call network.Call) error {
+	switch {
+	case call.Nonce == "":
+		return fmt.Errorf("%w: a transaction needs a nonce", network.ErrRefused)
+	case call.ProtocolVersion != ProtocolVersion:
+		return fmt.Errorf("%w: commitment protocol %d is unknown, must be %d", network.ErrRefused, call.ProtocolVersion, ProtocolVersion)
+	case call.Commitment == [32]byte{}:
+		return fmt.Errorf("%w: the commitment is all zeros", network.ErrRefused)
+	case call.AtsID < 0:
+		return fmt.Errorf("%w: work %d does not exist", network.ErrRefused, call.AtsID)
+	}
+	return nil
+}
+
+// Stopped implements network.Network.
+func (n *Network) Stopped(ctx context.Context) error {
+	row, err := n.db.Read().GetSubstrateChain(ctx, n.name())
+	if err != nil || row.Stopped == "" {
+		return nil //nolint:nilerr // the database does not answer, or no worker has started
+	}
+	return n.fail("stopped", fmt.Errorf("%w: %s", network.ErrStopped, row.Stopped))
+}
+
+// Broadcast implements network.Network. It records in one transaction that the transactions
+// are wanted. Run sends them.
+func (n *Network) Broadcast(ctx context.Context, staged []network.Staged) error {
+	var refused []error
+	err := n.db.Tx(ctx, func(tx *store.Tx) error {
+		refused = nil
+		return tx.Each(len(staged), func(tx *store.Tx, i int) error {
+			known, err := tx.WantSubstrateTransaction(ctx, query.WantSubstrateTransactionParams{Network: n.name(), Hash: staged[i].Hash[:]})
+			if err == nil && known == 0 {
+				refused = append(refused, fmt.Errorf("%w: transaction %x was not signed by this registry", network.ErrRefused, staged[i].Hash))
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return n.fail("broadcast", err)
+	}
+	n.crash("substrate.wanted")
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+	if len(refused) > 0 {
+		return n.fail("broadcast", errors.Join(refused...))
+	}
+	return nil
+}
+
+// Find implements network.Network.
+func (n *Network) Find(ctx context.Context, hashes [][32]byte) (map[[32]byte]network.Receipt, error) {
+	found := map[[32]byte]network.Receipt{}
+	if len(hashes) == 0 {
+		return found, nil
+	}
+	joined := make([]byte, 0, 32*len(hashes))
+	for _, h := range hashes {
+		joined = append(joined, h[:]...)
+	}
+	rows, err := n.db.Read().FindSubstrateTransactions(ctx, query.FindSubstrateTransactionsParams{Network: n.name(), Joined: joined, Count: int64(len(hashes))})
+	if err != nil {
+		return nil, n.fail("find", err)
+	}
+	for _, row := range rows {
+		r := network.Receipt{
+			Hash: [32]byte(row.Hash), TxHash: [32]byte(row.SignedHash), AtsID: row.AtsID, Version: row.Version, BlockNumber: row.Block, BlockHash: [32]byte(row.BlockHash),
+			Owner: row.Address, At: store.Time(row.BlockAt), Failure: row.Failure,
+		}
+		found[r.Hash] = r
+	}
+	return found, nil
+}
+
+// Prove implements network.Network. hash is either the first hash of the transaction, or the one
+// that the chain knows.
+func (n *Network) Prove(ctx context.Context, hash [32]byte) (network.Proof, error) {
+	name := n.name()
+	row, err := n.db.Read().GetSubstrateTransactionBySignedHash(ctx, query.GetSubstrateTransactionBySignedHashParams{Network: name, Hash: hash[:]})
+	if errors.Is(err, sql.ErrNoRows) {
+		row, err = n.db.Read().GetSubstrateTransactionByHash(ctx, query.GetSubstrateTransactionByHashParams{Network: name, Hash: hash[:]})
+	}
+	if errors.Is(err, sql.ErrNoRows) || err == nil && row.Version == 0 {
+		err = network.ErrNotFinal
+	}
+	if err != nil {
+		return network.Proof{}, n.fail(fmt.Sprintf("prove transaction %x", hash), err)
+	}
+	b, err := n.db.Read().GetSubstrateBlock(ctx, query.GetSubstrateBlockParams{Network: name, Number: row.Block})
+	if err != nil {
+		return network.Proof{}, n.fail(fmt.Sprintf("prove: block %d", row.Block), err)
+	}
+	at, err := n.db.Read().GetSubstrateChain(ctx, name)
+	if err != nil {
+		return network.Proof{}, n.fail("prove", err)
+	}
+	return network.Proof{Substrate: &evidence.Substrate{Genesis: [32]byte(at.Genesis), Header: b.Header, Index: row.Position, Extrinsic: row.Signed}}, nil
+}
+
+// Head implements network.Network. While Run runs in this process, it notices the blocks that
+// other processes read.
+func (n *Network) Head() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.head
+}
+
+// notice wakes the readers up if more transactions are final than before.
+func (n *Network) notice(finals int64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if finals <= n.seen {
+		return
+	}
+	n.seen = finals
+	close(n.head)
+	n.head = make(chan struct{})
+}
+
+// Status implements network.Observed. Blocks is the number of the newest block that was read.
+func (n *Network) Status(ctx context.Context) (network.Status, error) {
+	row, err := n.db.Read().GetSubstrateChain(ctx, n.name())
+	if errors.Is(err, sql.ErrNoRows) {
+		return network.Status{}, nil
+	} else if err != nil {
+		return network.Status{}, n.fail("status", err)
+	}
+	return network.Status{
+		Stopped: row.Stopped != "", Blocks: row.Number, Entries: row.Finals, Refused: row.Failures, SequencerAt: store.Time(row.SeenAt), BlockAt: store.Time(row.BlockAt),
+	}, nil
+}
+
+// Sequenced implements network.Observed: it returns an error if no worker has reached the chain
+// recently.
+func (n *Network) Sequenced(ctx context.Context) error {
+	row, err := n.db.Read().GetSubstrateChain(ctx, n.name())
+	if errors.Is(err, sql.ErrNoRows) {
+		return n.fail("worker", errors.New("no worker has reached the chain yet"))
+	} else if err != nil {
+		return n.fail("worker", err)
+	}
+	return n.silent(row)
+}
+
+func (n *Network) silent(row query.SubstrateChain) error {
+	if since := n.db.Now().Sub(store.Time(row.SeenAt)); since.Abs() > n.config.Silence {
+		return n.fail("worker", fmt.Errorf("no worker has reached the chain for %s", since.Round(time.Second)))
+	}
+	return nil
+}
+
+// callID is the key of a call's row. Who reads it learns no transaction id.
+func callID(nonce string) []byte {
+	sum := sha256.Sum256([]byte(nonce))
+	return sum[:]
+}
+
+// parse returns the URLs of the nodes in an address.
+func parse(url string) (endpoints []string, err error) {
+	list, ok := strings.CutPrefix(url, scheme+":")
+	if !ok {
+		return nil, errors.New("must begin with " + scheme + ":")
+	}
+	for one := range strings.SplitSeq(list, ",") {
+		if err := checkEndpoint(one); err != nil {
+			return nil, err
+		}
+		endpoints = append(endpoints, one)
+	}
+	return endpoints, nil
+}

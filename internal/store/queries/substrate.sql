@@ -1,0 +1,105 @@
+-- name: InsertSubstrateChain :execrows
+INSERT INTO substrate_chains (network, genesis, number, hash, block_at, seen_at)
+VALUES (sqlc.arg(network), sqlc.arg(genesis), sqlc.arg(number), sqlc.arg(hash), sqlc.arg(block_at), sqlc.arg(now))
+ON CONFLICT (network) DO NOTHING;
+
+-- name: GetSubstrateChain :one
+SELECT * FROM substrate_chains WHERE network = sqlc.arg(network);
+
+-- name: AdvanceSubstrateChain :execrows
+UPDATE substrate_chains SET number = sqlc.arg(number), hash = sqlc.arg(hash), block_at = sqlc.arg(block_at), seen_at = sqlc.arg(now),
+  finals = finals + sqlc.arg(finals), failures = failures + sqlc.arg(failures)
+WHERE network = sqlc.arg(network) AND number = sqlc.arg(before);
+
+-- name: SeeSubstrateChain :exec
+UPDATE substrate_chains SET seen_at = sqlc.arg(now), stopped = sqlc.arg(stopped) WHERE network = sqlc.arg(network);
+
+-- name: InsertSubstrateAccount :exec
+INSERT INTO substrate_accounts (network, account, position, address)
+VALUES (sqlc.arg(network), sqlc.arg(account), sqlc.arg(position), sqlc.arg(address))
+ON CONFLICT (network, account) DO UPDATE SET position = excluded.position, address = excluded.address;
+
+-- name: SetSubstrateAccount :exec
+UPDATE substrate_accounts SET nonce = sqlc.arg(nonce), free = sqlc.arg(free), reserved = sqlc.arg(reserved), works = sqlc.arg(works), capacity = sqlc.arg(capacity)
+WHERE network = sqlc.arg(network) AND account = sqlc.arg(account);
+
+-- name: SetSubstrateAccountLow :execrows
+UPDATE substrate_accounts SET low = sqlc.arg(low) WHERE network = sqlc.arg(network) AND account = sqlc.arg(account) AND low <> sqlc.arg(low);
+
+-- name: ListSubstrateAccounts :many
+-- open counts the open transactions, of which creating make new works.
+SELECT a.account, a.position, a.address, a.nonce, a.free, a.reserved, a.works, a.capacity, a.low,
+  CAST((SELECT COUNT(*) FROM substrate_transactions t WHERE t.network = a.network AND t.account = a.account AND t.decided_at = 0) AS BIGINT) AS open,
+  CAST((SELECT COUNT(*) FROM substrate_transactions t WHERE t.network = a.network AND t.account = a.account AND t.decided_at = 0 AND t.updates = 0) AS BIGINT) AS creating
+FROM substrate_accounts a WHERE a.network = sqlc.arg(network) ORDER BY a.position, a.account;
+
+-- name: GetSubstrateAccount :one
+SELECT * FROM substrate_accounts WHERE network = sqlc.arg(network) AND account = sqlc.arg(account);
+
+-- name: LockSubstrateAccount :execrows
+-- It keeps other transactions from taking a nonce of the account.
+UPDATE substrate_accounts SET nonce = nonce WHERE network = sqlc.arg(network) AND account = sqlc.arg(account);
+
+-- name: ListSubstrateNonces :many
+SELECT nonce FROM substrate_transactions WHERE network = sqlc.arg(network) AND account = sqlc.arg(account) AND decided_at = 0 AND nonce >= 0 ORDER BY nonce;
+
+-- name: InsertSubstrateTransaction :exec
+INSERT INTO substrate_transactions (network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash)
+VALUES (sqlc.arg(network), sqlc.arg(call), sqlc.arg(hash), sqlc.arg(updates), sqlc.arg(commitment), sqlc.arg(protocol), sqlc.arg(account), sqlc.arg(nonce),
+  sqlc.arg(ends), sqlc.arg(signed), sqlc.arg(hash));
+
+-- name: GetSubstrateTransaction :one
+SELECT * FROM substrate_transactions WHERE network = sqlc.arg(network) AND call = sqlc.arg(call);
+
+-- name: GetSubstrateTransactionByHash :one
+SELECT * FROM substrate_transactions WHERE network = sqlc.arg(network) AND hash = sqlc.arg(hash);
+
+-- name: GetSubstrateTransactionBySignedHash :one
+SELECT * FROM substrate_transactions WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(hash);
+
+-- name: WantSubstrateTransaction :execrows
+UPDATE substrate_transactions SET wanted = TRUE WHERE network = sqlc.arg(network) AND hash = sqlc.arg(hash);
+
+-- name: ListOpenSubstrateTransactions :many
+SELECT * FROM substrate_transactions WHERE network = sqlc.arg(network) AND decided_at = 0 ORDER BY account, nonce;
+
+-- name: SentSubstrateTransaction :exec
+UPDATE substrate_transactions SET sent_at = sqlc.arg(now), answer = sqlc.arg(answer)
+WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(signed_hash) AND decided_at = 0;
+
+-- name: ParkSubstrateTransaction :execrows
+-- Its nonce is free for others.
+UPDATE substrate_transactions SET nonce = -1 WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(signed_hash) AND decided_at = 0 AND NOT wanted;
+
+-- name: SignSubstrateTransactionAgain :execrows
+UPDATE substrate_transactions SET account = sqlc.arg(account), nonce = sqlc.arg(nonce), ends = sqlc.arg(ends), signed = sqlc.arg(signed), signed_hash = sqlc.arg(signed_hash),
+  signatures = signatures + 1, sent_at = 0, answer = ''
+WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(before) AND decided_at = 0;
+
+-- name: DecideSubstrateTransaction :execrows
+UPDATE substrate_transactions SET decided_at = sqlc.arg(now), failure = sqlc.arg(failure), ats_id = sqlc.arg(ats_id), version = sqlc.arg(version),
+  block = sqlc.arg(block), position = sqlc.arg(position), answer = ''
+WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(signed_hash) AND decided_at = 0;
+
+-- name: InsertSubstrateBlock :exec
+INSERT INTO substrate_blocks (network, number, hash, header, created_at)
+VALUES (sqlc.arg(network), sqlc.arg(number), sqlc.arg(hash), sqlc.arg(header), sqlc.arg(created_at))
+ON CONFLICT (network, number) DO NOTHING;
+
+-- name: GetSubstrateBlock :one
+SELECT * FROM substrate_blocks WHERE network = sqlc.arg(network) AND number = sqlc.arg(number);
+
+-- name: FindSubstrateTransactions :many
+-- joined is concatenated hashes, as for FindLogEntries.
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST(sqlc.arg(count) AS BIGINT))
+SELECT t.hash, t.signed_hash, t.account, t.decided_at, t.failure, t.ats_id, t.version, t.block, b.hash AS block_hash, b.created_at AS block_at, a.address
+FROM substrate_chains c CROSS JOIN n
+JOIN substrate_transactions t ON t.network = c.network AND t.hash = substr(COALESCE(sqlc.arg(joined), c.hash), n.i * 32 + 1, 32)
+JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
+JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
+WHERE c.network = sqlc.arg(network) AND t.decided_at <> 0;
+
+-- name: SubstrateWork :one
+-- The newest version of a work, and the account that made it.
+SELECT account, version FROM substrate_transactions
+WHERE network = sqlc.arg(network) AND ats_id = sqlc.arg(ats_id) AND version > 0 ORDER BY version DESC LIMIT 1;
