@@ -363,6 +363,11 @@ func (c *chain) validate(ctx context.Context, signed []byte, at [32]byte) error 
 	if err != nil {
 		return err
 	}
+	return validity(b)
+}
+
+// validity reads the answer of the runtime.
+func validity(b []byte) error {
 	r := scale.NewReader(b)
 	if ok := r.U8(); r.Err() != nil || ok == 0 {
 		return r.Err()
