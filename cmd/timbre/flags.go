@@ -203,6 +203,7 @@ type serverFlags struct {
 
 	checkpointFlag
 	witnessesFlags
+	substrateFlags
 	stampingFlags
 	clockFlag
 
@@ -373,6 +374,9 @@ func (f serverFlags) validate() error {
 		return err
 	}
 	if err := f.validateWitnesses(); err != nil {
+		return err
+	}
+	if err := f.validateSubstrate(); err != nil {
 		return err
 	}
 	if err := f.validateStamping(); err != nil {

@@ -10,7 +10,7 @@ import (
 
 // networkFlags say where the networks of a server are.
 type networkFlags struct {
-	Network        []network.Address `env:"TIMBRE_NETWORK" example:"mainnet=log:" placeholder:"NAME=URL" help:"A network of this server, and where it is; repeat the flag, or separate networks by commas. NAME is ${networks}. log: is the built-in transparency log. A network that is not named is not served (default: testnet=log: and mainnet=log:)."`
+	Network        []network.Address `env:"TIMBRE_NETWORK" example:"mainnet=log:" placeholder:"NAME=URL" help:"A network of this server, and where it is; repeat the flag, or separate networks by commas. NAME is ${networks}. log: is the built-in transparency log, and substrate:wss://HOST a Substrate chain with the pallet Ats. A network that is not named is not served (default: testnet=log: and mainnet=log:)."`
 	NetworkTestnet string            `env:"TIMBRE_NETWORK_TESTNET" example:"log:" placeholder:"URL" help:"Former form of --network testnet=URL. It cannot be used together with --network (default: log:)."`
 	NetworkMainnet string            `env:"TIMBRE_NETWORK_MAINNET" example:"log:" placeholder:"URL" help:"Former form of --network mainnet=URL. It cannot be used together with --network (default: log:)."`
 }

@@ -329,7 +329,7 @@ func TestServeRefusesBadConfiguration(t *testing.T) {
 		{[]string{"--limits-prepares", "0"}, "--limits-prepares=0: must be more than 0"},
 		{[]string{"--limits-followers", "0"}, "--limits-followers=0: must be more than 0"},
 		{[]string{"--limits-quote", "0s"}, "--limits-quote=0s: must be more than 0"},
-		{[]string{"--network-mainnet", "substrate:ws://x"}, "--network-mainnet=substrate:ws://x: the URL of mainnet must begin with log:"},
+		{[]string{"--network-mainnet", "other:ws://x"}, "--network-mainnet=other:ws://x: the URL of mainnet must begin with log: or substrate:"},
 		{[]string{"--network", "mainnet=log:here"}, "--network=mainnet=log:here: the URL of mainnet must be log: and nothing else"},
 		{[]string{"--network", "devnet=log:"}, "--network=devnet=log:: the name must be testnet or mainnet"},
 		{[]string{"--network", "testnet=log:", "--network-mainnet", "log:"}, "--network-mainnet=log:: cannot be used together with --network"},

@@ -40,7 +40,8 @@ const (
 // linked are the kinds of networks of this program, by the scheme of their URLs. A new kind
 // gets a line here, and a file as networks_log.go.
 var linked = map[string]func(context.Context, serverFlags, networkDeps) (network.Kind, io.Closer, error){
-	builtInKind: logKind,
+	builtInKind:   logKind,
+	substrateKind: substrateNetworks,
 }
 
 // kinds returns the kinds of networks, and what closes them.

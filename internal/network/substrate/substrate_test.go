@@ -11,10 +11,8 @@ import (
 	"golang.org/x/crypto/blake2b"
 
 	"timbre.example/internal/network"
-	"timbre.example/internal/network/substrate/extrinsic"
 	"timbre.example/internal/network/substrate/node"
-	"timbre.example/internal/network/substrate/rpc"
-	"timbre.example/internal/network/substrate/sr25519"
+	"timbre.example/internal/network/substrate/substratetest"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/store/storetest"
@@ -22,59 +20,10 @@ import (
 
 var seed = [32]byte{1, 2, 3}
 
-// account returns an account of the seed.
-func accountOf(t testing.TB, i uint64) node.Account {
-	t.Helper()
-	p, err := sr25519.Numbered(seed, i)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return node.Account(p.Public())
-}
-
-// start runs a chain with funds for the first two accounts of the seed. Somebody else has
-// registered the chain's first work.
+// start runs a chain with funds for the first two accounts of the seed.
 func start(t testing.TB, o node.Options) *node.Node {
 	t.Helper()
-	other, err := sr25519.Named(seed, "somebody else")
-	if err != nil {
-		t.Fatal(err)
-	}
-	funds := map[node.Account]uint64{accountOf(t, 0): 10_000 * node.Coin, accountOf(t, 1): 10_000 * node.Coin, node.Account(other.Public()): 100 * node.Coin}
-	for a, amount := range o.Endowed {
-		funds[a] = amount
-	}
-	o.Endowed = funds
-	c := node.Start(t, o)
-	submit(t, c, other, 0)
-	c.Step(1)
-	if len(c.Works()) != 1 {
-		t.Fatal("the first work was not registered")
-	}
-	return c
-}
-
-// submit registers a work beside the registry.
-func submit(t testing.TB, c *node.Node, by sr25519.Pair, nonce uint64) {
-	t.Helper()
-	reader := newChain([]string{c.URL}, time.Minute)
-	defer reader.client.Close()
-	rt, err := reader.runtimeAt(t.Context(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	call, err := rt.call(0, [32]byte{9, byte(nonce)}, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	x, err := rt.signing([32]byte(c.Genesis())).Sign(by, call, extrinsic.Era{Period: 64, Hash: [32]byte(c.Genesis())}, nonce)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var hash string
-	if err := reader.client.Call(t.Context(), &hash, "author_submitExtrinsic", rpc.Hex(x)); err != nil {
-		t.Fatal(err)
-	}
+	return substratetest.Start(t, seed, 2, o)
 }
 
 // open opens the network with two accounts. Tests make its steps themselves.

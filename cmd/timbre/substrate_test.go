@@ -1,0 +1,65 @@
+package main
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"timbre.example/internal/network"
+	"timbre.example/internal/network/substrate/node"
+	"timbre.example/internal/network/substrate/substratetest"
+)
+
+// A server anchors on a Substrate chain: the work that it shows is the one that the chain has.
+func TestSubstrate(t *testing.T) {
+	t.Parallel()
+	seed := [32]byte{7}
+	c := substratetest.Start(t, seed, 2, node.Options{Auto: true})
+	dir := t.TempDir()
+	f := smallServer(dir)
+	f.Network = []network.Address{{Name: network.Mainnet, URL: "substrate:" + c.URL}}
+	f.SubstrateSeedFile, f.SubstrateAccounts = filepath.Join(dir, "seed"), 2
+	if err := os.WriteFile(f.SubstrateSeedFile, []byte(hex.EncodeToString(seed[:])+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, keys, _ := serving(t, f)
+	for ready := time.NewTicker(20 * time.Millisecond); ; <-ready.C { // the worker reaches the chain
+		if status, _ := visit(t, s.url+"/readyz", ""); status == http.StatusOK {
+			break
+		}
+	}
+	_, _, id := registerOn(t, "mainnet", s.url, keys.SiteKey, keys.SecretKey, site, "Song on a chain")
+	var tx struct {
+		Result struct {
+			TxHash      string `json:"tx_hash"`
+			BlockHash   string `json:"block_hash"`
+			AtsID       int64  `json:"ats_id"`
+			BlockNumber int64  `json:"block_number"`
+			ExplorerURL string `json:"explorer_url"`
+		}
+	}
+	if status, body := visit(t, s.url+"/v1/transactions/"+id, "application/json"); status != http.StatusOK || json.Unmarshal([]byte(body), &tx) != nil {
+		t.Fatalf("%d %s", status, body)
+	}
+	works := c.Works()
+	if len(works) != 2 || tx.Result.AtsID != 1 || uint32(tx.Result.BlockNumber) != works[1].Versions[0].Block {
+		t.Fatalf("%+v, %+v", tx.Result, works)
+	}
+	file := filepath.Join(dir, "evidence.json")
+	wrote := timbre(t, "works", "evidence", "1", "--network", "mainnet", "--network-url", "mainnet=substrate:"+c.URL, "--database-url", f.DatabaseURL, "--secret-file", f.SecretFile, "-o", file)
+	if wrote.code != exitDone {
+		t.Fatal(wrote.err)
+	}
+	e, _, err := readEvidence(file)
+	if err != nil || e.Substrate == nil || e.Network.Kind != "substrate" || e.AtsID != 1 || [32]byte(e.Commitment) != works[1].Versions[0].Commitment || e.Substrate.Genesis != [32]byte(c.Genesis()) {
+		t.Errorf("%v: %+v", err, e.Network)
+	}
+	if status, body := visit(t, tx.Result.ExplorerURL, "text/html"); status != http.StatusOK || !strings.Contains(body, "This transaction is final") {
+		t.Errorf("%d %s", status, body)
+	}
+}

@@ -1,0 +1,88 @@
+// Package substratetest gives tests a chain on which a registry can anchor: its accounts have
+// funds, and somebody else has registered the chain's first work. It is for tests only, and
+// reaches no other chain.
+package substratetest
+
+import (
+	"testing"
+
+	"timbre.example/internal/network/substrate/extrinsic"
+	"timbre.example/internal/network/substrate/metadata"
+	"timbre.example/internal/network/substrate/node"
+	"timbre.example/internal/network/substrate/rpc"
+	"timbre.example/internal/network/substrate/sr25519"
+)
+
+// Funds is what each account of the seed has at the beginning.
+const Funds = 10_000 * node.Coin
+
+// Start runs a chain on which the first accounts of a seed have funds. Options.Endowed adds
+// others, or other amounts.
+func Start(t testing.TB, seed [sr25519.SeedSize]byte, accounts int, o node.Options) *node.Node {
+	t.Helper()
+	other, err := sr25519.Named(seed, "somebody else")
+	if err != nil {
+		t.Fatal(err)
+	}
+	funds := map[node.Account]uint64{node.Account(other.Public()): 100 * node.Coin}
+	for i := range accounts {
+		funds[Account(t, seed, i)] = Funds
+	}
+	for a, amount := range o.Endowed {
+		funds[a] = amount
+	}
+	o.Endowed = funds
+	c := node.Start(t, o)
+	Submit(t, c, other, 0)
+	if !o.Auto {
+		c.Step(1)
+	}
+	if len(c.Works()) != 1 {
+		t.Fatal("the first work was not registered")
+	}
+	return c
+}
+
+// Account returns the account of a seed with a number.
+func Account(t testing.TB, seed [sr25519.SeedSize]byte, number int) node.Account {
+	t.Helper()
+	p, err := sr25519.Numbered(seed, uint64(number))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return node.Account(p.Public())
+}
+
+// Submit sends the registration of a work beside a registry.
+func Submit(t testing.TB, c *node.Node, by sr25519.Pair, nonce uint64) {
+	t.Helper()
+	client := rpc.New(rpc.Config{Endpoints: []string{c.URL}})
+	defer client.Close()
+	described, err := client.Bytes(t.Context(), "state_getMetadata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := metadata.Parse(described)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var version struct{ SpecVersion, TransactionVersion uint32 }
+	if err := client.Call(t.Context(), &version, "state_getRuntimeVersion"); err != nil {
+		t.Fatal(err)
+	}
+	call, _, err := m.Call("Ats", "create")
+	if err != nil {
+		t.Fatal(err)
+	}
+	call = append(append(call, make([]byte, 30)...), 9, byte(nonce), 1)
+	genesis := [32]byte(c.Genesis())
+	signing := extrinsic.Chain{Genesis: genesis, SpecVersion: version.SpecVersion, TransactionVersion: version.TransactionVersion, Metadata: m}
+	x, err := signing.Sign(by, call, extrinsic.Era{Period: 64, Hash: genesis}, nonce)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hash string
+	if err := client.Call(t.Context(), &hash, "author_submitExtrinsic", rpc.Hex(x)); err != nil {
+		t.Fatal(err)
+	}
+}
