@@ -46,7 +46,7 @@ func readSeed(path string) (*[sr25519.SeedSize]byte, error) {
 
 // validateSubstrate checks the flags without a connection.
 func (f serverFlags) validateSubstrate() error {
-	if f.SubstrateAccounts < 1 || f.SubstrateAccounts > maxAccounts {
+	if f.SubstrateAccounts < 0 || f.SubstrateAccounts > maxAccounts {
 		return wrongf("substrate-accounts", "must be from 1 to %d", maxAccounts)
 	}
 	seed, err := readSeed(f.SubstrateSeedFile)

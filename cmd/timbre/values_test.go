@@ -90,7 +90,7 @@ var wrongValues = map[string][]string{
 	"log-witness-timeout":              {"long", "-1s", "2h"},
 	"log-witness-allow":                {"10.0.0.0", "x", "10.0.0.0/33", ""},
 	"substrate-seed-file":              {"DIR/none", "DIR", "FILE"},
-	"substrate-accounts":               {"many", "0", "257"},
+	"substrate-accounts":               {"many", "-1", "257"},
 	"certificate-allow":                {"10.0.0.0", "x", "10.0.0.0/33", ""},
 	"allow":                            {"10.0.0.0", "x", "10.0.0.0/33", ""},
 	"log-token-timeout":                {"long", "-1s", "2h"},

@@ -115,12 +115,10 @@ func (n *Network) step(ctx context.Context, all bool) error {
 	if err := rt.signing([32]byte(row.Genesis)).Check(); err != nil {
 		return errors.Join(n.see(ctx, err.Error()), err)
 	}
-	if n.current.Swap(rt) == nil {
-		all = true
-	}
-	if err := n.scan(ctx, rt, row, head, all); err != nil {
+	if err := n.scan(ctx, rt, row, head, all || n.current.Load() == nil); err != nil {
 		return err
 	}
+	n.current.Store(rt)
 	again := n.signAgain(ctx)
 	why, err := n.send(ctx, rt)
 	if err != nil {

@@ -74,7 +74,7 @@ func (n *Network) send(ctx context.Context, rt *runtime) (stopped string, err er
 	}
 	switch {
 	case !room:
-		return full, nil
+		return errFull.Error(), nil
 	case !paid:
 		return "no account with room for another work has enough funds", nil
 	}

@@ -90,7 +90,7 @@ func (n *Network) sign(ctx context.Context, tx *store.Tx, updates int64, commitm
 	if rt == nil {
 		return signed{}, errNoRuntime
 	}
-	by, err := n.signer(ctx, tx, updates)
+	by, err := n.signer(ctx, tx, updates, instead)
 	if err != nil {
 		return signed{}, err
 	}
@@ -132,8 +132,9 @@ func (n *Network) sign(ctx context.Context, tx *store.Tx, updates int64, commitm
 }
 
 // signer chooses the account for a call: that of the work, or for a new work the account with
-// the fewest open transactions that has room for it.
-func (n *Network) signer(ctx context.Context, tx *store.Tx, updates int64) (sr25519.Pair, error) {
+// the fewest open transactions that has room for it. A second signature is made by the account
+// of the first, so that its nonces have no gap, except when that account is full.
+func (n *Network) signer(ctx context.Context, tx *store.Tx, updates int64, instead *query.SubstrateTransaction) (sr25519.Pair, error) {
 	if updates != 0 {
 		work, err := tx.SubstrateWork(ctx, query.SubstrateWorkParams{Network: n.name(), AtsID: updates})
 		if errors.Is(err, sql.ErrNoRows) {
@@ -153,18 +154,22 @@ func (n *Network) signer(ctx context.Context, tx *store.Tx, updates int64) (sr25
 	}
 	var best *query.ListSubstrateAccountsRow
 	for i, a := range all {
-		if _, ok := n.pairs[[32]byte(a.Account)]; ok && hasRoom(a) && (best == nil || better(a, *best)) {
+		by, ok := n.pairs[[32]byte(a.Account)]
+		if ok && instead != nil && [32]byte(instead.Account) == by.Public() && a.Works < a.Capacity {
+			return by, nil
+		}
+		if ok && hasRoom(a) && (best == nil || better(a, *best)) {
 			best = &all[i]
 		}
 	}
 	if best == nil {
-		return sr25519.Pair{}, errors.New(full)
+		return sr25519.Pair{}, errFull
 	}
 	return n.pairs[[32]byte(best.Account)], nil
 }
 
-// full is why no new work can be registered.
-const full = "no account may own another work: give the server more accounts"
+// errFull is why no new work can be registered.
+var errFull = errors.New("no account may own another work: give the server more accounts")
 
 func hasRoom(a query.ListSubstrateAccountsRow) bool { return a.Works+a.Creating < a.Capacity }
 
@@ -207,7 +212,7 @@ func (n *Network) signAgain(ctx context.Context) error {
 			})
 			return err
 		})
-		if err != nil {
+		if err != nil && !errors.Is(err, errFull) { // send tells the operator
 			all = append(all, fmt.Errorf("sign transaction %x again: %w", row.Hash, err))
 		}
 	}

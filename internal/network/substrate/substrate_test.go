@@ -89,7 +89,10 @@ func find(t testing.TB, n *Network, staged ...network.Staged) (all []network.Rec
 	for _, s := range staged {
 		r, ok := found[s.Hash]
 		if !ok {
-			t.Fatalf("transaction %x is not final: %+v", s.Hash, rows(t, n))
+			for _, r := range rows(t, n) {
+				t.Logf("open: %x of %x with nonce %d until block %d, signed %d times, wanted %t, sent %t, %s", r.SignedHash[:4], r.Account[:4], r.Nonce, r.Ends, r.Signatures, r.Wanted, r.SentAt != 0, r.Answer)
+			}
+			t.Fatalf("transaction %x is not final", s.Hash)
 		}
 		all = append(all, r)
 	}

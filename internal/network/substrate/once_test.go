@@ -1,0 +1,564 @@
+package substrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/blake2b"
+
+	"timbre.example/internal/network"
+	"timbre.example/internal/network/substrate/node"
+	"timbre.example/internal/network/substrate/sr25519"
+	"timbre.example/internal/network/substrate/substratetest"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/storetest"
+)
+
+// calls returns the first n calls.
+func calls(n int) (all []network.Call) {
+	for i := range n {
+		all = append(all, call(i))
+	}
+	return all
+}
+
+// Several accounts have many transactions in one block.
+func TestManyInFlight(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := start(t, node.Options{})
+		n := open(t, db, c)
+		steps(t, n)
+		staged := stage(t, n, calls(40)...)
+		broadcast(t, n, staged...)
+		steps(t, n)
+		if c.Pool() != 40 {
+			t.Fatalf("the pool has %d transactions", c.Pool())
+		}
+		c.Step(1)
+		steps(t, n)
+		owners := map[string]int{}
+		for _, r := range find(t, n, staged...) {
+			owners[r.Owner]++
+		}
+		if len(owners) != 2 {
+			t.Errorf("%v", owners)
+		}
+		anchored(t, c, 40)
+	})
+}
+
+// What happens between broadcast and finality is survived: each call is anchored once.
+func TestFaults(t *testing.T) {
+	for name, disturb := range map[string]func(t *testing.T, c *node.Node, n *Network){
+		"the node restarts and forgets its pool": func(t *testing.T, c *node.Node, n *Network) {
+			steps(t, n)
+			c.Restart()
+			if err := n.step(t.Context(), false); err == nil {
+				t.Error("a step over a lost connection succeeds")
+			}
+			steps(t, n)
+			if c.Pool() != 0 {
+				t.Error("everything is sent again at once")
+			}
+		},
+		"the connection ends after a submission": func(t *testing.T, c *node.Node, n *Network) {
+			c.Inject(node.Fault{Method: "author_submitExtrinsic", Times: 1, Drop: node.DropAfter})
+			if err := n.step(t.Context(), false); err == nil {
+				t.Error("a step over a lost connection succeeds")
+			}
+			steps(t, n)
+		},
+		"the connection ends before a submission": func(t *testing.T, c *node.Node, n *Network) {
+			c.Inject(node.Fault{Method: "author_submitExtrinsic", Times: 1, Drop: node.DropBefore})
+			if err := n.step(t.Context(), false); err == nil {
+				t.Error("a step over a lost connection succeeds")
+			}
+			steps(t, n)
+		},
+		"the node has no room for some": func(t *testing.T, c *node.Node, n *Network) {
+			c.Inject(node.Fault{Method: "author_submitExtrinsic", Times: 2, Code: 1016, Message: "Immediately Dropped"})
+			steps(t, n)
+			c.Step(1) // those behind the gap wait
+		},
+		"a fork without them": func(t *testing.T, c *node.Node, n *Network) {
+			steps(t, n)
+			c.StallFinality(true)
+			c.Step(1)
+			steps(t, n)
+			if found, err := n.Find(t.Context(), [][32]byte{[32]byte(rows(t, n)[0].Hash)}); err != nil || len(found) != 0 {
+				t.Errorf("found before it is final: %+v, %v", found, err)
+			}
+			if err := c.Reorg(1, false); err != nil {
+				t.Error(err)
+			}
+			c.StallFinality(false)
+		},
+		"a fork that has them again": func(t *testing.T, c *node.Node, n *Network) {
+			steps(t, n)
+			c.StallFinality(true)
+			c.Step(1)
+			steps(t, n)
+			if err := c.Reorg(1, true); err != nil {
+				t.Error(err)
+			}
+			later(n.db, time.Minute)
+			steps(t, n)
+			c.StallFinality(false)
+		},
+		"finality is late": func(t *testing.T, c *node.Node, n *Network) {
+			steps(t, n)
+			c.StallFinality(true)
+			for range 80 { // longer than the era
+				c.Step(1)
+			}
+			later(n.db, time.Minute)
+			steps(t, n)
+			for _, r := range rows(t, n) {
+				if r.Signatures != 1 {
+					t.Error("signed again while it is on a block that is not final")
+				}
+			}
+			c.StallFinality(false)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			storetest.Each(t, func(t *testing.T, db *store.DB) {
+				c := start(t, node.Options{NotifyFirst: true})
+				n := open(t, db, c)
+				steps(t, n)
+				staged := stage(t, n, calls(6)...)
+				broadcast(t, n, staged...)
+				disturb(t, c, n)
+				for range 3 {
+					later(db, time.Minute)
+					steps(t, n)
+					c.Step(1)
+				}
+				steps(t, n)
+				find(t, n, staged...)
+				anchored(t, c, 6)
+			})
+		})
+	}
+}
+
+// A transaction whose era ended is signed again, once it is final that no block has it.
+func TestEraEnds(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := start(t, node.Options{})
+		n := open(t, db, c)
+		steps(t, n)
+		staged := stage(t, n, calls(3)...)
+		broadcast(t, n, staged...)
+		c.Inject(node.Fault{Method: "author_submitExtrinsic", Code: 1016, Message: "Immediately Dropped"})
+		born := rows(t, n)[0].Ends - 64
+		for int64(c.Final()) < born+62 {
+			c.Step(1)
+		}
+		later(db, time.Minute)
+		steps(t, n)
+		for _, r := range rows(t, n) {
+			if r.Signatures != 1 {
+				t.Fatal("signed again in the last block of its era")
+			}
+		}
+		c.Step(1)
+		steps(t, n)
+		for _, r := range rows(t, n) {
+			if r.Signatures != 2 || [32]byte(r.Hash) == [32]byte(r.SignedHash) {
+				t.Fatalf("not signed again after its era: %+v", r)
+			}
+		}
+		if again, err := n.Stage(t.Context(), call(0)); err != nil || again.Hash != staged[0].Hash {
+			t.Errorf("%x, %v", again.Hash, err)
+		}
+		broadcast(t, n, staged...)
+		c.Heal()
+		later(db, time.Minute)
+		steps(t, n)
+		c.Step(1)
+		steps(t, n)
+		for _, r := range find(t, n, staged...) {
+			p, err := n.Prove(t.Context(), r.Final())
+			if err != nil || r.Final() == r.Hash || blake2b.Sum256(p.Substrate.Extrinsic) != r.Final() {
+				t.Errorf("%+v, %v", r, err)
+			}
+			if old, err := n.Prove(t.Context(), r.Hash); err != nil || string(old.Substrate.Extrinsic) != string(p.Substrate.Extrinsic) {
+				t.Errorf("by the first hash: %v", err)
+			}
+		}
+		anchored(t, c, 3)
+	})
+}
+
+// A transaction that is signed and never wanted holds up nobody, and is sent when it is wanted
+// after its era.
+func TestWantedLate(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := start(t, node.Options{})
+		n := open(t, db, c, func(c *Config) { c.Accounts = 1 })
+		steps(t, n)
+		staged := stage(t, n, calls(3)...)
+		broadcast(t, n, staged[1:]...)
+		steps(t, n)
+		c.Step(70)
+		steps(t, n) // the first loses its nonce, and the others get it
+		steps(t, n)
+		c.Step(1)
+		steps(t, n)
+		find(t, n, staged[1:]...)
+		broadcast(t, n, staged[0])
+		steps(t, n)
+		c.Step(1)
+		steps(t, n)
+		find(t, n, staged...)
+		anchored(t, c, 3)
+	})
+}
+
+// killed is the panic of a process that a test kills.
+type killed struct{}
+
+// The process is killed between any two effects. The next one finishes the work.
+func TestKilled(t *testing.T) {
+	for _, point := range []string{"staged", "wanted", "sent", "found", "decided", "resigned"} {
+		t.Run(point, func(t *testing.T) {
+			storetest.Each(t, func(t *testing.T, db *store.DB) {
+				c := start(t, node.Options{})
+				dies := func(f func(n *Network)) {
+					n := open(t, db, c)
+					steps(t, n)
+					var once sync.Mutex // send runs in several goroutines
+					dead := false
+					n.crash = func(at string) {
+						once.Lock()
+						defer once.Unlock()
+						if at == "substrate."+point || dead {
+							dead = true
+							if point == "sent" { // of a goroutine: nothing is recorded after it
+								n.chain.client.Close()
+								return
+							}
+							panic(killed{})
+						}
+					}
+					func() {
+						defer func() {
+							if v := recover(); v != nil && v != (killed{}) {
+								panic(v)
+							}
+						}()
+						f(n)
+					}()
+					n.chain.client.Close()
+				}
+				dies(func(n *Network) { _, _ = n.Stage(context.Background(), call(0)) })
+				dies(func(n *Network) {
+					s := stage(t, n, call(0))
+					_ = n.Broadcast(context.Background(), s)
+					_ = n.step(context.Background(), true)
+				})
+				if point == "resigned" {
+					c.Restart()
+					c.Step(70)
+				} else {
+					c.Step(1)
+				}
+				dies(func(n *Network) { _ = n.step(context.Background(), true) })
+				n := open(t, db, c)
+				s := stage(t, n2(t, n), call(0))
+				broadcast(t, n, s...)
+				for range 3 {
+					later(db, time.Minute)
+					steps(t, n)
+					c.Step(1)
+				}
+				steps(t, n)
+				find(t, n, s...)
+				anchored(t, c, 1)
+			})
+		})
+	}
+}
+
+// n2 makes the first step of a network.
+func n2(t *testing.T, n *Network) *Network {
+	t.Helper()
+	steps(t, n)
+	return n
+}
+
+// Two processes work on one database, while the node loses its pool and forks.
+func TestTwoWorkers(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		const total = 60
+		c := start(t, node.Options{FinalityLag: 2})
+		one, two := open(t, db, c), open(t, db, c)
+		steps(t, one)
+		steps(t, two)
+		var staged []network.Staged
+		var stop, working sync.WaitGroup
+		done := make(chan struct{})
+		for _, n := range []*Network{one, two} {
+			working.Go(func() {
+				for {
+					select {
+					case <-done:
+						return
+					default:
+						_ = n.step(context.Background(), false) // may fail: the node restarts
+					}
+				}
+			})
+		}
+		stop.Go(func() {
+			for i := range total {
+				s := stage(t, []*Network{one, two}[i%2], call(i))
+				broadcast(t, []*Network{two, one}[i%2], s...)
+				staged = append(staged, s...)
+				if i%10 == 9 {
+					c.Restart()
+				}
+				if c.Step(1); i%7 == 3 {
+					_ = c.Reorg(1, i%2 == 0)
+				}
+			}
+		})
+		stop.Wait()
+		close(done)
+		working.Wait()
+		later(db, time.Minute)
+		for range 5 {
+			_ = one.step(t.Context(), true) // the connection was lost
+			steps(t, two)
+			c.Step(1)
+			later(db, time.Minute)
+		}
+		steps(t, one)
+		find(t, one, staged...)
+		anchored(t, c, total)
+	})
+}
+
+// A refusal of the chain is final: it has the chain's own name, and its place on the chain.
+func TestDispatchFailure(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		o := node.Options{Runtime: node.Melodie()}
+		o.Runtime.Rules.MaxVersionsPerAts = 1
+		c := start(t, o)
+		n := open(t, db, c)
+		steps(t, n)
+		staged := stage(t, n, call(0))
+		broadcast(t, n, staged...)
+		steps(t, n)
+		c.Step(1)
+		steps(t, n)
+		find(t, n, staged...)
+		update := call(1)
+		update.AtsID = 1
+		if err := n.DryRun(t.Context(), update); !errors.Is(err, network.ErrRefused) {
+			t.Errorf("%v", err)
+		}
+		staged = stage(t, n, update)
+		broadcast(t, n, staged...)
+		steps(t, n)
+		c.Step(1)
+		steps(t, n)
+		r := find(t, n, staged...)[0]
+		if r.Failure != "the chain refused it: Ats.MaxVersionsReached" || r.BlockNumber != int64(c.Final()) || r.BlockHash == [32]byte{} || r.Version != 0 {
+			t.Errorf("%+v", r)
+		}
+		if _, err := n.Prove(t.Context(), staged[0].Hash); !errors.Is(err, network.ErrNotFinal) {
+			t.Error(err)
+		}
+		if at, err := n.Status(t.Context()); err != nil || at.Entries != 1 || at.Refused != 1 {
+			t.Errorf("%+v, %v", at, err)
+		}
+	})
+}
+
+// A full account signs no new work; when all are full, nothing can be registered. An account
+// that something else filled costs a fee, and another account signs.
+func TestFullAccounts(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		o := node.Options{Runtime: node.Melodie()}
+		o.Runtime.Rules.MaxAtsPerAccount = 2
+		c := start(t, o)
+		n := open(t, db, c)
+		steps(t, n)
+		staged := stage(t, n, call(0), call(1), call(2))
+		broadcast(t, n, staged...)
+		// The account with one of the three gets two more from elsewhere, with later nonces.
+		first, err := sr25519.Numbered(seed, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		substratetest.Submit(t, c, first, 0)
+		substratetest.Submit(t, c, first, 1)
+		c.Step(1)
+		for range 2 {
+			later(db, time.Minute)
+			steps(t, n)
+			c.Step(1)
+		}
+		steps(t, n)
+		stopped := n.Stopped(t.Context())
+		if !errors.Is(stopped, network.ErrStopped) || !strings.Contains(stopped.Error(), "more accounts") {
+			t.Errorf("%v", stopped)
+		}
+		if err := n.DryRun(t.Context(), call(9)); !errors.Is(err, network.ErrStopped) {
+			t.Errorf("%v", err)
+		}
+		if _, err := n.Stage(t.Context(), call(9)); err == nil || errors.Is(err, network.ErrRefused) {
+			t.Errorf("%v", err)
+		}
+		more := open(t, db, c, func(c *Config) { c.Accounts = 3 })
+		c.Fund(substratetest.Account(t, seed, 2), 100*node.Coin)
+		c.Step(1)
+		for range 3 {
+			later(db, time.Minute)
+			steps(t, more)
+			c.Step(1)
+		}
+		steps(t, more)
+		find(t, more, staged...)
+		if err := more.Stopped(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := c.Audit(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Without enough for deposit, fee and what must stay, nothing is sent, and no fee is lost.
+func TestFunds(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		account := substratetest.Account(t, seed, 0)
+		c := start(t, node.Options{Endowed: map[node.Account]uint64{account: 12 * node.Coin}})
+		n := open(t, db, c, func(c *Config) { c.Accounts = 1 })
+		steps(t, n)
+		if err := n.DryRun(t.Context(), call(0)); err != nil {
+			t.Fatal(err)
+		}
+		staged := stage(t, n, calls(2)...)
+		broadcast(t, n, staged...)
+		for range 3 {
+			steps(t, n)
+			c.Step(1)
+			later(db, time.Minute)
+		}
+		steps(t, n)
+		find(t, n, staged[0])
+		if err := n.DryRun(t.Context(), call(3)); !errors.Is(err, network.ErrStopped) || !strings.Contains(err.Error(), "funds") {
+			t.Errorf("%v", err)
+		}
+		if b := c.Balance(account); b.Nonce != 1 {
+			t.Errorf("a transaction without its deposit was sent: %+v", b)
+		}
+		c.Fund(account, 50*node.Coin)
+		c.Step(1)
+		for range 2 {
+			steps(t, n)
+			c.Step(1)
+			later(db, time.Minute)
+		}
+		steps(t, n)
+		find(t, n, staged...)
+		if err := n.DryRun(t.Context(), call(3)); err != nil {
+			t.Error(err)
+		}
+		anchored(t, c, 2)
+	})
+}
+
+// The runtime changes, with other numbers for everything, while transactions are in flight.
+func TestUpgrade(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := start(t, node.Options{})
+		n := open(t, db, c)
+		steps(t, n)
+		staged := stage(t, n, calls(4)...)
+		broadcast(t, n, staged[:2]...)
+		steps(t, n)
+		c.Upgrade(node.Melodie().Next())
+		c.Step(1) // has the first two, and ends with the new runtime
+		broadcast(t, n, staged[2:]...)
+		later(db, time.Minute)
+		steps(t, n)
+		find(t, n, staged[:2]...)
+		late := stage(t, n, call(4))
+		broadcast(t, n, late...)
+		for range 70 {
+			c.Step(1)
+		}
+		for range 3 {
+			later(db, time.Minute)
+			steps(t, n)
+			c.Step(1)
+		}
+		steps(t, n)
+		find(t, n, append(staged, late...)...)
+		anchored(t, c, 5)
+	})
+}
+
+// A node of another chain, and one that shows other final blocks, are refused.
+func TestOtherChain(t *testing.T) {
+	db := storetest.SQLite(t)
+	c := start(t, node.Options{})
+	n := open(t, db, c)
+	steps(t, n)
+	staged := stage(t, n, call(0))
+	broadcast(t, n, staged...)
+	other := start(t, node.Options{Genesis: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)})
+	wrong := open(t, db, other)
+	if err := wrong.step(t.Context(), true); !errors.Is(err, errOtherChain) {
+		t.Errorf("%v", err)
+	}
+	if err := n.Stopped(t.Context()); !errors.Is(err, network.ErrStopped) {
+		t.Errorf("%v", err)
+	}
+	if other.Pool() != 0 {
+		t.Error("something was sent to another chain")
+	}
+	steps(t, n)
+	if err := n.Stopped(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Run connects, notices the blocks of the chain, and ends.
+func TestRun(t *testing.T) {
+	db := storetest.SQLite(t)
+	c := start(t, node.Options{Auto: true})
+	n := open(t, db, c, func(conf *Config) { conf.URL = "substrate:ws://127.0.0.1:1," + c.URL; conf.Poll = time.Hour })
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { n.Run(ctx); close(ended) }()
+	for n.current.Load() == nil || n.Sequenced(t.Context()) != nil {
+		time.Sleep(time.Millisecond)
+	}
+	var staged []network.Staged
+	for i := range 5 {
+		s := stage(t, n, call(i))
+		staged = append(staged, s...)
+		head := n.Head()
+		broadcast(t, n, s...)
+		<-head
+	}
+	find(t, n, staged...)
+	anchored(t, c, 5)
+	cancel()
+	<-ended
+	fmt.Fprint(discard{}, n)
+}
+
+type discard struct{}
+
+func (discard) Write(b []byte) (int, error) { return len(b), nil }
