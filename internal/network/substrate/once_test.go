@@ -296,7 +296,7 @@ func n2(t *testing.T, n *Network) *Network {
 // Two processes work on one database, while the node loses its pool and forks.
 func TestTwoWorkers(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		const total = 60
+		const total = 30
 		c := start(t, node.Options{FinalityLag: 2})
 		one, two := open(t, db, c), open(t, db, c)
 		steps(t, one)
@@ -332,14 +332,17 @@ func TestTwoWorkers(t *testing.T) {
 		stop.Wait()
 		close(done)
 		working.Wait()
-		later(db, time.Minute)
-		for range 5 {
-			_ = one.step(t.Context(), true) // the connection was lost
-			steps(t, two)
-			c.Step(1)
+		_ = one.step(t.Context(), true) // the connection was lost
+		_ = two.step(t.Context(), true)
+		for range 200 { // more than an era
+			if len(rows(t, one)) == 0 {
+				break
+			}
 			later(db, time.Minute)
+			steps(t, one)
+			c.Step(1)
+			steps(t, two)
 		}
-		steps(t, one)
 		find(t, one, staged...)
 		anchored(t, c, total)
 	})
