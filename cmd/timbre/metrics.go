@@ -67,6 +67,18 @@ func (f serverFlags) sources(st storage, who identity, w works, requests *reques
 	if f.has(worker) {
 		out.Stamps = func(ctx context.Context) (metrics.Stamps, error) { return countStamps(ctx, st.db, f.renewBefore()) }
 	}
+	out.Accounts = func(ctx context.Context, n string) ([]metrics.Account, error) {
+		funded, ok := w.networks[network.Name(n)].(network.Funded)
+		if !ok {
+			return nil, nil
+		}
+		kept, err := funded.Accounts(ctx)
+		var all []metrics.Account
+		for _, a := range kept {
+			all = append(all, metrics.Account(a))
+		}
+		return all, err
+	}
 	out.Witnesses = func(ctx context.Context, n string) ([]metrics.Witness, error) {
 		return countWitnesses(ctx, w.networks[network.Name(n)])
 	}

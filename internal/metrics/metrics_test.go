@@ -121,6 +121,12 @@ func TestSources(t *testing.T) {
 			}
 			return []metrics.Witness{{Name: "ben", Behind: 3, CosignedAt: now.Add(-7 * time.Second), FailingSince: now.Add(-5 * time.Second), Alarm: true}, {Name: "new"}}, nil
 		},
+		Accounts: func(ctx context.Context, network string) ([]metrics.Account, error) {
+			if network == "testnet" {
+				return nil, errors.New("no answer")
+			}
+			return []metrics.Account{{Address: "5Gx", Free: 7e12, Reserved: 11e12, Works: 4, Capacity: 1000, Open: 2, Low: true}}, nil
+		},
 		Stamps: func(context.Context) (metrics.Stamps, error) {
 			return metrics.Stamps{Blocks: []metrics.BlockStamps{{Network: "mainnet", Kind: "ots", Waiting: 2, Pending: 3}, {Network: "mainnet", Kind: "token", Waiting: 4}}, RenewalsDue: 5, RenewalsMissed: 6, NextEnd: now.Add(time.Hour)}, nil
 		},
@@ -161,6 +167,9 @@ func TestSources(t *testing.T) {
 		`timbre_log_sequencer_age_seconds{network="mainnet"} 4`, `timbre_log_block_age_seconds{network="mainnet"} 60`, `timbre_clock_jumps_total{network="mainnet"} 2`,
 		`timbre_log_blocks_total{network="testnet"} NaN`,
 		`timbre_block_stamps_waiting{kind="ots",network="mainnet"} 2`, `timbre_block_stamps_waiting{kind="token",network="mainnet"} 4`, `timbre_block_stamps_pending{network="mainnet"} 3`,
+		`timbre_account_free{account="5Gx",network="mainnet"} 7e+12`, `timbre_account_reserved{account="5Gx",network="mainnet"} 1.1e+13`,
+		`timbre_account_works{account="5Gx",network="mainnet"} 4`, `timbre_account_capacity{account="5Gx",network="mainnet"} 1000`,
+		`timbre_account_open{account="5Gx",network="mainnet"} 2`, `timbre_account_low{account="5Gx",network="mainnet"} 1`,
 		`timbre_renewals_due 5`, `timbre_renewals_missed 6`, `timbre_renewals_next_end_seconds 3600`,
 	}
 	var wg sync.WaitGroup

@@ -37,6 +37,8 @@ type Sources struct {
 	Rows func(context.Context) (Rows, error)
 	// Log reads the state of the log of a network.
 	Log func(ctx context.Context, network string) (Log, error)
+	// Accounts reads the accounts that pay for the transactions of a network.
+	Accounts func(ctx context.Context, network string) ([]Account, error)
 	// Witnesses reads the state of the witnesses of a network's log.
 	Witnesses func(ctx context.Context, network string) ([]Witness, error)
 	// Stamps reads which blocks wait for dates of others, and which tokens must be renewed.
@@ -133,6 +135,17 @@ type BlockStamps struct {
 	Waiting, Pending int64
 }
 
+// Account is an account that pays for transactions. Address is one of few.
+type Account struct {
+	Address string
+	// Free and Reserved are in the network's smallest unit.
+	Free, Reserved float64
+	// Works of at most Capacity, and Open transactions.
+	Works, Capacity, Open int64
+	// Low: it cannot pay for another work.
+	Low bool
+}
+
 // Witness is the state of a witness of a log. Name is one of few.
 type Witness struct {
 	Name string
@@ -217,6 +230,11 @@ func (m *Metrics) Read(s Sources) {
 	}
 	if s.Stamps != nil {
 		m.registry.MustRegister(&stamps{cache[Stamps]{read: s.Stamps, now: s.Now}})
+	}
+	if s.Accounts != nil {
+		for _, n := range m.networks {
+			m.registry.MustRegister(newAccounts(n, s))
+		}
 	}
 	if s.Witnesses != nil {
 		for _, n := range m.networks {
@@ -480,6 +498,48 @@ func (w *witnesses) Collect(to chan<- prometheus.Metric) {
 		}
 		send(w.cosigned, cosigned)
 		send(w.failing, failing)
+	}
+}
+
+// accounts collects the accounts of one network. A network without accounts has none of these
+// metrics, and neither has any network while the database does not answer.
+type accounts struct {
+	cache                                      cache[[]Account]
+	free, reserved, works, capacity, open, low *prometheus.Desc
+}
+
+func newAccounts(network string, s Sources) *accounts {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, []string{"account"}, prometheus.Labels{"network": network})
+	}
+	return &accounts{
+		cache:    cache[[]Account]{read: func(ctx context.Context) ([]Account, error) { return s.Accounts(ctx, network) }, now: s.Now},
+		free:     desc("timbre_account_free", "What the account can pay with, in the chain's smallest unit."),
+		reserved: desc("timbre_account_reserved", "What the chain keeps as deposits of the account, in its smallest unit."),
+		works:    desc("timbre_account_works", "Works that the account owns."),
+		capacity: desc("timbre_account_capacity", "Works that the account can own."),
+		open:     desc("timbre_account_open", "Transactions of the account that are not final."),
+		low:      desc("timbre_account_low", "1 while the account cannot pay for another work."),
+	}
+}
+
+func (a *accounts) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{a.free, a.reserved, a.works, a.capacity, a.open, a.low} {
+		to <- d
+	}
+}
+
+func (a *accounts) Collect(to chan<- prometheus.Metric) {
+	all, err := a.cache.get()
+	if err != nil {
+		return
+	}
+	for _, one := range all {
+		for d, value := range map[*prometheus.Desc]float64{
+			a.free: one.Free, a.reserved: one.Reserved, a.works: float64(one.Works), a.capacity: float64(one.Capacity), a.open: float64(one.Open), a.low: truth(one.Low),
+		} {
+			to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, one.Address)
+		}
 	}
 }
 

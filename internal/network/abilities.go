@@ -72,6 +72,26 @@ type Rekeyed interface {
 	End(ctx context.Context) error
 }
 
+// Funded is a network whose transactions accounts of the operator pay.
+type Funded interface {
+	// Accounts reads the accounts that sign, in their order.
+	Accounts(ctx context.Context) ([]Account, error)
+}
+
+// Account is an account that signs transactions.
+type Account struct {
+	// Address is its name on the network.
+	Address string
+	// Free is what it can pay with, and Reserved what the network keeps as deposits, in the
+	// network's smallest unit. They are for an operator's eyes: a float loses the last digits.
+	Free, Reserved float64
+	// Works is how many works it owns, of at most Capacity. Open counts its transactions that
+	// are not final.
+	Works, Capacity, Open int64
+	// Low: it cannot pay for another work.
+	Low bool
+}
+
 // ReceiptType is the media type of a COSE Receipt (RFC 9052, section 2).
 const ReceiptType = `application/cose; cose-type="cose-sign1"`
 

@@ -189,9 +189,9 @@ func (n *Network) begin(ctx context.Context, rt *runtime, head block) (query.Sub
 	})
 }
 
-// scan reads the final blocks after row up to head. Without an open transaction that is wanted,
-// there is nothing to find in the blocks up to head, because they were final before anything
-// later is sent.
+// scan reads the final blocks after row up to head. Without an open transaction whose bytes can
+// be on a block, there is nothing to find in the blocks up to head, because they were final
+// before anything later is signed.
 func (n *Network) scan(ctx context.Context, rt *runtime, row query.SubstrateChain, head block, all bool) error {
 	if head.number < row.Number { // a node that is behind another one
 		return nil
@@ -201,8 +201,8 @@ func (n *Network) scan(ctx context.Context, rt *runtime, row query.SubstrateChai
 		if err != nil {
 			return err
 		}
-		at, wanted := head.hash, anyWanted(open)
-		if wanted {
+		at, each := head.hash, anyValid(open)
+		if each {
 			if at, err = n.chain.hashAt(ctx, number+1); err != nil {
 				return err
 			}
@@ -211,7 +211,7 @@ func (n *Network) scan(ctx context.Context, rt *runtime, row query.SubstrateChai
 		if err != nil {
 			return err
 		}
-		if wanted && b.parent != rpc.Hex(row.Hash) {
+		if each && b.parent != rpc.Hex(row.Hash) {
 			return fmt.Errorf("final block %d does not follow block %d, which was read as final: %w", b.number, number, errOtherChain)
 		}
 		if row, err = n.take(ctx, rt, row, b); err != nil {
@@ -221,10 +221,14 @@ func (n *Network) scan(ctx context.Context, rt *runtime, row query.SubstrateChai
 			return fmt.Errorf("block %d was not recorded", b.number)
 		}
 	}
-	if !all {
+	if !all && !n.behind.Load() {
 		return nil
 	}
-	return n.readAccounts(ctx, rt, row)
+	if err := n.readAccounts(ctx, rt, row); err != nil {
+		return err
+	}
+	n.behind.Store(false)
+	return nil
 }
 
 // open returns the open transactions, by the hash of their bytes.
@@ -240,9 +244,11 @@ func (n *Network) open(ctx context.Context) (map[[32]byte]query.SubstrateTransac
 	return open, nil
 }
 
-func anyWanted(open map[[32]byte]query.SubstrateTransaction) bool {
+// anyValid reports whether bytes of an open transaction can be on a block. After a restore of
+// the database that may be so before they are wanted.
+func anyValid(open map[[32]byte]query.SubstrateTransaction) bool {
 	for _, r := range open {
-		if r.Wanted {
+		if r.Nonce >= 0 {
 			return true
 		}
 	}
@@ -283,9 +289,15 @@ func (n *Network) take(ctx context.Context, rt *runtime, row query.SubstrateChai
 		if _, known := accounts[public]; known {
 			continue
 		}
-		if accounts[public], err = n.chain.account(ctx, rt, b.hash, public); err != nil {
+		a, err := n.chain.account(ctx, rt, b.hash, public)
+		if discarded(err) {
+			n.behind.Store(true) // they are read in a later state
+			continue
+		}
+		if err != nil {
 			return row, err
 		}
+		accounts[public] = a
 	}
 	n.crash("substrate.found")
 	err = n.db.Tx(ctx, func(tx *store.Tx) error {
@@ -386,10 +398,13 @@ func (n *Network) results(ctx context.Context, b block, open map[[32]byte]query.
 		return nil, nil
 	}
 	rt, err := n.chain.runtimeAt(ctx, b.parent) // that executed the block
-	if err != nil {
-		return nil, err
+	var coded []byte
+	if err == nil {
+		coded, err = n.chain.stored(ctx, rt.metadata, b.hash, "System", "Events")
 	}
-	coded, err := n.chain.stored(ctx, rt.metadata, b.hash, "System", "Events")
+	if discarded(err) {
+		return all, n.lookUp(ctx, b, all)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -12,13 +12,14 @@ import (
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/substrate/sr25519"
 	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
 )
 
 // scheme begins the URL of such a network.
 const scheme = "substrate"
 
-// Kind opens Substrate chains by URL. It implements network.Kind and Kept. The
-// fields with the same names as those of Config mean the same.
+// Kind opens Substrate chains by URL. It implements network.Kind, Kept and Examined.
+// The fields with the same names as those of Config mean the same.
 type Kind struct {
 	DB       *store.DB
 	Seed     *[sr25519.SeedSize]byte
@@ -30,6 +31,7 @@ type Kind struct {
 var _ interface {
 	network.Kind
 	network.Kept
+	network.Examined
 } = (*Kind)(nil)
 
 // Check implements network.Kind.
@@ -65,4 +67,61 @@ func (k *Kind) Open(_ context.Context, at network.Address) (network.Network, err
 		return nil, fmt.Errorf("open: %w", err)
 	}
 	return n, nil
+}
+
+// Examine implements network.Examined. A process with the seed also asks the chain: whether it
+// is the chain of this database, and whether this release can sign for its runtime.
+func (k *Kind) Examine(ctx context.Context, at network.Address, report func(network.Finding)) {
+	name := string(at.Name)
+	row, err := k.DB.Read().GetSubstrateChain(ctx, name)
+	begun := err == nil
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		report(network.Finding{Check: "network " + name, Err: err})
+		return
+	}
+	n, err := Open(k.DB, Config{Network: at.Name, URL: at.URL, Seed: k.Seed, Accounts: k.Accounts, Silence: k.Silence, Timeout: 10 * time.Second, Logger: k.Logger})
+	if err != nil {
+		report(network.Finding{Check: "network " + name, Err: err})
+		return
+	}
+	defer n.chain.client.Close()
+	if len(n.pairs) > 0 {
+		found, err := n.examine(ctx, row, begun)
+		report(network.Finding{Check: "chain of " + name, Err: err, Found: found, Remedy: "Check the URL of the network and that its nodes run. A network keeps the chain with which it began."})
+	}
+	if !begun {
+		report(network.Finding{Check: "network " + name, Found: "not started yet"})
+		return
+	}
+	if len(n.pairs) == 0 {
+		report(network.Finding{Check: "worker for " + name, Err: n.Sequenced(ctx), Found: "alive", Remedy: "Start a process with the role worker on this database."})
+	}
+	report(network.Finding{Check: "network " + name, Err: n.Stopped(ctx), Found: fmt.Sprintf("block %d was read, transactions: %d, failures: %d", row.Number, row.Finals, row.Failures), Remedy: "See docs/chain.md, Accounts and funds."})
+	accounts, err := n.Accounts(ctx)
+	if err != nil {
+		report(network.Finding{Check: "accounts of " + name, Err: err})
+	}
+	for _, a := range accounts {
+		f := network.Finding{Check: "account of " + name, Found: fmt.Sprintf("%s owns %d of %d works, and has %.0f free", a.Address, a.Works, a.Capacity, a.Free), Remedy: "Send funds to this address."}
+		if a.Low {
+			f.Err = fmt.Errorf("%s cannot pay for another work: it has %.0f free", a.Address, a.Free)
+		}
+		report(f)
+	}
+}
+
+// examine asks the chain, and says what it is.
+func (n *Network) examine(ctx context.Context, row query.SubstrateChain, begun bool) (string, error) {
+	rt, err := n.chain.runtimeAt(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	genesis, err := n.chain.hashAt(ctx, 0)
+	if err != nil {
+		return "", err
+	}
+	if begun && [32]byte(row.Genesis) != genesis {
+		return "", errOtherChain
+	}
+	return fmt.Sprintf("%s, version %d, first block %x", rt.SpecName, rt.SpecVersion, genesis), rt.signing(genesis).Check()
 }

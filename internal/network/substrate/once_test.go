@@ -511,6 +511,53 @@ func TestUpgrade(t *testing.T) {
 	})
 }
 
+// A worker that returns after the nodes have discarded the states still finds what went through.
+func TestDiscardedStates(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		o := node.Options{PruneAfter: 8, Runtime: node.Melodie()}
+		o.Runtime.Rules.MaxVersionsPerAts = 2
+		c := start(t, o)
+		n := open(t, db, c)
+		steps(t, n)
+		staged := stage(t, n, calls(4)...)
+		broadcast(t, n, staged[0])
+		steps(t, n)
+		c.Step(1)
+		steps(t, n)
+		find(t, n, staged[0])
+		again := call(3) // the same commitment once more, by the same account or the other
+		again.Nonce = "again"
+		update, full := call(4), call(5)
+		update.AtsID, full.AtsID = 1, 1
+		staged = append(staged, stage(t, n, again, update, full)...)
+		broadcast(t, n, staged[1:]...)
+		steps(t, n)
+		c.Step(20)
+		gone := open(t, db, c)
+		steps(t, gone)
+		receipts := find(t, gone, staged...)
+		ids := map[int64]bool{}
+		for _, r := range receipts[:5] {
+			ids[r.AtsID] = true
+			if r.Failure != "" || r.Version != 1 {
+				t.Errorf("%+v", r)
+			}
+		}
+		if len(ids) != 5 {
+			t.Errorf("%v", ids)
+		}
+		if r := receipts[5]; r.AtsID != 1 || r.Version != 2 || r.Failure != "" {
+			t.Errorf("%+v", r)
+		}
+		if r := receipts[6]; r.Failure != errLost || r.BlockNumber == 0 {
+			t.Errorf("%+v", r)
+		}
+		if err := c.Audit(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A node of another chain, and one that shows other final blocks, are refused.
 func TestOtherChain(t *testing.T) {
 	db := storetest.SQLite(t)

@@ -76,6 +76,7 @@ type Network struct {
 	current atomic.Pointer[runtime]
 	fee     atomic.Pointer[big.Int]
 	tried   atomic.Pointer[trial]
+	behind  atomic.Bool // accounts changed in a state that no node has any more
 
 	mu   sync.Mutex
 	head chan struct{} // closed and replaced when a transaction of ours is final
@@ -86,6 +87,7 @@ var _ interface {
 	network.Network
 	network.Runner
 	network.Observed
+	network.Funded
 } = (*Network)(nil)
 
 // ProtocolVersion is the one commitment protocol that this network anchors.
@@ -280,6 +282,20 @@ func (n *Network) Status(ctx context.Context) (network.Status, error) {
 	return network.Status{
 		Stopped: row.Stopped != "", Blocks: row.Number, Entries: row.Finals, Refused: row.Failures, SequencerAt: store.Time(row.SeenAt), BlockAt: store.Time(row.BlockAt),
 	}, nil
+}
+
+// Accounts implements network.Funded.
+func (n *Network) Accounts(ctx context.Context) (all []network.Account, err error) {
+	rows, err := n.db.Read().ListSubstrateAccounts(ctx, n.name())
+	if err != nil {
+		return nil, n.fail("accounts", err)
+	}
+	for _, a := range rows {
+		free, _ := new(big.Float).SetInt(amount(a.Free)).Float64()
+		reserved, _ := new(big.Float).SetInt(amount(a.Reserved)).Float64()
+		all = append(all, network.Account{Address: a.Address, Free: free, Reserved: reserved, Works: a.Works, Capacity: a.Capacity, Open: a.Open, Low: a.Low})
+	}
+	return all, nil
 }
 
 // Sequenced implements network.Observed: it returns an error if no worker has reached the chain
