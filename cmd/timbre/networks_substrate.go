@@ -24,7 +24,7 @@ type substrateFlags struct {
 	SubstrateAccounts int    `env:"TIMBRE_SUBSTRATE_ACCOUNTS" example:"4" default:"1" placeholder:"NUMBER" help:"How many accounts of the seed sign, from 1 to 256. The chain limits the works of one account: give the server more accounts before they are full. The number may only grow (default: ${default})."`
 }
 
-// readSeed reads the seed of the accounts; "" is none.
+// readSeed reads the seed of the accounts. Without a path it returns nil.
 func readSeed(path string) (*[sr25519.SeedSize]byte, error) {
 	const flag = "substrate-seed-file"
 	if path == "" {

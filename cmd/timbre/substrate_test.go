@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/substrate/node"
 	"timbre.example/internal/network/substrate/substratetest"
@@ -62,4 +64,32 @@ func TestSubstrate(t *testing.T) {
 	if status, body := visit(t, tx.Result.ExplorerURL, "text/html"); status != http.StatusOK || !strings.Contains(body, "This transaction is final") {
 		t.Errorf("%d %s", status, body)
 	}
+}
+
+// Several nodes of one network are separated by commas, which the shell escapes.
+func TestSubstrateNodes(t *testing.T) {
+	t.Parallel()
+	var c cli
+	k := kong.Must(&c, mappers()...)
+	if _, err := k.Parse([]string{"serve", "--network", `mainnet=substrate:ws://one.example\,wss://two.example:9944/x,testnet=log:`, "--public-url", "https://songs.example", "--substrate-seed-file", seedFile(t)}); err != nil {
+		t.Fatal(err)
+	}
+	got := c.Serve.addresses()
+	if len(got) != 2 || got[1].URL != "substrate:ws://one.example,wss://two.example:9944/x" {
+		t.Errorf("%+v", got)
+	}
+	var without cli
+	if _, err := kong.Must(&without, mappers()...).Parse([]string{"serve", "--network", "mainnet=substrate:ws://one.example", "--public-url", "https://songs.example"}); err == nil || !strings.Contains(err.Error(), "--substrate-seed-file") {
+		t.Errorf("a worker without a seed: %v", err)
+	}
+}
+
+// seedFile writes the seed of the tests.
+func seedFile(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "seed")
+	if err := os.WriteFile(path, []byte(strings.Repeat("07", 32)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -514,8 +514,8 @@ func newAccounts(network string, s Sources) *accounts {
 	}
 	return &accounts{
 		cache:    cache[[]Account]{read: func(ctx context.Context) ([]Account, error) { return s.Accounts(ctx, network) }, now: s.Now},
-		free:     desc("timbre_account_free", "What the account can pay with, in the chain's smallest unit."),
-		reserved: desc("timbre_account_reserved", "What the chain keeps as deposits of the account, in its smallest unit."),
+		free:     desc("timbre_account_free", "Funds that the account can pay with, in the chain's smallest unit."),
+		reserved: desc("timbre_account_reserved", "Deposits of the account that the chain keeps, in its smallest unit."),
 		works:    desc("timbre_account_works", "Works that the account owns."),
 		capacity: desc("timbre_account_capacity", "Works that the account can own."),
 		open:     desc("timbre_account_open", "Transactions of the account that are not final."),

@@ -42,8 +42,8 @@ type Staged struct {
 type Receipt struct {
 	// Hash is the hash of the staged transaction.
 	Hash [32]byte
-	// TxHash is the hash under which the network has the transaction, if it had to be signed
-	// again because the staged bytes could never be accepted; zero: it is Hash.
+	// TxHash is the hash under which the network has the transaction; zero: it is Hash. It
+	// differs if the staged bytes could never be accepted, and others were signed.
 	TxHash [32]byte
 	// AtsID is the work's id, assigned by the network with the first version.
 	AtsID int64

@@ -233,7 +233,7 @@ func (c *chain) read(ctx context.Context, hash [32]byte) (block, error) {
 	return b, nil
 }
 
-// stored returns a value of the state of a block; nil: there is none.
+// stored returns a value of the state of a block; nil: it is missing.
 func (c *chain) stored(ctx context.Context, m *metadata.Metadata, at [32]byte, of, entry string, keys ...[]byte) ([]byte, error) {
 	key, err := storagekey.Key(m, of, entry, keys...)
 	if err != nil {

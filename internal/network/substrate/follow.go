@@ -189,9 +189,8 @@ func (n *Network) begin(ctx context.Context, rt *runtime, head block) (query.Sub
 	})
 }
 
-// scan reads the final blocks after row up to head. Without an open transaction whose bytes can
-// be on a block, there is nothing to find in the blocks up to head, because they were final
-// before anything later is signed.
+// scan reads the final blocks after row up to head. Without a transaction whose bytes can be on
+// a block, it leaves blocks out: they were final before anything later is signed.
 func (n *Network) scan(ctx context.Context, rt *runtime, row query.SubstrateChain, head block, all bool) error {
 	if head.number < row.Number { // a node that is behind another one
 		return nil
@@ -386,7 +385,7 @@ func (n *Network) readAccounts(ctx context.Context, rt *runtime, row query.Subst
 	})
 }
 
-// results finds the transactions of ours in a block, and what became of them.
+// results finds our transactions in a block, and what became of them.
 func (n *Network) results(ctx context.Context, b block, open map[[32]byte]query.SubstrateTransaction) ([]result, error) {
 	var all []result
 	for i, x := range b.extrinsics {

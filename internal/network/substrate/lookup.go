@@ -27,7 +27,7 @@ func discarded(err error) bool {
 const errLost = "the chain refused it, and no node has the reason any more"
 
 // lookUp finds the results of transactions in the newest final state: a version with the
-// commitment that the block of the transaction made, and that is no other transaction's.
+// commitment that the block of the transaction made. Each belongs to one transaction.
 func (n *Network) lookUp(ctx context.Context, b block, all []result) error {
 	head, err := n.chain.finalized(ctx)
 	if err != nil {

@@ -52,7 +52,7 @@ func TestManyInFlight(t *testing.T) {
 	})
 }
 
-// What happens between broadcast and finality is survived: each call is anchored once.
+// Each call is anchored once, whatever happens between broadcast and finality.
 func TestFaults(t *testing.T) {
 	for name, disturb := range map[string]func(t *testing.T, c *node.Node, n *Network){
 		"the node restarts and forgets its pool": func(t *testing.T, c *node.Node, n *Network) {
@@ -196,7 +196,7 @@ func TestEraEnds(t *testing.T) {
 	})
 }
 
-// A transaction that is signed and never wanted holds up nobody, and is sent when it is wanted
+// A transaction that is signed and never wanted holds up no other one, and is sent when it is wanted
 // after its era.
 func TestWantedLate(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {

@@ -17,8 +17,8 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// Why signing twice is safe. The signed bytes of a row are void when one of these is true in
-// the newest final block that was read, and they are on no block up to it:
+// Why signing twice is safe. The signed bytes of a row are void if no final block has them, and
+// one of these is true in the newest final block that was read:
 //
 //   - their era has ended, so no later block can have them;
 //   - their nonce was used by another transaction, so no later block can have them.

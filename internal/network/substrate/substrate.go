@@ -79,7 +79,7 @@ type Network struct {
 	behind  atomic.Bool // accounts changed in a state that no node has any more
 
 	mu   sync.Mutex
-	head chan struct{} // closed and replaced when a transaction of ours is final
+	head chan struct{} // closed and replaced when one of our transactions is final
 	seen int64         // how many were
 }
 
@@ -317,7 +317,7 @@ func (n *Network) silent(row query.SubstrateChain) error {
 	return nil
 }
 
-// callID is the key of a call's row. Who reads it learns no transaction id.
+// callID is the key of a call's row. It does not reveal the transaction id.
 func callID(nonce string) []byte {
 	sum := sha256.Sum256([]byte(nonce))
 	return sum[:]

@@ -110,7 +110,7 @@ func rows(t testing.TB, n *Network) []query.SubstrateTransaction {
 }
 
 // anchored checks that the chain has each of the first calls exactly once, and nothing else
-// of ours.
+// of the registry.
 func anchored(t testing.TB, c *node.Node, calls int) {
 	t.Helper()
 	count := map[[32]byte]int{}

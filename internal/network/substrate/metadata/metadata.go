@@ -75,7 +75,7 @@ type Constant struct {
 // Type is the number of a type in one Metadata.
 type Type int
 
-// None is no type.
+// None stands for a missing type.
 const None Type = -1
 
 // Parse reads metadata. It refuses other versions, and bytes that are left.

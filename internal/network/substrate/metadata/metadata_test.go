@@ -14,9 +14,9 @@ import (
 	"timbre.example/internal/network/substrate/metadata"
 )
 
-// The metadata of real runtimes: Melodie at version 100, as its node gave it in two versions
-// of the format, and both networks of Allfeat at version 201 (public domain, from the
-// repository Allfeat/allfeat-explorer).
+// The metadata of real runtimes. That of Melodie at version 100 is what its node returned in two
+// versions of the format. Those of both networks at version 201 are in the public domain, from
+// the repository Allfeat/allfeat-explorer.
 var real = []string{"melodie-100-v14", "melodie-100-v15", "melodie-201-v16", "allfeat-201-v16"}
 
 func raw(t testing.TB, name string) []byte {
@@ -128,7 +128,7 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// Each recorded block has one extrinsic of ours, which did the named thing.
+// Each recorded block has one extrinsic of the client, which did the named thing.
 func TestRealEvents(t *testing.T) {
 	for _, name := range []string{"melodie-100-v14", "melodie-100-v15"} {
 		m := parse(t, name)

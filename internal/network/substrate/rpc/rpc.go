@@ -78,7 +78,7 @@ func (e *Error) Error() string {
 // ErrClosed is the error after Close.
 var ErrClosed = errors.New("rpc: the client is closed")
 
-// errSlow is the end of a connection whose notifications nobody reads.
+// errSlow is the end of a connection whose notifications are not read.
 var errSlow = errors.New("too many notifications wait")
 
 // Close ends the connection. Later requests fail with ErrClosed.
@@ -219,7 +219,7 @@ func (s *Subscription) Close() {
 	s.k.forget(s.id)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = s.k.send(ctx, 0, s.unsubscribe, []any{json.RawMessage(s.id)}) // nobody waits for the answer
+	_ = s.k.send(ctx, 0, s.unsubscribe, []any{json.RawMessage(s.id)}) // the answer is not needed
 }
 
 // message is what a node sends: an answer, or a notification.

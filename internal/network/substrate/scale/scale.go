@@ -38,7 +38,7 @@ func (r *Reader) End() error {
 	return r.err
 }
 
-// Fail sets the error, if there is none yet.
+// Fail sets the error, if it is the first.
 func (r *Reader) Fail(err error) {
 	if r.err == nil {
 		r.err = fmt.Errorf("scale: byte %d: %w", r.Offset(), err)
