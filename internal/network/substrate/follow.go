@@ -119,6 +119,13 @@ func (n *Network) step(ctx context.Context, all bool) error {
 		return err
 	}
 	n.current.Store(rt)
+	if err := n.collect(ctx, head.number); err != nil {
+		return err
+	}
+	if row, err = n.db.Read().GetSubstrateChain(ctx, n.name()); err != nil {
+		return err
+	}
+	n.notice(row.Finals + row.Failures)
 	again := n.signAgain(ctx)
 	why, err := n.send(ctx, rt)
 	if err != nil {
@@ -173,7 +180,6 @@ func (n *Network) begin(ctx context.Context, rt *runtime, head block) (query.Sub
 	if [32]byte(row.Genesis) != genesis {
 		return row, errors.Join(n.see(ctx, errOtherChain.Error()), errOtherChain)
 	}
-	n.notice(row.Finals + row.Failures)
 	if n.current.Load() != nil {
 		return row, nil
 	}
@@ -345,11 +351,7 @@ func (n *Network) take(ctx context.Context, rt *runtime, row query.SubstrateChai
 		return row, err
 	}
 	n.crash("substrate.decided")
-	row, err = n.db.Read().GetSubstrateChain(ctx, n.name())
-	if err == nil {
-		n.notice(row.Finals + row.Failures)
-	}
-	return row, err
+	return n.db.Read().GetSubstrateChain(ctx, n.name())
 }
 
 // errOvertaken is the error of a block that another process has recorded.

@@ -535,6 +535,7 @@ func TestDiscardedStates(t *testing.T) {
 		c.Step(20)
 		gone := open(t, db, c)
 		steps(t, gone)
+		later(db, time.Minute) // their proofs cannot be collected any more
 		receipts := find(t, gone, staged...)
 		ids := map[int64]bool{}
 		for _, r := range receipts[:5] {

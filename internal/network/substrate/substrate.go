@@ -202,7 +202,11 @@ func (n *Network) Broadcast(ctx context.Context, staged []network.Staged) error 
 	return nil
 }
 
-// Find implements network.Network.
+// proofTakes is how long a transaction that is final waits for its proof. Then it is found without.
+const proofTakes = 30 * time.Second
+
+// Find implements network.Network. It finds a transaction when its proof is collected, so that
+// its certificate has the proof.
 func (n *Network) Find(ctx context.Context, hashes [][32]byte) (map[[32]byte]network.Receipt, error) {
 	found := map[[32]byte]network.Receipt{}
 	if len(hashes) == 0 {
@@ -212,7 +216,7 @@ func (n *Network) Find(ctx context.Context, hashes [][32]byte) (map[[32]byte]net
 	for _, h := range hashes {
 		joined = append(joined, h[:]...)
 	}
-	rows, err := n.db.Read().FindSubstrateTransactions(ctx, query.FindSubstrateTransactionsParams{Network: n.name(), Joined: joined, Count: int64(len(hashes))})
+	rows, err := n.db.Read().FindSubstrateTransactions(ctx, query.FindSubstrateTransactionsParams{Network: n.name(), Joined: joined, Count: int64(len(hashes)), Before: store.Micros(n.db.Now().Add(-proofTakes))})
 	if err != nil {
 		return nil, n.fail("find", err)
 	}
@@ -248,7 +252,11 @@ func (n *Network) Prove(ctx context.Context, hash [32]byte) (network.Proof, erro
 	if err != nil {
 		return network.Proof{}, n.fail("prove", err)
 	}
-	return network.Proof{Substrate: &evidence.Substrate{Genesis: [32]byte(at.Genesis), Header: b.Header, Index: row.Position, Extrinsic: row.Signed}}, nil
+	p := &evidence.Substrate{Genesis: [32]byte(at.Genesis), Header: b.Header, Index: row.Position, Extrinsic: row.Signed}
+	if err := n.addProof(ctx, row.SignedHash, p); err != nil {
+		return network.Proof{}, n.fail(fmt.Sprintf("prove transaction %x", hash), err)
+	}
+	return network.Proof{Substrate: p}, nil
 }
 
 // Head implements network.Network. While Run runs in this process, it notices the blocks that

@@ -194,6 +194,13 @@ func TestAnchor(t *testing.T) {
 		if blake2b.Sum256(p.Substrate.Header) != r.BlockHash || p.Substrate.Genesis != [32]byte(c.Genesis()) || blake2b.Sum256(p.Substrate.Extrinsic) != s[0].Hash {
 			t.Errorf("%+v", p.Substrate)
 		}
+		made, err := c.Evidence(1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := p.Substrate.Finality; len(p.Substrate.StateProof) < 3 || len(p.Substrate.ExtrinsicProof) == 0 || f == nil || f.SetID != int64(made.Set.ID) || string(f.Justification) != string(made.Justification) || len(f.Headers) != len(made.Headers) {
+			t.Errorf("%+v", p.Substrate)
+		}
 
 		// Another version of the work.
 		update := call(1)

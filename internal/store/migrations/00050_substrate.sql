@@ -62,6 +62,7 @@ CREATE UNIQUE INDEX substrate_transactions_by_signed ON substrate_transactions (
 -- Two open transactions never have the same nonce.
 CREATE UNIQUE INDEX substrate_transactions_open ON substrate_transactions (network, account, nonce) WHERE decided_at = 0 AND nonce >= 0;
 CREATE INDEX substrate_transactions_of_work ON substrate_transactions (network, ats_id, version) WHERE version > 0;
+CREATE INDEX substrate_transactions_by_block ON substrate_transactions (network, block) WHERE version > 0;
 -- The final blocks with transactions of the registry.
 CREATE TABLE substrate_blocks (
   network    TEXT NOT NULL,

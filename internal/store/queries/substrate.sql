@@ -90,16 +90,31 @@ ON CONFLICT (network, number) DO NOTHING;
 SELECT * FROM substrate_blocks WHERE network = sqlc.arg(network) AND number = sqlc.arg(number);
 
 -- name: FindSubstrateTransactions :many
--- joined is concatenated hashes, as for FindLogEntries.
+-- joined is concatenated hashes, as for FindLogEntries. A success without a proof is found when it
+-- was decided before a time.
 WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST(sqlc.arg(count) AS BIGINT))
 SELECT t.hash, t.signed_hash, t.account, t.decided_at, t.failure, t.ats_id, t.version, t.block, b.hash AS block_hash, b.created_at AS block_at, a.address
 FROM substrate_chains c CROSS JOIN n
 JOIN substrate_transactions t ON t.network = c.network AND t.hash = substr(COALESCE(sqlc.arg(joined), c.hash), n.i * 32 + 1, 32)
 JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
 JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
-WHERE c.network = sqlc.arg(network) AND t.decided_at <> 0;
+WHERE c.network = sqlc.arg(network) AND t.decided_at <> 0 AND (t.version = 0 OR t.decided_at < sqlc.arg(before)
+  OR EXISTS (SELECT 1 FROM substrate_proofs p WHERE p.network = t.network AND p.signed_hash = t.signed_hash));
 
 -- name: SubstrateWork :one
 -- The newest version of a work, and the account that made it.
 SELECT account, version FROM substrate_transactions
 WHERE network = sqlc.arg(network) AND ats_id = sqlc.arg(ats_id) AND version > 0 ORDER BY version DESC LIMIT 1;
+
+-- name: InsertSubstrateProof :exec
+INSERT INTO substrate_proofs (network, signed_hash, proof) VALUES (sqlc.arg(network), sqlc.arg(signed_hash), sqlc.arg(proof))
+ON CONFLICT (network, signed_hash) DO NOTHING;
+
+-- name: GetSubstrateProof :one
+SELECT proof FROM substrate_proofs WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(signed_hash);
+
+-- name: ListUnprovedSubstrateTransactions :many
+SELECT t.signed_hash, t.ats_id, t.version, t.block, t.position FROM substrate_transactions t
+WHERE t.network = sqlc.arg(network) AND t.version > 0 AND t.block >= sqlc.arg(since)
+  AND NOT EXISTS (SELECT 1 FROM substrate_proofs p WHERE p.network = t.network AND p.signed_hash = t.signed_hash)
+ORDER BY t.block LIMIT sqlc.arg(lim);

@@ -566,6 +566,12 @@ type SubstrateChain struct {
 	Stopped  string
 }
 
+type SubstrateProof struct {
+	Network    string
+	SignedHash []byte
+	Proof      []byte
+}
+
 type SubstrateTransaction struct {
 	Network    string
 	Call       []byte

@@ -78,18 +78,20 @@ func (q *Queries) DecideSubstrateTransaction(ctx context.Context, arg DecideSubs
 }
 
 const findSubstrateTransactions = `-- name: FindSubstrateTransactions :many
-WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST($3 AS BIGINT))
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST($4 AS BIGINT))
 SELECT t.hash, t.signed_hash, t.account, t.decided_at, t.failure, t.ats_id, t.version, t.block, b.hash AS block_hash, b.created_at AS block_at, a.address
 FROM substrate_chains c CROSS JOIN n
 JOIN substrate_transactions t ON t.network = c.network AND t.hash = substr(COALESCE($1, c.hash), n.i * 32 + 1, 32)
 JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
 JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
-WHERE c.network = $2 AND t.decided_at <> 0
+WHERE c.network = $2 AND t.decided_at <> 0 AND (t.version = 0 OR t.decided_at < $3
+  OR EXISTS (SELECT 1 FROM substrate_proofs p WHERE p.network = t.network AND p.signed_hash = t.signed_hash))
 `
 
 type FindSubstrateTransactionsParams struct {
 	Joined  interface{}
 	Network string
+	Before  int64
 	Count   int64
 }
 
@@ -107,9 +109,15 @@ type FindSubstrateTransactionsRow struct {
 	Address    string
 }
 
-// joined is concatenated hashes, as for FindLogEntries.
+// joined is concatenated hashes, as for FindLogEntries. A success without a proof is found when it
+// was decided before a time.
 func (q *Queries) FindSubstrateTransactions(ctx context.Context, arg FindSubstrateTransactionsParams) ([]FindSubstrateTransactionsRow, error) {
-	rows, err := q.db.Query(ctx, findSubstrateTransactions, arg.Joined, arg.Network, arg.Count)
+	rows, err := q.db.Query(ctx, findSubstrateTransactions,
+		arg.Joined,
+		arg.Network,
+		arg.Before,
+		arg.Count,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -208,6 +216,22 @@ func (q *Queries) GetSubstrateChain(ctx context.Context, network string) (Substr
 		&i.Stopped,
 	)
 	return i, err
+}
+
+const getSubstrateProof = `-- name: GetSubstrateProof :one
+SELECT proof FROM substrate_proofs WHERE network = $1 AND signed_hash = $2
+`
+
+type GetSubstrateProofParams struct {
+	Network    string
+	SignedHash []byte
+}
+
+func (q *Queries) GetSubstrateProof(ctx context.Context, arg GetSubstrateProofParams) ([]byte, error) {
+	row := q.db.QueryRow(ctx, getSubstrateProof, arg.Network, arg.SignedHash)
+	var proof []byte
+	err := row.Scan(&proof)
+	return proof, err
 }
 
 const getSubstrateTransaction = `-- name: GetSubstrateTransaction :one
@@ -402,6 +426,22 @@ func (q *Queries) InsertSubstrateChain(ctx context.Context, arg InsertSubstrateC
 	return result.RowsAffected(), nil
 }
 
+const insertSubstrateProof = `-- name: InsertSubstrateProof :exec
+INSERT INTO substrate_proofs (network, signed_hash, proof) VALUES ($1, $2, $3)
+ON CONFLICT (network, signed_hash) DO NOTHING
+`
+
+type InsertSubstrateProofParams struct {
+	Network    string
+	SignedHash []byte
+	Proof      []byte
+}
+
+func (q *Queries) InsertSubstrateProof(ctx context.Context, arg InsertSubstrateProofParams) error {
+	_, err := q.db.Exec(ctx, insertSubstrateProof, arg.Network, arg.SignedHash, arg.Proof)
+	return err
+}
+
 const insertSubstrateTransaction = `-- name: InsertSubstrateTransaction :exec
 INSERT INTO substrate_transactions (network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
@@ -559,6 +599,53 @@ func (q *Queries) ListSubstrateNonces(ctx context.Context, arg ListSubstrateNonc
 			return nil, err
 		}
 		items = append(items, nonce)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listUnprovedSubstrateTransactions = `-- name: ListUnprovedSubstrateTransactions :many
+SELECT t.signed_hash, t.ats_id, t.version, t.block, t.position FROM substrate_transactions t
+WHERE t.network = $1 AND t.version > 0 AND t.block >= $2
+  AND NOT EXISTS (SELECT 1 FROM substrate_proofs p WHERE p.network = t.network AND p.signed_hash = t.signed_hash)
+ORDER BY t.block LIMIT $3
+`
+
+type ListUnprovedSubstrateTransactionsParams struct {
+	Network string
+	Since   int64
+	Lim     int32
+}
+
+type ListUnprovedSubstrateTransactionsRow struct {
+	SignedHash []byte
+	AtsID      int64
+	Version    int64
+	Block      int64
+	Position   int64
+}
+
+func (q *Queries) ListUnprovedSubstrateTransactions(ctx context.Context, arg ListUnprovedSubstrateTransactionsParams) ([]ListUnprovedSubstrateTransactionsRow, error) {
+	rows, err := q.db.Query(ctx, listUnprovedSubstrateTransactions, arg.Network, arg.Since, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListUnprovedSubstrateTransactionsRow
+	for rows.Next() {
+		var i ListUnprovedSubstrateTransactionsRow
+		if err := rows.Scan(
+			&i.SignedHash,
+			&i.AtsID,
+			&i.Version,
+			&i.Block,
+			&i.Position,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

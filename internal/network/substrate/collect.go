@@ -1,0 +1,204 @@
+package substrate
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"timbre.example/internal/network/substrate/rpc"
+	"timbre.example/internal/network/substrate/scale"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+	"timbre.example/proof/evidence"
+)
+
+// A proof that needs no node is made of what nodes keep only for some time: the state of the
+// block, and a justification near it. It is collected when the block is read, and again with
+// each step while that can succeed. Evidence without it says how far it reaches.
+
+// provable is for how many blocks the state of a block is kept by nodes, if nothing else was
+// configured, and maxCollect how many proofs are collected in one step.
+const (
+	provable   = 256
+	maxCollect = 256
+)
+
+// collected are the members of evidence.Substrate that a node gives.
+type collected struct {
+	ExtrinsicProof []evidence.Bytes   `json:"extrinsic_proof,omitempty"`
+	StateProof     []evidence.Bytes   `json:"state_proof,omitempty"`
+	Finality       *evidence.Finality `json:"finality,omitempty"`
+}
+
+// collect collects the proofs that are missing. A node that has not what a proof needs is no
+// error: the next step asks again.
+func (n *Network) collect(ctx context.Context, at int64) error {
+	rows, err := n.db.Read().ListUnprovedSubstrateTransactions(ctx, query.ListUnprovedSubstrateTransactionsParams{Network: n.name(), Since: max(1, at-provable), Lim: maxCollect})
+	if err != nil {
+		return err
+	}
+	var b block
+	var finality *evidence.Finality
+	for _, row := range rows {
+		if b.number != row.Block {
+			kept, err := n.db.Read().GetSubstrateBlock(ctx, query.GetSubstrateBlockParams{Network: n.name(), Number: row.Block})
+			if err != nil {
+				return err
+			}
+			if b, err = n.chain.read(ctx, [32]byte(kept.Hash)); err != nil {
+				return err
+			}
+			if finality, err = n.chain.finality(ctx, b); err != nil {
+				return unless(err)
+			}
+		}
+		proof, err := n.chain.prove(ctx, b, row.AtsID, row.Version, row.Position)
+		if err != nil {
+			return unless(err)
+		}
+		proof.Finality = finality
+		text, err := json.Marshal(proof)
+		if err != nil {
+			return err
+		}
+		if err := n.db.Tx(ctx, func(tx *store.Tx) error {
+			return tx.InsertSubstrateProof(ctx, query.InsertSubstrateProofParams{Network: n.name(), SignedHash: row.SignedHash, Proof: text})
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errNotYet is the error of a node that has no justification yet.
+var errNotYet = errors.New("the node has no justification yet")
+
+// unless returns nil for an error that says that the node has not what was asked for.
+func unless(err error) error {
+	if refused := (*rpc.Error)(nil); errors.As(err, &refused) || errors.Is(err, errNotYet) {
+		return nil
+	}
+	return err
+}
+
+// addProof adds what was collected for a transaction.
+func (n *Network) addProof(ctx context.Context, signedHash []byte, to *evidence.Substrate) error {
+	text, err := n.db.Read().GetSubstrateProof(ctx, query.GetSubstrateProofParams{Network: n.name(), SignedHash: signedHash})
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	var c collected
+	if err == nil {
+		err = json.Unmarshal(text, &c)
+	}
+	to.ExtrinsicProof, to.StateProof, to.Finality = c.ExtrinsicProof, c.StateProof, c.Finality
+	return err
+}
+
+// prove returns the proofs of a version in its block.
+func (c *chain) prove(ctx context.Context, b block, atsID, version, position int64) (collected, error) {
+	extrinsic, err := evidence.ProveExtrinsic(b.header, b.extrinsics, position)
+	if err != nil {
+		return collected{}, fmt.Errorf("prove extrinsic %d of block %d: %w", position, b.number, err)
+	}
+	var keys []string
+	for _, k := range evidence.StateKeys(atsID, version) {
+		keys = append(keys, rpc.Hex(k))
+	}
+	var answer struct {
+		Proof []string `json:"proof"`
+	}
+	if err := c.client.Call(ctx, &answer, "state_getReadProof", keys, rpc.Hex(b.hash[:])); err != nil {
+		return collected{}, err
+	}
+	var state []evidence.Bytes
+	for _, text := range answer.Proof {
+		node, err := rpc.Unhex(text)
+		if err != nil {
+			return collected{}, fmt.Errorf("state_getReadProof: %w", err)
+		}
+		state = append(state, node)
+	}
+	slices.SortFunc(state, func(a, b evidence.Bytes) int { return bytes.Compare(a, b) })
+	return collected{ExtrinsicProof: extrinsic, StateProof: slices.CompactFunc(state, func(a, b evidence.Bytes) bool { return bytes.Equal(a, b) })}, nil
+}
+
+// maxHeaders is how many headers may lie between a block and its justification.
+const maxHeaders = 512
+
+// finality returns the proof that a block is final. The set of authorities is that of the state
+// before the block: the block itself may hand over to the next set.
+func (c *chain) finality(ctx context.Context, b block) (*evidence.Finality, error) {
+	parent, err := rpc.Unhex(b.parent)
+	if err != nil {
+		return nil, err
+	}
+	rt, err := c.runtimeAt(ctx, b.parent)
+	if err != nil {
+		return nil, err
+	}
+	id, err := c.stored(ctx, rt.metadata, [32]byte(parent), "Grandpa", "CurrentSetId")
+	if err != nil {
+		return nil, err
+	}
+	set := uint64(0) // the default
+	if id != nil {
+		r := scale.NewReader(id)
+		if set = r.U64(); r.End() != nil {
+			return nil, r.End()
+		}
+	}
+	authorities, err := c.client.Bytes(ctx, "state_call", "GrandpaApi_grandpa_authorities", "0x", b.parent)
+	if err != nil {
+		return nil, err
+	}
+	proof, err := c.client.Bytes(ctx, "grandpa_proveFinality", b.number)
+	if err != nil {
+		return nil, err
+	}
+	if proof == nil {
+		return nil, errNotYet
+	}
+	r := scale.NewReader(proof)
+	r.Hash() // of the block that is justified
+	f := &evidence.Finality{SetID: int64(set), Authorities: authorities, Justification: r.Bytes()}
+	for range r.Count(97) {
+		f.Headers = append(f.Headers, readHeader(r))
+	}
+	if err := r.End(); err != nil {
+		return nil, fmt.Errorf("grandpa_proveFinality: %w", err)
+	}
+	if len(f.Headers) > maxHeaders {
+		return nil, errNotYet
+	}
+	return f, nil
+}
+
+// readHeader reads the bytes of a header.
+func readHeader(r *scale.Reader) evidence.Bytes {
+	whole := *r
+	r.Hash()
+	r.Compact()
+	r.Hash()
+	r.Hash()
+	for range r.Count(1) {
+		switch kind := r.U8(); kind {
+		case 0: // any bytes
+			r.Bytes()
+		case 4, 5, 6: // of an engine
+			r.Take(4)
+			r.Bytes()
+		case 8: // the runtime changed
+		default:
+			r.Fail(fmt.Errorf("digest of kind %d is unknown", kind))
+		}
+	}
+	if r.Err() != nil {
+		return nil
+	}
+	return whole.Take(r.Offset() - whole.Offset())
+}
