@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -61,6 +62,23 @@ func TestSubstrate(t *testing.T) {
 	if err != nil || e.Substrate == nil || e.Network.Kind != "substrate" || e.AtsID != 1 || [32]byte(e.Commitment) != works[1].Versions[0].Commitment || e.Substrate.Genesis != [32]byte(c.Genesis()) {
 		t.Errorf("%v: %+v", err, e.Network)
 	}
+	// It proves itself without a node, to those who know the authorities.
+	made, err := c.Evidence(1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned := fmt.Sprintf("network mainnet\ngenesis %x\nset %d\n", [32]byte(c.Genesis()), made.Set.ID)
+	for _, a := range made.Set.Authorities {
+		pinned += fmt.Sprintf("authority %x %d\n", a.Key[:], a.Weight)
+	}
+	checkpoint := filepath.Join(dir, "checkpoint")
+	if err := os.WriteFile(checkpoint, []byte(pinned), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	verdict := timbre(t, "verify", file, "--chain-checkpoint", checkpoint)
+	if verdict.code != exitDone || !strings.Contains(verdict.out, "The registration is proved") {
+		t.Errorf("%d\n%s\n%s", verdict.code, verdict.out, verdict.err)
+	}
 	if status, body := visit(t, tx.Result.ExplorerURL, "text/html"); status != http.StatusOK || !strings.Contains(body, "This transaction is final") {
 		t.Errorf("%d %s", status, body)
 	}
@@ -78,9 +96,9 @@ func TestSubstrateNodes(t *testing.T) {
 	if len(got) != 2 || got[1].URL != "substrate:ws://one.example,wss://two.example:9944/x" {
 		t.Errorf("%+v", got)
 	}
-	var without cli
-	if _, err := kong.Must(&without, mappers()...).Parse([]string{"serve", "--network", "mainnet=substrate:ws://one.example", "--public-url", "https://songs.example"}); err == nil || !strings.Contains(err.Error(), "--substrate-seed-file") {
-		t.Errorf("a worker without a seed: %v", err)
+	wrong := timbre(t, "serve", "--network", "mainnet=substrate:ws://one.example", "--public-url", "https://songs.example", "--database-url", "sqlite:"+filepath.Join(t.TempDir(), "timbre.db"))
+	if wrong.code != exitUsage || !strings.Contains(wrong.err, "--substrate-seed-file") {
+		t.Errorf("a worker without a seed: %d %s", wrong.code, wrong.err)
 	}
 }
 
