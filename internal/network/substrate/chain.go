@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -378,4 +379,19 @@ func validity(b []byte) error {
 		}
 	}
 	return fmt.Errorf("the chain would not accept the transaction: %x", b)
+}
+
+// amount reads an amount of the database.
+func amount(text string) *big.Int {
+	v, ok := new(big.Int).SetString(strings.TrimSpace(text), 10)
+	if !ok {
+		return new(big.Int)
+	}
+	return v
+}
+
+// discarded reports whether a node has no state of a block any more.
+func discarded(err error) bool {
+	var refused *rpc.Error
+	return errors.As(err, &refused) && strings.Contains(refused.Error()+string(refused.Data), "discarded")
 }

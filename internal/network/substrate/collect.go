@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 
+	"timbre.example/internal/network"
 	"timbre.example/internal/network/substrate/rpc"
 	"timbre.example/internal/network/substrate/scale"
 	"timbre.example/internal/store"
@@ -85,6 +86,35 @@ func unless(err error) error {
 	return err
 }
 
+// Prove implements network.Network. hash is either the first hash of the transaction, or the one
+// that the chain knows.
+func (n *Network) Prove(ctx context.Context, hash [32]byte) (network.Proof, error) {
+	name := n.name()
+	row, err := n.db.Read().GetSubstrateTransactionBySignedHash(ctx, query.GetSubstrateTransactionBySignedHashParams{Network: name, Hash: hash[:]})
+	if errors.Is(err, sql.ErrNoRows) {
+		row, err = n.db.Read().GetSubstrateTransactionByHash(ctx, query.GetSubstrateTransactionByHashParams{Network: name, Hash: hash[:]})
+	}
+	if errors.Is(err, sql.ErrNoRows) || err == nil && row.Version == 0 {
+		err = network.ErrNotFinal
+	}
+	if err != nil {
+		return network.Proof{}, n.fail(fmt.Sprintf("prove transaction %x", hash), err)
+	}
+	b, err := n.db.Read().GetSubstrateBlock(ctx, query.GetSubstrateBlockParams{Network: name, Number: row.Block})
+	if err != nil {
+		return network.Proof{}, n.fail(fmt.Sprintf("prove: block %d", row.Block), err)
+	}
+	at, err := n.db.Read().GetSubstrateChain(ctx, name)
+	if err != nil {
+		return network.Proof{}, n.fail("prove", err)
+	}
+	p := &evidence.Substrate{Genesis: [32]byte(at.Genesis), Header: b.Header, Index: row.Position, Extrinsic: row.Signed}
+	if err := n.addProof(ctx, row.SignedHash, p); err != nil {
+		return network.Proof{}, n.fail(fmt.Sprintf("prove transaction %x", hash), err)
+	}
+	return network.Proof{Substrate: p}, nil
+}
+
 // addProof adds what was collected for a transaction.
 func (n *Network) addProof(ctx context.Context, signedHash []byte, to *evidence.Substrate) error {
 	text, err := n.db.Read().GetSubstrateProof(ctx, query.GetSubstrateProofParams{Network: n.name(), SignedHash: signedHash})
@@ -133,15 +163,8 @@ const maxHeaders = 512
 // finality returns the proof that a block is final. The set of authorities is that of the state
 // before the block: the block itself may hand over to the next set.
 func (c *chain) finality(ctx context.Context, b block) (*evidence.Finality, error) {
-	parent, err := rpc.Unhex(b.parent)
-	if err != nil {
-		return nil, err
-	}
-	rt, err := c.runtimeAt(ctx, b.parent)
-	if err != nil {
-		return nil, err
-	}
-	id, err := c.stored(ctx, rt.metadata, [32]byte(parent), "Grandpa", "CurrentSetId")
+	currentSet := evidence.StateKeys(0, 1)[3]
+	id, err := c.client.Bytes(ctx, "state_getStorage", rpc.Hex(currentSet), b.parent)
 	if err != nil {
 		return nil, err
 	}

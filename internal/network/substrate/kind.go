@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"time"
 
 	"timbre.example/internal/network"
@@ -14,9 +13,6 @@ import (
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
-
-// scheme begins the URL of such a network.
-const scheme = "substrate"
 
 // Kind opens Substrate chains by URL. It implements network.Kind, Kept and Examined.
 // The fields with the same names as those of Config mean the same.
@@ -38,14 +34,6 @@ var _ interface {
 func (*Kind) Check(url string) error {
 	_, err := parse(url)
 	return err
-}
-
-func checkEndpoint(text string) error {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "wss" && u.Scheme != "ws" || u.Host == "" || u.Fragment != "" {
-		return errors.New("must be " + scheme + ": and one or more URLs of nodes, ws://HOST or wss://HOST, separated by commas")
-	}
-	return nil
 }
 
 // Begun implements network.Kept.

@@ -3,9 +3,7 @@ package substrate
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"strings"
 
 	"timbre.example/internal/network/substrate/rpc"
 	"timbre.example/internal/network/substrate/scale"
@@ -16,12 +14,6 @@ import (
 // nothing else was configured. A worker that returns later finds its transactions in the
 // blocks, which stay, but not what became of them. The works of its accounts then tell it: the
 // chain keeps each commitment with the number of its block.
-
-// discarded reports whether a node has no state of a block any more.
-func discarded(err error) bool {
-	var refused *rpc.Error
-	return errors.As(err, &refused) && strings.Contains(refused.Error()+string(refused.Data), "discarded")
-}
 
 // errLost is the failure of a transaction whose reason the chain no longer has.
 const errLost = "the chain refused it, and no node has the reason any more"

@@ -480,35 +480,48 @@ func TestFunds(t *testing.T) {
 	})
 }
 
-// The runtime changes, with other numbers for everything, while transactions are in flight.
+// The runtime changes while transactions are in flight: to one with other numbers for
+// everything, and to the later one of the public network.
 func TestUpgrade(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		c := start(t, node.Options{})
-		n := open(t, db, c)
-		steps(t, n)
-		staged := stage(t, n, calls(4)...)
-		broadcast(t, n, staged[:2]...)
-		steps(t, n)
-		c.Upgrade(node.Melodie().Next())
-		c.Step(1) // has the first two, and ends with the new runtime
-		broadcast(t, n, staged[2:]...)
-		later(db, time.Minute)
-		steps(t, n)
-		find(t, n, staged[:2]...)
-		late := stage(t, n, call(4))
-		broadcast(t, n, late...)
-		for range 70 {
-			c.Step(1)
-		}
-		for range 3 {
-			later(db, time.Minute)
-			steps(t, n)
-			c.Step(1)
-		}
-		steps(t, n)
-		find(t, n, append(staged, late...)...)
-		anchored(t, c, 5)
-	})
+	for name, to := range map[string]node.Runtime{"other numbers": node.Melodie().Next(), "version 201": node.Melodie201()} {
+		t.Run(name, func(t *testing.T) {
+			storetest.Each(t, func(t *testing.T, db *store.DB) {
+				c := start(t, node.Options{})
+				n := open(t, db, c)
+				steps(t, n)
+				staged := stage(t, n, calls(4)...)
+				broadcast(t, n, staged[:2]...)
+				steps(t, n)
+				c.Upgrade(to)
+				c.Step(1) // has the first two, and ends with the new runtime
+				broadcast(t, n, staged[2:]...)
+				later(db, time.Minute)
+				steps(t, n)
+				find(t, n, staged[:2]...)
+				update := call(5)
+				update.AtsID = 1
+				late := stage(t, n, call(4), update)
+				broadcast(t, n, late...)
+				for range 70 {
+					c.Step(1)
+				}
+				for range 3 {
+					later(db, time.Minute)
+					steps(t, n)
+					c.Step(1)
+				}
+				steps(t, n)
+				receipts := find(t, n, append(staged, late...)...)
+				if r := receipts[5]; r.AtsID != 1 || r.Version != 2 {
+					t.Errorf("%+v", r)
+				}
+				anchored(t, c, 6)
+				if got := n.current.Load().SpecVersion; got != to.Spec {
+					t.Errorf("version %d", got)
+				}
+			})
+		})
+	}
 }
 
 // A worker that returns after the nodes have discarded the states still finds what went through.
@@ -613,3 +626,46 @@ func TestRun(t *testing.T) {
 type discard struct{}
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
+
+// The proof begins at the set of authorities that made the block final, also when the block
+// hands over to the next one.
+func TestRotation(t *testing.T) {
+	db := storetest.SQLite(t)
+	c := start(t, node.Options{})
+	n := open(t, db, c)
+	steps(t, n)
+	sets := map[int64]bool{}
+	for i := range 6 {
+		s := stage(t, n, call(i))
+		broadcast(t, n, s...)
+		steps(t, n)
+		if i%2 == 0 {
+			c.Rotate(4+i, 0)
+		}
+		c.Step(1)
+		steps(t, n)
+		r := find(t, n, s...)[0]
+		p, err := n.Prove(t.Context(), r.Final())
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, err := c.Evidence(uint64(r.AtsID), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := p.Substrate.Finality
+		if f == nil || f.SetID != int64(made.Set.ID) || string(f.Authorities) != string(made.Set.Encode()) || string(f.Justification) != string(made.Justification) || len(f.Headers) != len(made.Headers) {
+			t.Fatalf("work %d: %+v, want set %d", r.AtsID, f, made.Set.ID)
+		}
+		for i, h := range f.Headers {
+			if string(h) != string(made.Headers[i]) {
+				t.Errorf("header %d differs", i)
+			}
+		}
+		sets[f.SetID] = true
+	}
+	if len(sets) < 3 {
+		t.Errorf("%d sets", len(sets))
+	}
+	anchored(t, c, 6)
+}

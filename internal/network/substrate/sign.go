@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
-	"strings"
 	"time"
 
 	"timbre.example/internal/network"
@@ -237,12 +236,6 @@ func (n *Network) read(ctx context.Context) (at query.SubstrateChain, nonces map
 	return at, nonces, err
 }
 
-// trial is the answer of the chain to a transaction that is not sent.
-type trial struct {
-	at  time.Time
-	err error
-}
-
 // trialLasts is for how long an answer counts.
 const trialLasts = 5 * time.Second
 
@@ -344,13 +337,4 @@ func (n *Network) sample(ctx context.Context, rt *runtime, at query.SubstrateCha
 func cost(rt *runtime, fee *big.Int, updates int64) *big.Int {
 	twice := new(big.Int).Lsh(fee, 1)
 	return twice.Add(twice, rt.deposit(updates))
-}
-
-// amount reads an amount of the database.
-func amount(text string) *big.Int {
-	v, ok := new(big.Int).SetString(strings.TrimSpace(text), 10)
-	if !ok {
-		return new(big.Int)
-	}
-	return v
 }

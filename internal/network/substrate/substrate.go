@@ -12,6 +12,7 @@
 package substrate
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -19,7 +20,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
-	"strings"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +30,6 @@ import (
 	"timbre.example/internal/network/substrate/sr25519"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
-	"timbre.example/proof/evidence"
 )
 
 // Config configures Open.
@@ -230,35 +230,6 @@ func (n *Network) Find(ctx context.Context, hashes [][32]byte) (map[[32]byte]net
 	return found, nil
 }
 
-// Prove implements network.Network. hash is either the first hash of the transaction, or the one
-// that the chain knows.
-func (n *Network) Prove(ctx context.Context, hash [32]byte) (network.Proof, error) {
-	name := n.name()
-	row, err := n.db.Read().GetSubstrateTransactionBySignedHash(ctx, query.GetSubstrateTransactionBySignedHashParams{Network: name, Hash: hash[:]})
-	if errors.Is(err, sql.ErrNoRows) {
-		row, err = n.db.Read().GetSubstrateTransactionByHash(ctx, query.GetSubstrateTransactionByHashParams{Network: name, Hash: hash[:]})
-	}
-	if errors.Is(err, sql.ErrNoRows) || err == nil && row.Version == 0 {
-		err = network.ErrNotFinal
-	}
-	if err != nil {
-		return network.Proof{}, n.fail(fmt.Sprintf("prove transaction %x", hash), err)
-	}
-	b, err := n.db.Read().GetSubstrateBlock(ctx, query.GetSubstrateBlockParams{Network: name, Number: row.Block})
-	if err != nil {
-		return network.Proof{}, n.fail(fmt.Sprintf("prove: block %d", row.Block), err)
-	}
-	at, err := n.db.Read().GetSubstrateChain(ctx, name)
-	if err != nil {
-		return network.Proof{}, n.fail("prove", err)
-	}
-	p := &evidence.Substrate{Genesis: [32]byte(at.Genesis), Header: b.Header, Index: row.Position, Extrinsic: row.Signed}
-	if err := n.addProof(ctx, row.SignedHash, p); err != nil {
-		return network.Proof{}, n.fail(fmt.Sprintf("prove transaction %x", hash), err)
-	}
-	return network.Proof{Substrate: p}, nil
-}
-
 // Head implements network.Network. While Run runs in this process, it notices the blocks that
 // other processes read.
 func (n *Network) Head() <-chan struct{} {
@@ -298,11 +269,14 @@ func (n *Network) Accounts(ctx context.Context) (all []network.Account, err erro
 	if err != nil {
 		return nil, n.fail("accounts", err)
 	}
+	position := map[string]int64{}
 	for _, a := range rows {
 		free, _ := new(big.Float).SetInt(amount(a.Free)).Float64()
 		reserved, _ := new(big.Float).SetInt(amount(a.Reserved)).Float64()
+		position[a.Address] = a.Position
 		all = append(all, network.Account{Address: a.Address, Free: free, Reserved: reserved, Works: a.Works, Capacity: a.Capacity, Open: a.Open, Low: a.Low})
 	}
+	slices.SortFunc(all, func(a, b network.Account) int { return cmp.Compare(position[a.Address], position[b.Address]) })
 	return all, nil
 }
 
@@ -331,17 +305,11 @@ func callID(nonce string) []byte {
 	return sum[:]
 }
 
-// parse returns the URLs of the nodes in an address.
-func parse(url string) (endpoints []string, err error) {
-	list, ok := strings.CutPrefix(url, scheme+":")
-	if !ok {
-		return nil, errors.New("must begin with " + scheme + ":")
-	}
-	for one := range strings.SplitSeq(list, ",") {
-		if err := checkEndpoint(one); err != nil {
-			return nil, err
-		}
-		endpoints = append(endpoints, one)
-	}
-	return endpoints, nil
+// trial is the answer of the chain to a transaction that is not sent.
+type trial struct {
+	at  time.Time
+	err error
 }
+
+// errOtherChain is the error of a node of another chain than the network's.
+var errOtherChain = errors.New("the node belongs to another chain than the one that this network began with")

@@ -59,6 +59,7 @@ CREATE TABLE substrate_transactions (
 );
 CREATE UNIQUE INDEX substrate_transactions_by_hash ON substrate_transactions (network, hash);
 CREATE UNIQUE INDEX substrate_transactions_by_signed ON substrate_transactions (network, signed_hash);
+CREATE INDEX substrate_transactions_waiting ON substrate_transactions (network, account, nonce) WHERE decided_at = 0;
 -- Two open transactions never have the same nonce.
 CREATE UNIQUE INDEX substrate_transactions_open ON substrate_transactions (network, account, nonce) WHERE decided_at = 0 AND nonce >= 0;
 CREATE INDEX substrate_transactions_of_work ON substrate_transactions (network, ats_id, version) WHERE version > 0;

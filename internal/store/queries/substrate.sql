@@ -31,7 +31,7 @@ UPDATE substrate_accounts SET low = sqlc.arg(low) WHERE network = sqlc.arg(netwo
 SELECT a.account, a.position, a.address, a.nonce, a.free, a.reserved, a.works, a.capacity, a.low,
   CAST((SELECT COUNT(*) FROM substrate_transactions t WHERE t.network = a.network AND t.account = a.account AND t.decided_at = 0) AS BIGINT) AS open,
   CAST((SELECT COUNT(*) FROM substrate_transactions t WHERE t.network = a.network AND t.account = a.account AND t.decided_at = 0 AND t.updates = 0) AS BIGINT) AS creating
-FROM substrate_accounts a WHERE a.network = sqlc.arg(network) ORDER BY a.position, a.account;
+FROM substrate_accounts a WHERE a.network = sqlc.arg(network) ORDER BY a.account;
 
 -- name: GetSubstrateAccount :one
 SELECT * FROM substrate_accounts WHERE network = sqlc.arg(network) AND account = sqlc.arg(account);

@@ -527,7 +527,7 @@ const listSubstrateAccounts = `-- name: ListSubstrateAccounts :many
 SELECT a.account, a.position, a.address, a.nonce, a.free, a.reserved, a.works, a.capacity, a.low,
   CAST((SELECT COUNT(*) FROM substrate_transactions t WHERE t.network = a.network AND t.account = a.account AND t.decided_at = 0) AS BIGINT) AS open,
   CAST((SELECT COUNT(*) FROM substrate_transactions t WHERE t.network = a.network AND t.account = a.account AND t.decided_at = 0 AND t.updates = 0) AS BIGINT) AS creating
-FROM substrate_accounts a WHERE a.network = $1 ORDER BY a.position, a.account
+FROM substrate_accounts a WHERE a.network = $1 ORDER BY a.account
 `
 
 type ListSubstrateAccountsRow struct {

@@ -1,0 +1,33 @@
+package substrate
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+)
+
+// scheme begins the URL of such a network.
+const scheme = "substrate"
+
+// parse returns the URLs of the nodes in an address.
+func parse(url string) (endpoints []string, err error) {
+	list, ok := strings.CutPrefix(url, scheme+":")
+	if !ok {
+		return nil, errors.New("must begin with " + scheme + ":")
+	}
+	for one := range strings.SplitSeq(list, ",") {
+		if err := checkEndpoint(one); err != nil {
+			return nil, err
+		}
+		endpoints = append(endpoints, one)
+	}
+	return endpoints, nil
+}
+
+func checkEndpoint(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "wss" && u.Scheme != "ws" || u.Host == "" || u.Fragment != "" {
+		return errors.New("must be " + scheme + ": and one or more URLs of nodes, ws://HOST or wss://HOST, separated by commas")
+	}
+	return nil
+}
