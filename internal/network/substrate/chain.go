@@ -395,3 +395,38 @@ func discarded(err error) bool {
 	var refused *rpc.Error
 	return errors.As(err, &refused) && strings.Contains(refused.Error()+string(refused.Data), "discarded")
 }
+
+// made is a version as the chain has it.
+type made struct {
+	atsID, version int64 // version counts from 0
+	block          int64
+	commitment     [32]byte
+}
+
+// version reads a version of a work, counted from 0, in the state of a block.
+func (c *chain) version(ctx context.Context, r *runtime, at [32]byte, id, version int64) (m made, found bool, err error) {
+	b, err := c.stored(ctx, r.metadata, at, pallet, "AtsVersions", binary.LittleEndian.AppendUint64(nil, uint64(id)), binary.LittleEndian.AppendUint32(nil, uint32(version)))
+	if err != nil || b == nil {
+		return m, false, err
+	}
+	p, err := r.metadata.Pallet(pallet)
+	if err != nil {
+		return m, false, err
+	}
+	s, err := p.Storage("AtsVersions")
+	if err != nil {
+		return m, false, err
+	}
+	has, err := r.metadata.Member(s.Value, b, "commitment")
+	if err == nil && len(has) != len(m.commitment) {
+		err = fmt.Errorf("the commitment of work %d has %d bytes", id, len(has))
+	}
+	if err != nil {
+		return m, false, err
+	}
+	in, err := r.metadata.Member(s.Value, b, "created_at")
+	if err != nil {
+		return m, false, err
+	}
+	return made{atsID: id, version: version, block: scale.NewReader(in).Uint(len(in)).Int64(), commitment: [32]byte(has)}, true, nil
+}

@@ -2,7 +2,6 @@ package substrate
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 
 	"timbre.example/internal/network/substrate/rpc"
@@ -59,11 +58,11 @@ func (n *Network) lookUpOne(ctx context.Context, rt *runtime, head, b block, r *
 			continue
 		}
 		for version := known; version < rt.versions; version++ {
-			found, same, err := n.sameVersion(ctx, rt, head.hash, id, version, b.number, r.of.Commitment)
+			m, found, err := n.chain.version(ctx, rt, head.hash, id, version)
 			if err != nil {
 				return err
 			}
-			if same && !taken[[2]int64{id, version}] {
+			if found && m.block == b.number && m.commitment == [32]byte(r.of.Commitment) && !taken[[2]int64{id, version}] {
 				taken[[2]int64{id, version}] = true
 				r.atsID, r.version = id, version+1
 				return nil
@@ -75,32 +74,6 @@ func (n *Network) lookUpOne(ctx context.Context, rt *runtime, head, b block, r *
 	}
 	r.failure = errLost
 	return nil
-}
-
-// sameVersion reports whether the chain has a version, counted from 0, and whether a block
-// made it with a commitment.
-func (n *Network) sameVersion(ctx context.Context, rt *runtime, at [32]byte, id, version, number int64, commitment []byte) (found, same bool, err error) {
-	b, err := n.chain.stored(ctx, rt.metadata, at, pallet, "AtsVersions", binary.LittleEndian.AppendUint64(nil, uint64(id)), binary.LittleEndian.AppendUint32(nil, uint32(version)))
-	if err != nil || b == nil {
-		return false, false, err
-	}
-	p, err := rt.metadata.Pallet(pallet)
-	if err != nil {
-		return false, false, err
-	}
-	s, err := p.Storage("AtsVersions")
-	if err != nil {
-		return false, false, err
-	}
-	has, err := rt.metadata.Member(s.Value, b, "commitment")
-	if err != nil {
-		return false, false, err
-	}
-	made, err := rt.metadata.Member(s.Value, b, "created_at")
-	if err != nil {
-		return false, false, err
-	}
-	return true, string(has) == string(commitment) && scale.NewReader(made).Uint(len(made)).Int64() == number, nil
 }
 
 // readIDs reads a list of works.

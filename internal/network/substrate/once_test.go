@@ -627,6 +627,51 @@ type discard struct{}
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
+// A database that went back lacks bytes that were sent later. What the chain has is not sent
+// again.
+func TestRestored(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := start(t, node.Options{})
+		// This is the database that is lost. Both have the same accounts.
+		lost := open(t, storetest.SQLite(t), c)
+		steps(t, lost)
+		n := open(t, db, c)
+		steps(t, n)
+		first := stage(t, n, call(0))
+		broadcast(t, n, first...)
+		steps(t, n)
+		c.Step(1)
+		steps(t, n)
+		gone := stage(t, lost, call(1), call(2))
+		broadcast(t, lost, gone...)
+		for range 3 { // its nonces were used
+			later(lost.db, time.Minute)
+			steps(t, lost)
+			c.Step(1)
+		}
+		steps(t, lost)
+		was := find(t, lost, gone...)[0].Final()
+
+		staged := stage(t, n, calls(4)...)
+		broadcast(t, n, staged...)
+		for range 3 {
+			later(db, time.Minute)
+			steps(t, n)
+			c.Step(1)
+		}
+		steps(t, n)
+		for i, r := range find(t, n, staged...) {
+			if (i == 1 || i == 2) != (r.Final() != r.Hash) || r.Version != 1 {
+				t.Errorf("call %d: %+v", i, r)
+			}
+			if i == 1 && r.Final() != was {
+				t.Errorf("%x, want %x", r.Final(), was)
+			}
+		}
+		anchored(t, c, 4)
+	})
+}
+
 // The proof begins at the set of authorities that made the block final, also when the block
 // hands over to the next one.
 func TestRotation(t *testing.T) {

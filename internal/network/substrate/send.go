@@ -66,6 +66,9 @@ func (n *Network) send(ctx context.Context, rt *runtime) (stopped string, err er
 			return "", err
 		}
 		room, paid = room || hasRoom(a), paid || hasRoom(a) && !low
+		if due, err = n.adoptNew(ctx, rt, at, due); err != nil {
+			return "", err
+		}
 		sending.Go(func() { errs[i] = n.sendEach(ctx, due) })
 	}
 	sending.Wait()

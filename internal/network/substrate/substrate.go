@@ -76,7 +76,8 @@ type Network struct {
 	current atomic.Pointer[runtime]
 	fee     atomic.Pointer[big.Int]
 	tried   atomic.Pointer[trial]
-	behind  atomic.Bool // accounts changed in a state that no node has any more
+	foreign map[int64]made // works of our accounts in no row; only Run uses it
+	behind  atomic.Bool    // accounts changed in a state that no node has any more
 
 	mu   sync.Mutex
 	head chan struct{} // closed and replaced when one of our transactions is final
@@ -118,7 +119,7 @@ func Open(db *store.DB, c Config) (*Network, error) {
 		return nil, fmt.Errorf("substrate %s: the URL %w", c.Network, err)
 	}
 	n := &Network{
-		db: db, config: c, chain: newChain(endpoints, c.Timeout), pairs: map[[32]byte]sr25519.Pair{},
+		db: db, config: c, chain: newChain(endpoints, c.Timeout), pairs: map[[32]byte]sr25519.Pair{}, foreign: map[int64]made{},
 		crash: crash.Points(), wake: make(chan struct{}, 1), head: make(chan struct{}),
 	}
 	for i := range c.Accounts {

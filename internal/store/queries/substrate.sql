@@ -118,3 +118,12 @@ SELECT t.signed_hash, t.ats_id, t.version, t.block, t.position FROM substrate_tr
 WHERE t.network = sqlc.arg(network) AND t.version > 0 AND t.block >= sqlc.arg(since)
   AND NOT EXISTS (SELECT 1 FROM substrate_proofs p WHERE p.network = t.network AND p.signed_hash = t.signed_hash)
 ORDER BY t.block LIMIT sqlc.arg(lim);
+
+-- name: AdoptSubstrateTransaction :execrows
+-- The chain has the call under other bytes, which a restored database does not know.
+UPDATE substrate_transactions SET account = sqlc.arg(account), signed = sqlc.arg(signed), signed_hash = sqlc.arg(signed_hash), decided_at = sqlc.arg(now),
+  ats_id = sqlc.arg(ats_id), version = sqlc.arg(version), block = sqlc.arg(block), position = sqlc.arg(position), answer = ''
+WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(before) AND decided_at = 0;
+
+-- name: CountSubstrateFinal :exec
+UPDATE substrate_chains SET finals = finals + 1 WHERE network = sqlc.arg(network);

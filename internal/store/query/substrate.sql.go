@@ -9,6 +9,45 @@ import (
 	"context"
 )
 
+const adoptSubstrateTransaction = `-- name: AdoptSubstrateTransaction :execrows
+UPDATE substrate_transactions SET account = $1, signed = $2, signed_hash = $3, decided_at = $4,
+  ats_id = $5, version = $6, block = $7, position = $8, answer = ''
+WHERE network = $9 AND signed_hash = $10 AND decided_at = 0
+`
+
+type AdoptSubstrateTransactionParams struct {
+	Account    []byte
+	Signed     []byte
+	SignedHash []byte
+	Now        int64
+	AtsID      int64
+	Version    int64
+	Block      int64
+	Position   int64
+	Network    string
+	Before     []byte
+}
+
+// The chain has the call under other bytes, which a restored database does not know.
+func (q *Queries) AdoptSubstrateTransaction(ctx context.Context, arg AdoptSubstrateTransactionParams) (int64, error) {
+	result, err := q.db.Exec(ctx, adoptSubstrateTransaction,
+		arg.Account,
+		arg.Signed,
+		arg.SignedHash,
+		arg.Now,
+		arg.AtsID,
+		arg.Version,
+		arg.Block,
+		arg.Position,
+		arg.Network,
+		arg.Before,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const advanceSubstrateChain = `-- name: AdvanceSubstrateChain :execrows
 UPDATE substrate_chains SET number = $1, hash = $2, block_at = $3, seen_at = $4,
   finals = finals + $5, failures = failures + $6
@@ -41,6 +80,15 @@ func (q *Queries) AdvanceSubstrateChain(ctx context.Context, arg AdvanceSubstrat
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const countSubstrateFinal = `-- name: CountSubstrateFinal :exec
+UPDATE substrate_chains SET finals = finals + 1 WHERE network = $1
+`
+
+func (q *Queries) CountSubstrateFinal(ctx context.Context, network string) error {
+	_, err := q.db.Exec(ctx, countSubstrateFinal, network)
+	return err
 }
 
 const decideSubstrateTransaction = `-- name: DecideSubstrateTransaction :execrows

@@ -133,6 +133,16 @@ func (c Chain) Sign(by sr25519.Pair, call []byte, era Era, nonce uint64) ([]byte
 // Hash identifies an extrinsic.
 func Hash(b []byte) [32]byte { return blake2b.Sum256(b) }
 
+// Signer returns the account that signed an extrinsic of version 4; ok is false for others.
+func Signer(b []byte) (account [32]byte, ok bool) {
+	r := scale.NewReader(b)
+	body := r.Bytes()
+	if r.End() != nil || len(body) < 35 || body[0] != signedV4 || body[1] != accountID {
+		return account, false
+	}
+	return [32]byte(body[2:34]), true
+}
+
 // Bare returns the call of an extrinsic without a signature, as a block's author adds it; ok
 // is false for others.
 func Bare(b []byte) (call []byte, ok bool) {

@@ -181,6 +181,20 @@ func TestUnknownExtension(t *testing.T) {
 	}
 }
 
+func TestSigner(t *testing.T) {
+	chain := extrinsic.Chain{Metadata: melodie(t, "melodie-100-v14")}
+	x, err := chain.Sign(pair(t, 5), []byte{1, 2}, extrinsic.Era{Period: 64}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if by, ok := extrinsic.Signer(x); !ok || by != pair(t, 5).Public() {
+		t.Errorf("%x, %t", by, ok)
+	}
+	if _, ok := extrinsic.Signer(unhex(t, "0x280403000b49d32c07a201")); ok {
+		t.Error("an extrinsic without a signature has a signer")
+	}
+}
+
 func TestBare(t *testing.T) {
 	call, ok := extrinsic.Bare(unhex(t, "0x280403000b49d32c07a201"))
 	if !ok || hex.EncodeToString(call) != "03000b49d32c07a201" {
