@@ -107,7 +107,7 @@ func (n *Network) following(ctx context.Context, rt *runtime, at [32]byte, atsID
 }
 
 // adopt records that the chain has the call of a row under other bytes. It reports false if the
-// block has no such transaction of ours.
+// block has no such transaction of our accounts.
 func (n *Network) adopt(ctx context.Context, rt *runtime, row query.SubstrateTransaction, m made) (bool, error) {
 	hash, err := n.chain.hashAt(ctx, m.block)
 	if err != nil {

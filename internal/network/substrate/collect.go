@@ -21,8 +21,8 @@ import (
 // block, and a justification near it. It is collected when the block is read, and again with
 // each step while that can succeed. Evidence without it says how far it reaches.
 
-// provable is for how many blocks the state of a block is kept by nodes, if nothing else was
-// configured, and maxCollect how many proofs are collected in one step.
+// provable is for how many blocks nodes keep the state of a block by default. maxCollect is how
+// many proofs are collected in one step.
 const (
 	provable   = 256
 	maxCollect = 256
@@ -35,8 +35,8 @@ type collected struct {
 	Finality       *evidence.Finality `json:"finality,omitempty"`
 }
 
-// collect collects the proofs that are missing. A node that has not what a proof needs is no
-// error: the next step asks again.
+// collect collects the proofs that are missing. If a node lacks a part, the next step
+// asks again.
 func (n *Network) collect(ctx context.Context, at int64) error {
 	rows, err := n.db.Read().ListUnprovedSubstrateTransactions(ctx, query.ListUnprovedSubstrateTransactionsParams{Network: n.name(), Since: max(1, at-provable), Lim: maxCollect})
 	if err != nil {

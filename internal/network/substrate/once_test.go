@@ -627,8 +627,7 @@ type discard struct{}
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
-// A database that went back lacks bytes that were sent later. What the chain has is not sent
-// again.
+// A database that went back lacks bytes that were sent later. Their calls are not sent again.
 func TestRestored(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		c := start(t, node.Options{})

@@ -16,11 +16,11 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// Why signing twice is safe. The signed bytes of a row are void if no final block has them, and
-// one of these is true in the newest final block that was read:
+// Why signing twice is safe. Bytes are void if no final block has them, and one of these is
+// true in the newest final block that was read:
 //
-//   - their era has ended, so no later block can have them;
-//   - their nonce was used by another transaction, so no later block can have them.
+//   - Their era has ended, so no later block can have them.
+//   - Another transaction used their nonce, so no later block can have them.
 //
 // Both stay true for ever. Only then may other bytes take their place. Run reads every block
 // from the one before the first signature, so no block can have them unseen.
