@@ -79,6 +79,13 @@ func TestSubstrate(t *testing.T) {
 	if verdict.code != exitDone || !strings.Contains(verdict.out, "The registration is proved") {
 		t.Errorf("%d\n%s\n%s", verdict.code, verdict.out, verdict.err)
 	}
+	doctor := timbre(t, "doctor", "--database-url", f.DatabaseURL, "--secret-file", f.SecretFile, "--blob-url", f.BlobURL, "--public-url", "http://127.0.0.1:1",
+		"--network", "mainnet=substrate:"+c.URL, "--substrate-seed-file", f.SubstrateSeedFile, "--substrate-accounts", "2")
+	for _, want := range []string{"chain of mainnet: allfeat-melodie-3, version 100", "network mainnet: block ", "account of mainnet: 5", "owns 1 of 1000 works"} {
+		if !strings.Contains(doctor.out, want) {
+			t.Errorf("doctor does not say %q:\n%s", want, doctor.out)
+		}
+	}
 	if status, body := visit(t, tx.Result.ExplorerURL, "text/html"); status != http.StatusOK || !strings.Contains(body, "This transaction is final") {
 		t.Errorf("%d %s", status, body)
 	}

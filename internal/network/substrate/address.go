@@ -26,7 +26,7 @@ func parse(url string) (endpoints []string, err error) {
 
 func checkEndpoint(text string) error {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "wss" && u.Scheme != "ws" || u.Host == "" || u.Fragment != "" {
+	if err != nil || u.Scheme != "wss" && u.Scheme != "ws" || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return errors.New("must be " + scheme + ": and one or more URLs of nodes, ws://HOST or wss://HOST, separated by commas")
 	}
 	return nil

@@ -38,9 +38,18 @@ type collected struct {
 // collect collects the proofs that are missing. If a node lacks a part, the next step
 // asks again.
 func (n *Network) collect(ctx context.Context, at int64) error {
+	for {
+		if more, err := n.collectSome(ctx, at); err != nil || !more {
+			return unless(err)
+		}
+	}
+}
+
+// collectSome collects at most maxCollect proofs. more reports that it collected so many.
+func (n *Network) collectSome(ctx context.Context, at int64) (more bool, err error) {
 	rows, err := n.db.Read().ListUnprovedSubstrateTransactions(ctx, query.ListUnprovedSubstrateTransactionsParams{Network: n.name(), Since: max(1, at-provable), Lim: maxCollect})
 	if err != nil {
-		return err
+		return false, err
 	}
 	var b block
 	var finality *evidence.Finality
@@ -48,31 +57,31 @@ func (n *Network) collect(ctx context.Context, at int64) error {
 		if b.number != row.Block {
 			kept, err := n.db.Read().GetSubstrateBlock(ctx, query.GetSubstrateBlockParams{Network: n.name(), Number: row.Block})
 			if err != nil {
-				return err
+				return false, err
 			}
 			if b, err = n.chain.read(ctx, [32]byte(kept.Hash)); err != nil {
-				return err
+				return false, err
 			}
 			if finality, err = n.chain.finality(ctx, b); err != nil {
-				return unless(err)
+				return false, err
 			}
 		}
 		proof, err := n.chain.prove(ctx, b, row.AtsID, row.Version, row.Position)
 		if err != nil {
-			return unless(err)
+			return false, err
 		}
 		proof.Finality = finality
 		text, err := json.Marshal(proof)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if err := n.db.Tx(ctx, func(tx *store.Tx) error {
 			return tx.InsertSubstrateProof(ctx, query.InsertSubstrateProofParams{Network: n.name(), SignedHash: row.SignedHash, Proof: text})
 		}); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return len(rows) == maxCollect, nil
 }
 
 // errNotYet is the error of a node that has no justification yet.
