@@ -40,7 +40,7 @@ type collected struct {
 func (n *Network) collect(ctx context.Context, at int64) error {
 	for {
 		if more, err := n.collectSome(ctx, at); err != nil || !more {
-			return unless(err)
+			return err
 		}
 	}
 }
@@ -53,7 +53,11 @@ func (n *Network) collectSome(ctx context.Context, at int64) (more bool, err err
 	}
 	var b block
 	var finality *evidence.Finality
+	missing, done := int64(0), 0 // a block of which the node lacks a part
 	for _, row := range rows {
+		if row.Block == missing {
+			continue
+		}
 		if b.number != row.Block {
 			kept, err := n.db.Read().GetSubstrateBlock(ctx, query.GetSubstrateBlockParams{Network: n.name(), Number: row.Block})
 			if err != nil {
@@ -62,12 +66,22 @@ func (n *Network) collectSome(ctx context.Context, at int64) (more bool, err err
 			if b, err = n.chain.read(ctx, [32]byte(kept.Hash)); err != nil {
 				return false, err
 			}
-			if finality, err = n.chain.finality(ctx, b); err != nil {
+			finality, err = n.chain.finality(ctx, b)
+			if lacks(err) && at-row.Block > provable/2 { // rather without finality than with nothing
+				err = nil
+			}
+			if lacks(err) {
+				missing = row.Block
+				continue
+			} else if err != nil {
 				return false, err
 			}
 		}
 		proof, err := n.chain.prove(ctx, b, row.AtsID, row.Version, row.Position)
-		if err != nil {
+		if lacks(err) {
+			missing = row.Block
+			continue
+		} else if err != nil {
 			return false, err
 		}
 		proof.Finality = finality
@@ -80,19 +94,17 @@ func (n *Network) collectSome(ctx context.Context, at int64) (more bool, err err
 		}); err != nil {
 			return false, err
 		}
+		done++
 	}
-	return len(rows) == maxCollect, nil
+	return done == maxCollect, nil
 }
 
 // errNotYet is the error of a node that has no justification yet.
 var errNotYet = errors.New("the node has no justification yet")
 
-// unless returns nil for an error that says that the node has not what was asked for.
-func unless(err error) error {
-	if refused := (*rpc.Error)(nil); errors.As(err, &refused) || errors.Is(err, errNotYet) {
-		return nil
-	}
-	return err
+// lacks reports whether an error says that the node lacks a part.
+func lacks(err error) bool {
+	return errors.As(err, new(*rpc.Error)) || errors.Is(err, errNotYet)
 }
 
 // Prove implements network.Network. hash is either the first hash of the transaction, or the one

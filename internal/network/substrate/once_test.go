@@ -17,6 +17,7 @@ import (
 	"timbre.example/internal/network/substrate/substratetest"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/proof/evidence"
 )
 
 // calls returns the first n calls.
@@ -669,6 +670,54 @@ func TestRestored(t *testing.T) {
 		}
 		anchored(t, c, 4)
 	})
+}
+
+// A node that has no justification is asked again. Late, the proof is stored without it. A block
+// whose state is gone does not keep others from their proofs.
+func TestCollectedLate(t *testing.T) {
+	db := storetest.SQLite(t)
+	c := start(t, node.Options{})
+	n := open(t, db, c)
+	steps(t, n)
+	one := func(i int) network.Staged {
+		s := stage(t, n, call(i))
+		broadcast(t, n, s...)
+		steps(t, n)
+		c.Step(1)
+		steps(t, n)
+		return s[0]
+	}
+	proof := func(s network.Staged) *evidence.Substrate {
+		p, err := n.Prove(t.Context(), s.Hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Substrate
+	}
+	c.Inject(node.Fault{Method: "grandpa_proveFinality", Code: -32000, Message: "no"})
+	first := one(0)
+	if found, err := n.Find(t.Context(), [][32]byte{first.Hash}); err != nil || len(found) != 0 || proof(first).StateProof != nil {
+		t.Errorf("found before its proof: %v", err)
+	}
+	c.Heal()
+	steps(t, n)
+	if find(t, n, first); proof(first).Finality == nil {
+		t.Error("the node was not asked again")
+	}
+	c.Inject(node.Fault{Method: "grandpa_proveFinality", Code: -32000, Message: "no"})
+	second := one(1)
+	c.Step(130)
+	steps(t, n)
+	if p := proof(second); p.Finality != nil || len(p.StateProof) == 0 {
+		t.Errorf("%+v", p)
+	}
+	c.Heal()
+	c.Inject(node.Fault{Method: "state_getReadProof", Times: 1, Code: 4003, Message: "State already discarded"})
+	third := one(2)
+	fourth := one(3)
+	if proof(third).Finality == nil || proof(fourth).Finality == nil {
+		t.Error("a proof is missing")
+	}
 }
 
 // The proof begins at the set of authorities that made the block final, also when the block

@@ -117,7 +117,7 @@ SELECT proof FROM substrate_proofs WHERE network = sqlc.arg(network) AND signed_
 SELECT t.signed_hash, t.ats_id, t.version, t.block, t.position FROM substrate_transactions t
 WHERE t.network = sqlc.arg(network) AND t.version > 0 AND t.block >= sqlc.arg(since)
   AND NOT EXISTS (SELECT 1 FROM substrate_proofs p WHERE p.network = t.network AND p.signed_hash = t.signed_hash)
-ORDER BY t.block LIMIT sqlc.arg(lim);
+ORDER BY t.block DESC LIMIT sqlc.arg(lim);
 
 -- name: AdoptSubstrateTransaction :execrows
 -- The chain has the call under other bytes, which a restored database does not know.

@@ -658,7 +658,7 @@ const listUnprovedSubstrateTransactions = `-- name: ListUnprovedSubstrateTransac
 SELECT t.signed_hash, t.ats_id, t.version, t.block, t.position FROM substrate_transactions t
 WHERE t.network = $1 AND t.version > 0 AND t.block >= $2
   AND NOT EXISTS (SELECT 1 FROM substrate_proofs p WHERE p.network = t.network AND p.signed_hash = t.signed_hash)
-ORDER BY t.block LIMIT $3
+ORDER BY t.block DESC LIMIT $3
 `
 
 type ListUnprovedSubstrateTransactionsParams struct {
