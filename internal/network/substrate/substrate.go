@@ -170,7 +170,7 @@ func check(call network.Call) error {
 func (n *Network) Stopped(ctx context.Context) error {
 	row, err := n.db.Read().GetSubstrateChain(ctx, n.name())
 	if err != nil || row.Stopped == "" {
-		return nil //nolint:nilerr // the database does not answer, or no worker has started
+		return nil // the database does not answer, or no worker has started
 	}
 	return n.fail("stopped", fmt.Errorf("%w: %s", network.ErrStopped, row.Stopped))
 }

@@ -82,14 +82,13 @@ var ErrClosed = errors.New("rpc: the client is closed")
 var errSlow = errors.New("too many notifications wait")
 
 // Close ends the connection. Later requests fail with ErrClosed.
-func (c *Client) Close() error {
+func (c *Client) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
 	if c.now != nil {
 		c.now.end(ErrClosed)
 	}
-	return nil
 }
 
 // connect returns the connection, or makes one to the first node that accepts it.
@@ -132,7 +131,7 @@ func Host(endpoint string) string {
 func dial(ctx context.Context, endpoint string) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	ws, _, err := websocket.Dial(ctx, endpoint, nil) //nolint:bodyclose // the library closes it
+	ws, _, err := websocket.Dial(ctx, endpoint, nil)
 	if err != nil {
 		if wrapped, ok := errors.AsType[*url.Error](err); ok { // without the URL
 			err = wrapped.Err
