@@ -15,9 +15,9 @@ import (
 	"timbre.example/internal/network/substrate/storagekey"
 )
 
-// Prepare makes the chain of another program ready for tests: it gives funds to the first
-// accounts of a seed by dev_setStorage, which only development nodes have, and registers the
-// chain's first work if there is none.
+// Prepare makes the chain of another program ready for tests. It gives funds to the first
+// accounts of a seed, by dev_setStorage: only development nodes have that call. It registers the
+// chain's first work if that is missing.
 func Prepare(t testing.TB, url string, seed [sr25519.SeedSize]byte, accounts int) {
 	t.Helper()
 	client, m := connect(t, url)
@@ -74,7 +74,7 @@ func next(t testing.TB, client *rpc.Client, m *metadata.Metadata) uint64 {
 	return binary.LittleEndian.Uint64(b)
 }
 
-// value reads an entry of the pallet in the best block; nil: there is none.
+// value reads an entry of the pallet in the best block. A missing entry is nil.
 func value(t testing.TB, client *rpc.Client, m *metadata.Metadata, entry string, keys ...[]byte) []byte {
 	t.Helper()
 	k, err := storagekey.Key(m, "Ats", entry, keys...)

@@ -64,7 +64,7 @@ func Submit(t testing.TB, c *node.Node, by sr25519.Pair, nonce uint64) {
 func connect(t testing.TB, url string) (*rpc.Client, *metadata.Metadata) {
 	t.Helper()
 	client := rpc.New(rpc.Config{Endpoints: []string{url}})
-	t.Cleanup(func() { _ = client.Close() })
+	t.Cleanup(client.Close)
 	described, err := client.Bytes(t.Context(), "state_getMetadata")
 	if err != nil {
 		t.Fatal(err)
