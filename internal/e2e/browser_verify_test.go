@@ -798,6 +798,17 @@ func TestVerifyPageChain(t *testing.T) {
 	}
 	c.choose("proof", c.file("chain.json", whole))
 	c.expect("without a checkpoint", "untrusted", "")
+	look := func(name string) {
+		dir := browser.Pictures(t)
+		for _, width := range []int64{320, 1280} {
+			for _, dark := range []bool{false, true} {
+				p.Size(width, 3000)
+				p.Dark(dark)
+				p.Screenshot(dir, fmt.Sprint(name, " ", width, map[bool]string{true: " dark"}[dark]))
+			}
+		}
+	}
+	look("untrusted")
 	shows("say_untrusted_chain")
 	shows("why_chain_checkpoint")
 	pin("set 6")
@@ -806,6 +817,7 @@ func TestVerifyPageChain(t *testing.T) {
 	pin(checkpoint)
 	p.Wait("document.querySelector('[data-check=chain][data-status=ok]')")
 	c.expect("with a checkpoint", "registered", "")
+	look("registered")
 	for _, key := range []string{"since_chain_final", "level_chained", "excludes_chained", "check_state", "check_finality"} {
 		shows(key)
 	}

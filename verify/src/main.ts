@@ -256,7 +256,7 @@ function keysSection(): HTMLElement {
     { 'aria-labelledby': 'keys-heading' },
     h('h2', { id: 'keys-heading' }, texts.t('keys')),
     h('p', { class: 'soft' }, texts.t('keysLead')),
-    keys.length === 0 && h('p', { class: 'trouble' }, texts.t('keysNone')),
+    keys.length === 0 && !chainText && h('p', { class: 'trouble' }, texts.t('keysNone')),
     h(
       'ul',
       { class: 'keys', id: 'keys' },
