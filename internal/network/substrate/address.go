@@ -2,6 +2,7 @@ package substrate
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 )
@@ -13,7 +14,7 @@ const scheme = "substrate"
 func parse(url string) (endpoints []string, err error) {
 	list, ok := strings.CutPrefix(url, scheme+":")
 	if !ok {
-		return nil, errors.New("must begin with " + scheme + ":")
+		return nil, fmt.Errorf("must begin with %s", scheme+":")
 	}
 	for one := range strings.SplitSeq(list, ",") {
 		if err := checkEndpoint(one); err != nil {

@@ -42,11 +42,8 @@ type variant struct {
 	fields []Field
 }
 
-// sizes are the bytes of the primitives: bool, char, str, u8 to u256, i8 to i256.
+// sizes are the bytes of the primitives: bool, char, str, u8 to u256, i8 to i256. str has no fixed size.
 var sizes = [...]int{1, 4, 0, 1, 2, 4, 8, 16, 32, 1, 2, 4, 8, 16, 32}
-
-// text is the number of the primitive str.
-const text = 2
 
 func (m *Metadata) readTypes(r *scale.Reader) {
 	n := r.Count(5)
