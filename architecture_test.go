@@ -76,7 +76,7 @@ var rooms = map[string]struct {
 	"internal/network/substrate/sr25519":       {[]string{"internal/network/substrate/scale"}, "keys and signatures; whose seed it is, is its callers'"},
 	"internal/network/substrate/ss58":          {nil, "writes addresses"},
 	"internal/network/substrate/rpc":           {nil, "asks nodes; it does not know what"},
-	"internal/network/substrate/substratetest": {[]string{"internal/network/substrate/extrinsic", "internal/network/substrate/metadata", "internal/network/substrate/node", "internal/network/substrate/rpc", "internal/network/substrate/sr25519"}, "gives tests a chain with funds"},
+	"internal/network/substrate/substratetest": {[]string{"internal/network/substrate/extrinsic", "internal/network/substrate/metadata", "internal/network/substrate/node", "internal/network/substrate/rpc", "internal/network/substrate/sr25519", "internal/network/substrate/storagekey"}, "gives tests a chain with funds"},
 	"internal/network/substrate/node":          {[]string{"internal/network/substrate/scale"}, "somebody else's chain, for tests; it shares only the coding with what it checks"},
 	"internal/network/log/checkpoint":          {nil, "keeps one text outside of a database; it never reads it"},
 

@@ -31,6 +31,9 @@ import (
 
 	"timbre.example/internal/metrics"
 	"timbre.example/internal/network"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+	"timbre.example/internal/store/storetest"
 	"timbre.example/internal/witness"
 	"timbre.example/proof/evidence"
 )
@@ -63,11 +66,26 @@ func served(t *testing.T) map[string]bool {
 	}
 	f.LogWitnesses = []policyFile{{network: network.Testnet, policy: policy}}
 	f.LogCalendars = []string{"https://calendar.example"} // those of blocks exist with a date of blocks
+	f.Network = []network.Address{{Name: network.Testnet, URL: "log:"}, {Name: network.Mainnet, URL: "substrate:ws://127.0.0.1:1"}}
+	f.SubstrateSeedFile, f.SubstrateAccounts = filepath.Join(t.TempDir(), "seed"), 1
+	if err := os.WriteFile(f.SubstrateSeedFile, []byte(strings.Repeat("07", 32)), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s, err := newServer(t.Context(), f, f.logger(io.Discard))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.close()
+	// Those of accounts exist after a worker has reached the chain.
+	db := storetest.Open(t, f.DatabaseURL)
+	if err := db.Tx(t.Context(), func(tx *store.Tx) error {
+		if _, err := tx.InsertSubstrateChain(t.Context(), query.InsertSubstrateChainParams{Network: "mainnet", Genesis: make([]byte, 32), Hash: make([]byte, 32)}); err != nil {
+			return err
+		}
+		return tx.InsertSubstrateAccount(t.Context(), query.InsertSubstrateAccountParams{Network: "mainnet", Account: make([]byte, 32), Address: "account"})
+	}); err != nil {
+		t.Fatal(err)
+	}
 	names := map[string]bool{}
 	for _, path := range []string{"/healthz", "/metrics"} { // metrics by route exist after the first request
 		w := httptest.NewRecorder()
