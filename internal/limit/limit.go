@@ -184,16 +184,16 @@ func (b *Budget) Take(ctx context.Context, key string) State {
 }
 
 // disagreement is the largest difference between the times of instances: nothing in one process,
-// and little when each instance follows the database's clock.
+// and little when each instance follows the database's clock. The error of another instance is not
+// known here, so it may be the largest that measure accepts.
 func (b *Budget) disagreement() time.Duration {
 	if b.shared == nil {
 		return 0
 	}
-	_, within, known := b.shared.skew()
-	if !known { // this instance counts alone
+	if _, known := b.shared.skew(); !known { // this instance counts alone
 		return 0
 	}
-	return 2 * max(jump, within)
+	return 2 * timeout
 }
 
 // beyond is the latest time at which a budget can be full again. A later time was written

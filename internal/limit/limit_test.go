@@ -217,7 +217,7 @@ func TestClocksDiffer(t *testing.T) {
 	for _, one := range b {
 		if s := one.Take(t.Context(), "one"); s.Allowed {
 			allowed++
-		} else if s.Wait > time.Minute+time.Second {
+		} else if s.Wait > time.Minute+10*time.Second { // the clocks were compared by answers that may be late
 			t.Errorf("refused for %s", s.Wait)
 		}
 	}

@@ -26,7 +26,6 @@ type shared struct {
 
 	mu     sync.Mutex
 	ahead  time.Duration // how far the database's clock is ahead of this instance's
-	within time.Duration // the largest error of ahead
 	known  bool          // ahead was measured
 	at     time.Time     // on this instance's clock, when it was measured
 	since  time.Time     // the same on the clock that is never set
@@ -67,13 +66,13 @@ func (s *shared) spend(ctx context.Context, key string, now time.Time, cost time
 	// The call counts also if the caller cancels it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
-	skew, _, known := s.skew()
+	skew, known := s.skew()
 	if !known { // the first call of this instance: its clock may be wrong by any time
 		if err := s.measure(ctx); err != nil {
 			s.away(now, err)
 			return full, false, err
 		}
-		skew, _, _ = s.skew()
+		skew, _ = s.skew()
 	}
 	now, latest, beyond = now.Add(skew), latest.Add(skew), beyond.Add(skew)
 	var us int64
@@ -93,11 +92,11 @@ func (s *shared) spend(ctx context.Context, key string, now time.Time, cost time
 	return store.Time(us).Add(-skew), ok, err
 }
 
-// skew returns how far the database's clock is ahead, the largest error of that, and whether it is known.
-func (s *shared) skew() (ahead, within time.Duration, known bool) {
+// skew returns how far the database's clock is ahead, and whether that is known.
+func (s *shared) skew() (ahead time.Duration, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ahead, s.within, s.known
+	return s.ahead, s.known
 }
 
 // measure compares the clocks. A late answer says little: only the first comparison may use one.
@@ -115,7 +114,7 @@ func (s *shared) measure(ctx context.Context) error {
 	if within > jump && (s.known || within > timeout) {
 		return fmt.Errorf("the database's clock was read too slowly: the error may be %s", within)
 	}
-	s.ahead, s.within, s.known, s.at, s.since = ahead, within, true, at, since
+	s.ahead, s.known, s.at, s.since = ahead, true, at, since
 	return nil
 }
 
