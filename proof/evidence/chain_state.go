@@ -78,8 +78,9 @@ type ChainState struct {
 	Runtime int64
 }
 
-// errLayout: a value of the chain's state has a form that this package does not know.
-var errLayout = errors.New("this version of the chain's program stores works in an unknown form")
+// ErrLayout is wrapped by [Substrate.State] if the proof holds, and the chain's state has a form that this package
+// does not know.
+var ErrLayout = errors.New("this version of the chain's program stores works in an unknown form")
 
 // State reads the proof of the chain's state for a version of a work. It fails if the proof
 // does not hold for the header, or if the state does not have the version.
@@ -133,12 +134,12 @@ func (s Substrate) State(id, version int64) (ChainState, error) {
 func (c *ChainState) read(version, work []byte) error {
 	const deposit, depositor = 16, 32
 	if len(version) != 32+1+4 && len(version) != 32+1+4+deposit {
-		return errLayout
+		return ErrLayout
 	}
 	c.Commitment, c.ProtocolVersion = commitment.Hash(version), version[32]
 	c.CreatedAt = int64(binary.LittleEndian.Uint32(version[33:]))
 	if len(work) < 32+4+4 {
-		return errLayout
+		return ErrLayout
 	}
 	c.Owner = [32]byte(work)
 	c.Versions = int64(binary.LittleEndian.Uint32(work[36:]))
@@ -147,7 +148,7 @@ func (c *ChainState) read(version, work []byte) error {
 		return nil
 	}
 	if n, rest, err := compact(deposits); err != nil || n*(depositor+deposit) != uint64(len(rest)) {
-		return errLayout
+		return ErrLayout
 	}
 	return nil
 }

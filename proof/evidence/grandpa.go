@@ -297,6 +297,20 @@ type chainSet struct {
 // by the old one, so no justification leads to it.
 var errForced = errors.New("the chain's authorities were changed by force")
 
+// CheckFinality returns an error if the proof of finality contradicts itself or the header. A proof that comes to a
+// change of authorities by force is not checked. Only [Verify] shows that the authorities are the chain's. It needs
+// [Substrate.Finality].
+func (s Substrate) CheckFinality() error {
+	_, err := proveFinality(s)
+	if errors.Is(err, errForced) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("evidence: finality: %w", err)
+	}
+	return nil
+}
+
 // proveFinality checks a proof of finality by itself: every vote, header and hand-over. It
 // returns the sets of authorities from the first one to the one that signed the block.
 func proveFinality(s Substrate) (sets []chainSet, err error) {

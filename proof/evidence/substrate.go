@@ -45,7 +45,7 @@ func verifySubstrate(e Evidence, opts Options, add adder, skip skipper) {
 	}
 	switch {
 	case len(s.StateProof) == 0:
-	case errors.Is(stateErr, errLayout):
+	case errors.Is(stateErr, ErrLayout):
 		skip(CheckState, word("check_state"), fmt.Sprintf("%s: runtime %d.", stateErr, state.Runtime))
 	default:
 		add(CheckState, word("check_state"), stateErr)

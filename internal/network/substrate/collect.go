@@ -35,6 +35,24 @@ type collected struct {
 	Finality       *evidence.Finality `json:"finality,omitempty"`
 }
 
+// check returns an error if the proof does not hold for the version that the block registered. The answer of a node
+// is kept only after this check: evidence with a wrong part fails for ever.
+func (c collected) check(b block, row query.ListUnprovedSubstrateTransactionsRow) error {
+	s := evidence.Substrate{Header: b.header, StateProof: c.StateProof, Finality: c.Finality}
+	state, err := s.State(row.AtsID, row.Version)
+	switch {
+	case errors.Is(err, evidence.ErrLayout):
+	case err != nil:
+		return err
+	case state.CreatedAt != b.number:
+		return fmt.Errorf("the state says that block %d registered the version", state.CreatedAt)
+	}
+	if c.Finality == nil {
+		return nil
+	}
+	return s.CheckFinality()
+}
+
 // collect collects the proofs that are missing. If a node lacks a part, the next step
 // asks again.
 func (n *Network) collect(ctx context.Context, at int64) error {
@@ -85,6 +103,11 @@ func (n *Network) collectSome(ctx context.Context, at int64) (more bool, err err
 			return false, err
 		}
 		proof.Finality = finality
+		if err := proof.check(b, row); err != nil {
+			n.config.Logger.WarnContext(ctx, "a node gave a proof that does not hold: it is not kept, and asked for again", "network", n.config.Network, "block", b.number, "error", err)
+			missing = row.Block
+			continue
+		}
 		text, err := json.Marshal(proof)
 		if err != nil {
 			return false, err
