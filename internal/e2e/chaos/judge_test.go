@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"errors"
+	"net/http"
 	"testing"
 
 	"timbre.example/internal/e2e/harness"
@@ -45,5 +46,31 @@ func TestCompare(t *testing.T) {
 		if wrong := c.job.compare("j", c.exists, ends); len(wrong) != c.wrong {
 			t.Errorf("%s: %q", name, wrong)
 		}
+	}
+}
+
+// A client is told to come back later only for uploads of its own that the server still holds.
+func TestRatesAreNotReached(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		reason string
+		lost   int
+		right  bool
+	}{
+		"both places of the URL are held": {"uploads_in_flight", 2, true},
+		"one place is free":               {"uploads_in_flight", 1, false},
+		"another limit":                   {"organization_uploads", 2, false},
+	} {
+		text := `{"error":{"code":"common.rate_limited","message":"Too many requests.","request_id":"r","details":{"reason":"` + c.reason + `"}}}`
+		res := &http.Response{StatusCode: 429, Header: http.Header{"X-Request-Id": {"r"}, "Retry-After": {"2"}}}
+		if _, wrong := refusalOf(res, []byte(text), c.lost); (wrong == "") != c.right {
+			t.Errorf("%s: %q", name, wrong)
+		}
+	}
+	gone, refused := errors.New("EOF"), &harness.Refusal{Status: 503}
+	c := caller{history: []exchange{{what: "put at http://a/b", err: gone}, {what: "put at http://a/b", err: refused}, {what: "put at http://a/b"},
+		{what: "put at http://a/c", err: gone}, {what: "upload at http://a/b", err: gone}}}
+	if n := c.lost("put", "http://a/b?sig=1"); n != 1 {
+		t.Errorf("%d calls were lost, not 1", n)
 	}
 }
