@@ -74,6 +74,7 @@ var rooms = map[string]struct {
 	"internal/network/substrate/extrinsic":     {[]string{"internal/network/substrate/metadata", "internal/network/substrate/scale", "internal/network/substrate/sr25519"}, "builds and signs bytes; it sends nothing"},
 	"internal/network/substrate/storagekey":    {[]string{"internal/network/substrate/metadata"}, "names values; it reads none"},
 	"internal/network/substrate/sr25519":       {[]string{"internal/network/substrate/scale"}, "keys and signatures; whose seed it is, is its callers'"},
+	"internal/network/substrate/signer":        {[]string{"internal/network/substrate/sr25519"}, "asks for signatures; what is signed is its callers'"},
 	"internal/network/substrate/ss58":          {nil, "writes addresses"},
 	"internal/network/substrate/rpc":           {nil, "asks nodes; it does not know what"},
 	"internal/network/substrate/substratetest": {[]string{"internal/network/substrate/extrinsic", "internal/network/substrate/metadata", "internal/network/substrate/node", "internal/network/substrate/rpc", "internal/network/substrate/sr25519", "internal/network/substrate/storagekey"}, "gives tests a chain with funds"},

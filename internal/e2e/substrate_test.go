@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"timbre.example/internal/e2e/browser"
 	"timbre.example/internal/e2e/faultproxy"
 	"timbre.example/internal/e2e/harness"
 	"timbre.example/internal/network/substrate/node"
@@ -125,6 +127,78 @@ func TestSubstrateExactlyOnce(t *testing.T) {
 	t.Logf("%d works and %d versions on the chain, each once", works, total)
 }
 
+// TestWidgetOnAChain registers a song on a chain and updates it, in a browser. The worker has no
+// key: the program of docs/chain.md signs. The certificate that the browser saves is verified
+// without a node. The chain is chosen as for TestSubstrateExactlyOnce;
+// a chain without read proofs gives a certificate that says how far it reaches.
+func TestWidgetOnAChain(t *testing.T) {
+	t.Parallel()
+	var seed [32]byte
+	rand.Read(seed[:])
+	chain := os.Getenv("TIMBRE_TEST_SUBSTRATE")
+	var own *node.Node
+	if chain == "" {
+		own = substratetest.Start(t, seed, 2, node.Options{Auto: true})
+		chain = own.URL
+	} else {
+		substratetest.Prepare(t, chain, seed, 2)
+	}
+	dir := t.TempDir()
+	socket, token := filepath.Join(dir, "socket"), filepath.Join(dir, "token")
+	if err := os.WriteFile(token, []byte("a-token\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	documentedSigner(t, seed, "a-token", socket)
+	x := newSite(t, newInstancesWith(t, harness.Options{Args: []string{"--network", "testnet=substrate:" + chain}},
+		"--substrate-signer", "unix:"+socket, "--substrate-signer-token-file", token).front)
+	p := browser.Open(t)
+	saved := p.Downloads()
+	code := songMade(t, x, p, "On a Chain")
+	made := stateOf(p, 0)
+	lookAt(t, p, "chain-complete")
+
+	p.Goto(x.updater())
+	tokenCame(p)
+	open(p, code)
+	p.Wait(browser.Hook("work"))
+	p.SetFile(browser.Hook("file"), noise(t, "Second take.wav", 30_000))
+	p.Click(browser.Hook("next"))
+	p.Click(browser.Hook("submit"))
+	p.Wait(browser.Hook("confirm"))
+	confirm(p, 0)
+	works := substratetest.Works(t, chain)
+	if made.AtsID < 1 || made.AtsID >= int64(len(works)) || len(works[made.AtsID].Versions) != 2 {
+		t.Fatalf("work %d of %d works of the chain: %+v", made.AtsID, len(works), works[min(int(made.AtsID), len(works)-1)])
+	}
+	p.Click(browser.Hook("certificate"))
+	name, content := saved.Await()
+	file := filepath.Join(t.TempDir(), "certificate.pdf")
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	quiet(t, p)
+	args, want := []string{"verify", file}, "not proved"
+	if own != nil {
+		made, err := own.Evidence(uint64(made.AtsID), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pinned := fmt.Sprintf("network testnet\ngenesis %x\nset %d\n", [32]byte(own.Genesis()), made.Set.ID)
+		for _, a := range made.Set.Authorities {
+			pinned += fmt.Sprintf("authority %x %d\n", a.Key[:], a.Weight)
+		}
+		checkpoint := filepath.Join(t.TempDir(), "checkpoint")
+		if err := os.WriteFile(checkpoint, []byte(pinned), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args, want = append(args, "--chain-checkpoint", checkpoint), "The registration is proved"
+	}
+	verdict, _ := exec.CommandContext(t.Context(), harness.Binary(t, ""), args...).CombinedOutput() // the text says it
+	if !strings.Contains(string(verdict), want) {
+		t.Errorf("%s: %s", name, verdict)
+	}
+}
+
 // anchored registers a song, and returns when its transaction is final.
 func anchored(ctx context.Context, s *harness.Song) error {
 	for i, step := range []func(context.Context) error{s.Mint, s.Init, s.Put, s.Prepare, s.Confirm} {
@@ -147,18 +221,54 @@ func anchored(ctx context.Context, s *harness.Song) error {
 // onChain are a server and a worker on one Postgres, which anchor on a chain.
 type onChain struct{ front, worker *harness.Server }
 
+// newInstancesOn lets the worker sign with the first accounts of a seed.
 func newInstancesOn(t *testing.T, o harness.Options, seed [32]byte, accounts int) onChain {
+	t.Helper()
+	return newInstancesWith(t, o, "--substrate-seed-file", seedFile(t, seed), "--substrate-accounts", fmt.Sprint(accounts))
+}
+
+func seedFile(t *testing.T, seed [32]byte) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "seed")
 	if err := os.WriteFile(file, []byte(hex.EncodeToString(seed[:])), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return file
+}
+
+// documentedSigner runs the program of docs/chain.md, which has the first two accounts of a seed.
+func documentedSigner(t *testing.T, seed [32]byte, token, socket string) {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "chain.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, program, _ := strings.Cut(string(page), "```js\n")
+	program, _, found := strings.Cut(program, "```\n")
+	if !found {
+		t.Fatal("docs/chain.md has no program")
+	}
+	cmd := exec.CommandContext(t.Context(), "node", "--input-type=module", "--eval", program)
+	cmd.Env = append(os.Environ(), "SEED_FILE="+seedFile(t, seed), "TOKEN="+token, "SOCKET="+socket)
+	cmd.Stderr = t.Output()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Wait() }) // the end of the test's context has killed it
+	if !harness.Eventually(func() bool { _, err := os.Stat(socket); return err == nil }) {
+		t.Fatal("the signer does not listen")
+	}
+}
+
+// newInstancesWith adds arguments to those of the worker.
+func newInstancesWith(t *testing.T, o harness.Options, args ...string) onChain {
+	t.Helper()
 	o.DatabaseURL, o.Data, o.Addr = storetest.PostgresURL(t), t.TempDir(), harness.FreeAddress(t)
 	o.Args = append(o.Args, "--public-url", "http://"+o.Addr)
 	o.Roles = "organizations,ats"
 	front := harness.Start(t, o)
 	o.Roles, o.Addr = "worker", ""
-	o.Args = append(o.Args[:len(o.Args):len(o.Args)], "--substrate-seed-file", file, "--substrate-accounts", fmt.Sprint(accounts))
+	o.Args = append(o.Args[:len(o.Args):len(o.Args)], args...)
 	worker := harness.Start(t, o)
 	front.NewOrganization()
 	if !harness.Eventually(func() bool { // the worker reaches the chain

@@ -127,7 +127,7 @@ func (n *Network) adopt(ctx context.Context, rt *runtime, row query.SubstrateTra
 	}
 	for i, x := range b.extrinsics {
 		public, signed := extrinsic.Signer(x)
-		if _, ours := n.pairs[public]; !signed || !ours || !bytes.HasSuffix(x, call) {
+		if !signed || !n.ours(public) || !bytes.HasSuffix(x, call) {
 			continue
 		}
 		if _, err := n.db.Read().GetSubstrateTransactionBySignedHash(ctx, query.GetSubstrateTransactionBySignedHashParams{Network: n.name(), Hash: hashOf(x)}); err == nil {

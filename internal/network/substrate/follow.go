@@ -23,10 +23,10 @@ const (
 
 // Run follows the chain until ctx ends: it reads final blocks, signs void transactions again,
 // and sends what is wanted. Any number of processes can run it on one database. The first
-// error in a row is logged, and Run tries again with another node. A process without the seed
+// error in a row is logged, and Run tries again with another node. A process without a signer
 // does nothing.
 func (n *Network) Run(ctx context.Context) {
-	if len(n.pairs) == 0 {
+	if len(n.accounts) == 0 {
 		return
 	}
 	defer n.chain.client.Close()

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"timbre.example/internal/network"
-	"timbre.example/internal/network/substrate/sr25519"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -17,11 +16,10 @@ import (
 // Kind opens Substrate chains by URL. It implements network.Kind, Kept and Examined.
 // The fields with the same names as those of Config mean the same.
 type Kind struct {
-	DB       *store.DB
-	Seed     *[sr25519.SeedSize]byte
-	Accounts int
-	Silence  time.Duration
-	Logger   *slog.Logger
+	DB      *store.DB
+	Signer  Signer
+	Silence time.Duration
+	Logger  *slog.Logger
 }
 
 var _ interface {
@@ -50,14 +48,14 @@ func (k *Kind) Begun(ctx context.Context, n network.Name) (bool, error) {
 
 // Open implements network.Kind. It connects to nothing.
 func (k *Kind) Open(_ context.Context, at network.Address) (network.Network, error) {
-	n, err := Open(k.DB, Config{Network: at.Name, URL: at.URL, Seed: k.Seed, Accounts: k.Accounts, Silence: k.Silence, Logger: k.Logger})
+	n, err := Open(k.DB, Config{Network: at.Name, URL: at.URL, Signer: k.Signer, Silence: k.Silence, Logger: k.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
 	return n, nil
 }
 
-// Examine implements network.Examined. A process with the seed also asks the chain: whether it
+// Examine implements network.Examined. A process with a signer also asks the chain: whether it
 // is the chain of this database, and whether this release can sign for its runtime.
 func (k *Kind) Examine(ctx context.Context, at network.Address, report func(network.Finding)) {
 	name := string(at.Name)
@@ -67,13 +65,13 @@ func (k *Kind) Examine(ctx context.Context, at network.Address, report func(netw
 		report(network.Finding{Check: "network " + name, Err: err})
 		return
 	}
-	n, err := Open(k.DB, Config{Network: at.Name, URL: at.URL, Seed: k.Seed, Accounts: k.Accounts, Silence: k.Silence, Timeout: 10 * time.Second, Logger: k.Logger})
+	n, err := Open(k.DB, Config{Network: at.Name, URL: at.URL, Signer: k.Signer, Silence: k.Silence, Timeout: 10 * time.Second, Logger: k.Logger})
 	if err != nil {
 		report(network.Finding{Check: "network " + name, Err: err})
 		return
 	}
 	defer n.chain.client.Close()
-	if len(n.pairs) > 0 {
+	if len(n.accounts) > 0 {
 		found, err := n.examine(ctx, row, begun)
 		report(network.Finding{Check: "chain of " + name, Err: err, Found: found, Remedy: "Check the URL of the network and that its nodes run. A network keeps the chain with which it began."})
 	}
@@ -81,7 +79,7 @@ func (k *Kind) Examine(ctx context.Context, at network.Address, report func(netw
 		report(network.Finding{Check: "network " + name, Found: "not started yet"})
 		return
 	}
-	if len(n.pairs) == 0 {
+	if len(n.accounts) == 0 {
 		report(network.Finding{Check: "worker for " + name, Err: n.Sequenced(ctx), Found: "alive", Remedy: "Start a process with the role worker on this database."})
 	}
 	report(network.Finding{Check: "network " + name, Err: n.Stopped(ctx), Found: fmt.Sprintf("block %d was read, transactions: %d, failures: %d", row.Number, row.Finals, row.Failures), Remedy: "See docs/chain.md, Accounts and funds."})

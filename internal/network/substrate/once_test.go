@@ -202,7 +202,7 @@ func TestEraEnds(t *testing.T) {
 func TestWantedLate(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		c := start(t, node.Options{})
-		n := open(t, db, c, func(c *Config) { c.Accounts = 1 })
+		n := open(t, db, c, func(c *Config) { c.Signer = keys(t, 1) })
 		steps(t, n)
 		staged := stage(t, n, calls(3)...)
 		broadcast(t, n, staged[1:]...)
@@ -421,7 +421,7 @@ func TestFullAccounts(t *testing.T) {
 		if _, err := n.Stage(t.Context(), call(9)); err == nil || errors.Is(err, network.ErrRefused) {
 			t.Errorf("%v", err)
 		}
-		more := open(t, db, c, func(c *Config) { c.Accounts = 3 })
+		more := open(t, db, c, func(c *Config) { c.Signer = keys(t, 3) })
 		c.Fund(substratetest.Account(t, seed, 2), 100*node.Coin)
 		c.Step(1)
 		for range 3 {
@@ -445,7 +445,7 @@ func TestFunds(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		account := substratetest.Account(t, seed, 0)
 		c := start(t, node.Options{Endowed: map[node.Account]uint64{account: 12 * node.Coin}})
-		n := open(t, db, c, func(c *Config) { c.Accounts = 1 })
+		n := open(t, db, c, func(c *Config) { c.Signer = keys(t, 1) })
 		steps(t, n)
 		if err := n.DryRun(t.Context(), call(0)); err != nil {
 			t.Fatal(err)
@@ -761,4 +761,50 @@ func TestRotation(t *testing.T) {
 		t.Errorf("%d sets", len(sets))
 	}
 	anchored(t, c, 6)
+}
+
+// locked is a signer that answers only sometimes.
+type locked struct {
+	sr25519.Keys
+	err error
+}
+
+func (l *locked) Sign(ctx context.Context, account [32]byte, message []byte) ([sr25519.SignatureSize]byte, error) {
+	if l.err != nil {
+		return [sr25519.SignatureSize]byte{}, l.err
+	}
+	return l.Keys.Sign(ctx, account, message)
+}
+
+// A signer that does not answer takes no nonce. What is signed is sent meanwhile, and what must be signed again
+// is signed when the signer is back.
+func TestSignerIsSilent(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := start(t, node.Options{})
+		by := &locked{Keys: keys(t, 1)}
+		n := open(t, db, c, func(c *Config) { c.Signer = by })
+		steps(t, n)
+		first := stage(t, n, call(0))
+		broadcast(t, n, first...)
+		by.err = errors.New("locked")
+		if _, err := n.Stage(t.Context(), call(1)); !errors.Is(err, by.err) {
+			t.Fatal(err)
+		}
+		if again := stage(t, n, call(0)); again[0].Hash != first[0].Hash {
+			t.Error("what is signed was signed again")
+		}
+		c.Step(70) // the first was not sent, and its era ends
+		if err := n.step(t.Context(), true); !errors.Is(err, by.err) {
+			t.Errorf("a step without signatures: %v", err)
+		}
+		by.err = nil
+		steps(t, n)
+		second := stage(t, n, call(1))
+		broadcast(t, n, second...)
+		steps(t, n)
+		c.Step(1)
+		steps(t, n)
+		find(t, n, append(first, second...)...)
+		anchored(t, c, 2)
+	})
 }

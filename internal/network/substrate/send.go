@@ -58,7 +58,7 @@ func (n *Network) send(ctx context.Context, rt *runtime) (stopped string, err er
 	var sending sync.WaitGroup
 	errs := make([]error, len(accounts))
 	for i, a := range accounts {
-		if _, ours := n.pairs[[32]byte(a.Account)]; !ours {
+		if !n.ours([32]byte(a.Account)) {
 			continue
 		}
 		due, low := n.affordable(rt, a, open[[32]byte(a.Account)])

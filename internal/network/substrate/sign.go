@@ -49,8 +49,8 @@ func (n *Network) Stage(ctx context.Context, call network.Call) (network.Staged,
 	if err := check(call); err != nil {
 		return network.Staged{}, err
 	}
-	if len(n.pairs) == 0 {
-		return network.Staged{}, n.fail("stage", errors.New("this process has no seed"))
+	if len(n.accounts) == 0 {
+		return network.Staged{}, n.fail("stage", errors.New("this process has no signer"))
 	}
 	var staged network.Staged
 	err := n.db.Tx(ctx, func(tx *store.Tx) error {
@@ -93,7 +93,7 @@ func (n *Network) sign(ctx context.Context, tx *store.Tx, updates int64, commitm
 	if err != nil {
 		return signed{}, err
 	}
-	s := signed{account: by.Public()}
+	s := signed{account: by}
 	if _, err := tx.LockSubstrateAccount(ctx, query.LockSubstrateAccountParams{Network: n.name(), Account: s.account[:]}); err != nil {
 		return signed{}, err
 	}
@@ -123,38 +123,45 @@ func (n *Network) sign(ctx context.Context, tx *store.Tx, updates int64, commitm
 		return signed{}, err
 	}
 	era := extrinsic.Era{Period: uint64(n.config.Period), Born: uint64(at.Number), Hash: [32]byte(at.Hash)}
-	if s.bytes, err = rt.signing([32]byte(at.Genesis)).Sign(by, call, era, uint64(s.nonce)); err != nil {
+	if s.bytes, err = n.signBy(ctx, rt, [32]byte(at.Genesis), by, call, era, uint64(s.nonce)); err != nil {
 		return signed{}, err
 	}
 	s.ends, s.hash = int64(era.End()), extrinsic.Hash(s.bytes)
 	return s, nil
 }
 
+// signBy asks the signer for the signature of a call.
+func (n *Network) signBy(ctx context.Context, rt *runtime, genesis, account [32]byte, call []byte, era extrinsic.Era, nonce uint64) ([]byte, error) {
+	return rt.signing(genesis).SignBy(account, func(payload []byte) ([sr25519.SignatureSize]byte, error) {
+		return n.config.Signer.Sign(ctx, account, payload)
+	}, call, era, nonce)
+}
+
 // signer chooses the account for a call: that of the work, or for a new work the account with
 // the fewest open transactions that has room for it. A second signature is made by the account
 // of the first, so that its nonces have no gap, except when that account is full.
-func (n *Network) signer(ctx context.Context, tx *store.Tx, updates int64, instead *query.SubstrateTransaction) (sr25519.Pair, error) {
+func (n *Network) signer(ctx context.Context, tx *store.Tx, updates int64, instead *query.SubstrateTransaction) ([32]byte, error) {
 	if updates != 0 {
 		work, err := tx.SubstrateWork(ctx, query.SubstrateWorkParams{Network: n.name(), AtsID: updates})
 		if errors.Is(err, sql.ErrNoRows) {
-			return sr25519.Pair{}, fmt.Errorf("%w: work %d does not exist", network.ErrRefused, updates)
+			return [32]byte{}, fmt.Errorf("%w: work %d does not exist", network.ErrRefused, updates)
 		} else if err != nil {
-			return sr25519.Pair{}, err
+			return [32]byte{}, err
 		}
-		by, ok := n.pairs[[32]byte(work.Account)]
-		if !ok {
-			return sr25519.Pair{}, fmt.Errorf("the account %x of work %d is not one of the seed's first %d", work.Account, updates, len(n.pairs))
+		if !n.ours([32]byte(work.Account)) {
+			return [32]byte{}, fmt.Errorf("the account %x of work %d is not one of the %d accounts of the signer", work.Account, updates, len(n.accounts))
 		}
-		return by, nil
+		return [32]byte(work.Account), nil
 	}
 	all, err := tx.ListSubstrateAccounts(ctx, n.name())
 	if err != nil {
-		return sr25519.Pair{}, err
+		return [32]byte{}, err
 	}
 	var best *query.ListSubstrateAccountsRow
 	for i, a := range all {
-		by, ok := n.pairs[[32]byte(a.Account)]
-		if ok && instead != nil && [32]byte(instead.Account) == by.Public() && a.Works < a.Capacity {
+		by := [32]byte(a.Account)
+		ok := n.ours(by)
+		if ok && instead != nil && [32]byte(instead.Account) == by && a.Works < a.Capacity {
 			return by, nil
 		}
 		if ok && hasRoom(a) && (best == nil || better(a, *best)) {
@@ -162,9 +169,9 @@ func (n *Network) signer(ctx context.Context, tx *store.Tx, updates int64, inste
 		}
 	}
 	if best == nil {
-		return sr25519.Pair{}, errFull
+		return [32]byte{}, errFull
 	}
-	return n.pairs[[32]byte(best.Account)], nil
+	return [32]byte(best.Account), nil
 }
 
 // errFull is why no new work can be registered.
@@ -239,7 +246,7 @@ func (n *Network) read(ctx context.Context) (at query.SubstrateChain, nonces map
 // trialLasts is for how long an answer counts.
 const trialLasts = 5 * time.Second
 
-// DryRun implements network.Network. It asks the database, and in a process with the seed also
+// DryRun implements network.Network. It asks the database, and in a process with a signer also
 // the runtime of the chain. It refuses another protocol version, a commitment of zeros, and an
 // update of an unknown or full work.
 func (n *Network) DryRun(ctx context.Context, call network.Call) error {
@@ -264,7 +271,7 @@ func (n *Network) DryRun(ctx context.Context, call network.Call) error {
 			return n.fail("dry run", err)
 		}
 	}
-	if rt := n.current.Load(); rt != nil && len(n.pairs) > 0 {
+	if rt := n.current.Load(); rt != nil && len(n.accounts) > 0 {
 		if err := n.try(ctx, rt, row); err != nil {
 			return n.fail("dry run", err)
 		}
@@ -311,9 +318,9 @@ func (n *Network) sample(ctx context.Context, rt *runtime, at query.SubstrateCha
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(a query.ListSubstrateAccountsRow) bool { return n.pairs[[32]byte(a.Account)] == sr25519.Pair{} })
+	all = slices.DeleteFunc(all, func(a query.ListSubstrateAccountsRow) bool { return !n.ours([32]byte(a.Account)) })
 	if len(all) == 0 {
-		return nil, errors.New("no account of the seed is known yet")
+		return nil, errors.New("no account of the signer is known yet")
 	}
 	best := slices.MinFunc(all, func(a, b query.ListSubstrateAccountsRow) int {
 		switch {
@@ -329,7 +336,7 @@ func (n *Network) sample(ctx context.Context, rt *runtime, at query.SubstrateCha
 		return nil, err
 	}
 	era := extrinsic.Era{Period: uint64(n.config.Period), Born: uint64(at.Number), Hash: [32]byte(at.Hash)}
-	return rt.signing([32]byte(at.Genesis)).Sign(n.pairs[[32]byte(best.Account)], call, era, uint64(best.Nonce+best.Open))
+	return n.signBy(ctx, rt, [32]byte(at.Genesis), [32]byte(best.Account), call, era, uint64(best.Nonce+best.Open))
 }
 
 // cost is what an account must have beside its existential deposit before a call is sent. Fees

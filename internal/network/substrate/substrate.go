@@ -38,11 +38,9 @@ type Config struct {
 	Network network.Name
 	// URL is the address of the network: substrate: and the URLs of nodes, separated by commas.
 	URL string
-	// Seed derives the accounts //0, //1, … that sign. nil: this process signs nothing, and
-	// connects to no node.
-	Seed *[sr25519.SeedSize]byte
-	// Accounts is how many accounts sign; 0 means 1.
-	Accounts int
+	// Signer has the accounts that sign. nil: this process signs nothing, and connects to no
+	// node.
+	Signer Signer
 	// Period is for how many blocks a signature is valid: a power of two from 4 to 4096; 0
 	// means 64.
 	Period int
@@ -60,13 +58,22 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// Signer has accounts, and signs with them. sr25519.Keys signs in this process, and
+// signer.Remote asks another program. Implementations are safe for concurrent use.
+type Signer interface {
+	// Accounts are the public keys, in an order that stays. After a restart there can be more.
+	Accounts() [][32]byte
+	// Sign signs a message with one of the accounts. It is called inside of a transaction of
+	// the database, so it takes at most a few seconds.
+	Sign(ctx context.Context, account [32]byte, message []byte) ([sr25519.SignatureSize]byte, error)
+}
+
 // Network is one chain. It implements network.Network and is safe for concurrent use.
 type Network struct {
 	db     *store.DB
 	config Config
 	chain  *chain
-	pairs  map[[32]byte]sr25519.Pair // by account
-	// accounts are the accounts in the order of the seed.
+	// accounts are those of the signer, in its order.
 	accounts [][32]byte
 	crash    func(point string)
 	wake     chan struct{} // a transaction can be waiting
@@ -96,9 +103,6 @@ const ProtocolVersion = 1
 
 // Open opens the network c.Network. It connects to nothing: Run does.
 func Open(db *store.DB, c Config) (*Network, error) {
-	if c.Accounts <= 0 {
-		c.Accounts = 1
-	}
 	if c.Period <= 0 {
 		c.Period = 64
 	}
@@ -119,19 +123,11 @@ func Open(db *store.DB, c Config) (*Network, error) {
 		return nil, fmt.Errorf("substrate %s: the URL %w", c.Network, err)
 	}
 	n := &Network{
-		db: db, config: c, chain: newChain(endpoints, c.Timeout), pairs: map[[32]byte]sr25519.Pair{}, foreign: map[int64]made{},
+		db: db, config: c, chain: newChain(endpoints, c.Timeout), foreign: map[int64]made{},
 		crash: crash.Points(), wake: make(chan struct{}, 1), head: make(chan struct{}),
 	}
-	for i := range c.Accounts {
-		if c.Seed == nil {
-			break
-		}
-		p, err := sr25519.Numbered(*c.Seed, uint64(i))
-		if err != nil {
-			return nil, fmt.Errorf("substrate %s: %w", c.Network, err)
-		}
-		n.pairs[p.Public()] = p
-		n.accounts = append(n.accounts, p.Public())
+	if c.Signer != nil {
+		n.accounts = c.Signer.Accounts()
 	}
 	return n, nil
 }
@@ -145,6 +141,9 @@ func (n *Network) Info() network.Info {
 }
 
 func (n *Network) name() string { return string(n.config.Network) }
+
+// ours reports whether the signer has an account.
+func (n *Network) ours(account [32]byte) bool { return slices.Contains(n.accounts, account) }
 
 // fail names the network and the operation in an error.
 func (n *Network) fail(operation string, err error) error {

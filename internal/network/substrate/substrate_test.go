@@ -12,6 +12,7 @@ import (
 
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/substrate/node"
+	"timbre.example/internal/network/substrate/sr25519"
 	"timbre.example/internal/network/substrate/substratetest"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -29,7 +30,7 @@ func start(t testing.TB, o node.Options) *node.Node {
 // open opens the network with two accounts. Tests make its steps themselves.
 func open(t testing.TB, db *store.DB, c *node.Node, change ...func(*Config)) *Network {
 	t.Helper()
-	conf := Config{Network: network.Mainnet, URL: "substrate:" + c.URL, Seed: &seed, Accounts: 2, Logger: slog.New(slog.DiscardHandler)}
+	conf := Config{Network: network.Mainnet, URL: "substrate:" + c.URL, Signer: keys(t, 2), Logger: slog.New(slog.DiscardHandler)}
 	for _, f := range change {
 		f(&conf)
 	}
@@ -39,6 +40,16 @@ func open(t testing.TB, db *store.DB, c *node.Node, change ...func(*Config)) *Ne
 	}
 	t.Cleanup(func() { n.chain.client.Close() })
 	return n
+}
+
+// keys are the first accounts of the seed.
+func keys(t testing.TB, n int) sr25519.Keys {
+	t.Helper()
+	k, err := sr25519.NewKeys(seed, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
 }
 
 // steps makes a step that must succeed, with all accounts.

@@ -115,16 +115,20 @@ const (
 // Sign returns a signed call. Each signature is another one: to send the same transaction
 // again, send the same bytes.
 func (c Chain) Sign(by sr25519.Pair, call []byte, era Era, nonce uint64) ([]byte, error) {
+	return c.SignBy(by.Public(), by.Sign, call, era, nonce)
+}
+
+// SignBy is Sign with the signature that sign returns for the payload.
+func (c Chain) SignBy(account [32]byte, sign func(payload []byte) ([sr25519.SignatureSize]byte, error), call []byte, era Era, nonce uint64) ([]byte, error) {
 	extra, additional, err := c.extensions(era, nonce)
 	if err != nil {
 		return nil, err
 	}
-	signature, err := by.Sign(payload(call, extra, additional))
+	signature, err := sign(payload(call, extra, additional))
 	if err != nil {
 		return nil, err
 	}
-	public := by.Public()
-	body := append([]byte{signedV4, accountID}, public[:]...)
+	body := append([]byte{signedV4, accountID}, account[:]...)
 	body = append(append(body, schnorr), signature[:]...)
 	body = append(append(body, extra...), call...)
 	return scale.AppendBytes(nil, body), nil

@@ -3,6 +3,7 @@
 package sr25519
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 
@@ -18,8 +19,8 @@ const (
 	SignatureSize = schnorrkel.SignatureSize
 )
 
-// context is what every Substrate chain mixes into the signed message.
-var context = []byte("substrate")
+// mixed is what every Substrate chain mixes into the signed message.
+var mixed = []byte("substrate")
 
 // Pair is a key pair.
 type Pair struct {
@@ -73,7 +74,7 @@ func (p Pair) GoString() string { return p.String() }
 
 // Sign signs a message. Each signature is another one, because it is randomized.
 func (p Pair) Sign(message []byte) ([SignatureSize]byte, error) {
-	s, err := p.secret.Sign(schnorrkel.NewSigningContext(context, message))
+	s, err := p.secret.Sign(schnorrkel.NewSigningContext(mixed, message))
 	if err != nil {
 		return [SignatureSize]byte{}, fmt.Errorf("sr25519: sign: %w", err)
 	}
@@ -90,6 +91,38 @@ func Verify(public [32]byte, message []byte, signature [SignatureSize]byte) bool
 	if err := s.Decode(signature); err != nil {
 		return false
 	}
-	ok, err := key.Verify(&s, schnorrkel.NewSigningContext(context, message))
+	ok, err := key.Verify(&s, schnorrkel.NewSigningContext(mixed, message))
 	return err == nil && ok
+}
+
+// Keys are the first pairs of a seed.
+type Keys struct {
+	accounts [][32]byte
+	pairs    map[[32]byte]Pair
+}
+
+// NewKeys derives the pairs 0 to n-1 of a seed.
+func NewKeys(seed [SeedSize]byte, n int) (Keys, error) {
+	k := Keys{pairs: map[[32]byte]Pair{}}
+	for i := range n {
+		p, err := Numbered(seed, uint64(i))
+		if err != nil {
+			return Keys{}, err
+		}
+		k.accounts = append(k.accounts, p.Public())
+		k.pairs[p.Public()] = p
+	}
+	return k, nil
+}
+
+// Accounts are the public keys of the pairs, in the order of their numbers.
+func (k Keys) Accounts() [][32]byte { return k.accounts }
+
+// Sign signs a message with the pair of an account.
+func (k Keys) Sign(_ context.Context, account [32]byte, message []byte) ([SignatureSize]byte, error) {
+	p, ok := k.pairs[account]
+	if !ok {
+		return [SignatureSize]byte{}, fmt.Errorf("sr25519: the account %x is not one of the first %d of the seed", account, len(k.accounts))
+	}
+	return p.Sign(message)
 }
