@@ -91,6 +91,7 @@ var columns = map[string]string{
 	"substrate_transactions": "network:public call:about hash:public updates:public commitment:public protocol:public account:public nonce:public ends:public signed:public signed_hash:public signatures:about wanted:about sent_at:about answer:about decided_at:about failure:public ats_id:public version:public block:public position:public",
 	"substrate_blocks":       "network:public number:public hash:public header:public created_at:public",
 	"substrate_proofs":       "network:public signed_hash:public proof:public",
+	"substrate_sets":         "network:public set_id:public authorities:public block:public header:public justification:public votes:public seen:public",
 	"people":                 "id:other email:other name:other language:other email_verified:other password_hash:other operator:other totp_secret:other totp_confirmed_at:other totp_step:other passkeys:other revision:other created_at:other new_email:other",
 	"memberships":            "organization_id:other person_id:other email:other role:other created_at:other",
 	"person_sessions":        "hash:other id:other person_id:other created_at:other seen_at:other expires_at:other proved_at:other address:other agent:other",

@@ -327,20 +327,7 @@ func proveFinality(s Substrate) (sets []chainSet, err error) {
 	sets = append(sets, set)
 	last := uint64(0)
 	for i, h := range f.HandOffs {
-		b, err := readBlock(h.Header)
-		switch {
-		case err == nil && b.number <= last:
-			err = errors.New("it is not after the one before")
-		case err == nil && b.forced:
-			err = errForced
-		case err == nil && b.next == nil:
-			err = errors.New("the header does not hand over")
-		case err == nil && b.delay != 0:
-			err = errors.New("it hands over some blocks later, which is not followed")
-		}
-		if err == nil {
-			err = check.justified(h.Justification, b, set.members, set.id)
-		}
+		b, err := check.handOver(h, set, last)
 		if err != nil {
 			return nil, fmt.Errorf("hand_offs[%d]: %w", i, err)
 		}
@@ -368,6 +355,53 @@ func proveFinality(s Substrate) (sets []chainSet, err error) {
 		return nil, errors.New("the block is not after the last hand-over")
 	}
 	return sets, check.justified(f.Justification, b, set.members, set.id)
+}
+
+// handOver checks one hand-over of a set, and returns its block. last is the number of the
+// block of the hand-over before.
+func (f *finality) handOver(h HandOff, set chainSet, last uint64) (block, error) {
+	b, err := readBlock(h.Header)
+	switch {
+	case err == nil && b.number <= last:
+		err = errors.New("it is not after the one before")
+	case err == nil && b.forced:
+		err = errForced
+	case err == nil && b.next == nil:
+		err = errors.New("the header does not hand over")
+	case err == nil && b.delay != 0:
+		err = errors.New("it hands over some blocks later, which is not followed")
+	}
+	if err == nil {
+		err = f.justified(h.Justification, b, set.members, set.id)
+	}
+	return b, err
+}
+
+// Next checks the hand-over of a set of authorities, and returns the next set. Both are in SCALE, as in
+// [Finality]. It returns an error unless the set made the block of the hand-over final, and the
+// block names the next set without a delay.
+func (h HandOff) Next(setID int64, authorities Bytes) (Bytes, error) {
+	members, rest, err := readAuthorities(authorities)
+	if err == nil && len(rest) > 0 {
+		err = errors.New("the set has bytes after its end")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("evidence: authorities: %w", err)
+	}
+	b, err := new(finality).handOver(h, chainSet{setID, members}, 0)
+	if err != nil {
+		return nil, fmt.Errorf("evidence: hand-over: %w", err)
+	}
+	return writeAuthorities(b.next), nil
+}
+
+// writeAuthorities returns a set of authorities in SCALE.
+func writeAuthorities(set []ChainAuthority) []byte {
+	b := appendCompact(nil, uint64(len(set)))
+	for _, a := range set {
+		b = binary.LittleEndian.AppendUint64(append(b, a.Key[:]...), uint64(a.Weight))
+	}
+	return b
 }
 
 // equalSet reports whether two sets have the same members, in one order.

@@ -33,6 +33,9 @@ type collected struct {
 	ExtrinsicProof []evidence.Bytes   `json:"extrinsic_proof,omitempty"`
 	StateProof     []evidence.Bytes   `json:"state_proof,omitempty"`
 	Finality       *evidence.Finality `json:"finality,omitempty"`
+	// Begins is the set from which hand-offs lead to that of Finality. They are in the table of
+	// sets (sets.go), once for all proofs. nil: none do.
+	Begins *int64 `json:"begins,omitempty"`
 }
 
 // check returns an error if the proof does not hold for the version that the block registered. The answer of a node
@@ -71,6 +74,7 @@ func (n *Network) collectSome(ctx context.Context, at int64) (more bool, err err
 	}
 	var b block
 	var finality *evidence.Finality
+	var begins *int64
 	missing, done := int64(0), 0 // a block of which the node lacks a part
 	for _, row := range rows {
 		if row.Block == missing {
@@ -84,7 +88,13 @@ func (n *Network) collectSome(ctx context.Context, at int64) (more bool, err err
 			if b, err = n.chain.read(ctx, [32]byte(kept.Hash)); err != nil {
 				return false, err
 			}
-			finality, err = n.chain.finality(ctx, b)
+			begins = nil
+			if finality, err = n.chain.finality(ctx, b); err == nil {
+				begins, err = n.begins(ctx, finality, b.number)
+			}
+			if errors.Is(err, errUnknownSet) && at-row.Block > patience { // rather without hand-offs
+				err = nil
+			}
 			if lacks(err) && at-row.Block > provable/2 { // rather without finality than with nothing
 				err = nil
 			}
@@ -102,7 +112,7 @@ func (n *Network) collectSome(ctx context.Context, at int64) (more bool, err err
 		} else if err != nil {
 			return false, err
 		}
-		proof.Finality = finality
+		proof.Finality, proof.Begins = finality, begins
 		if err := proof.check(b, row); err != nil {
 			n.config.Logger.WarnContext(ctx, "a node gave a proof that does not hold: it is not kept, and asked for again", "network", n.config.Network, "block", b.number, "error", err)
 			missing = row.Block
@@ -127,7 +137,7 @@ var errNotYet = errors.New("the node has no justification yet")
 
 // lacks reports whether an error says that the node lacks a part.
 func lacks(err error) bool {
-	return errors.As(err, new(*rpc.Error)) || errors.Is(err, errNotYet)
+	return errors.As(err, new(*rpc.Error)) || errors.Is(err, errNotYet) || errors.Is(err, errUnknownSet)
 }
 
 // Prove implements network.Network. hash is either the first hash of the transaction, or the one
@@ -169,6 +179,9 @@ func (n *Network) addProof(ctx context.Context, signedHash []byte, to *evidence.
 	if err == nil {
 		err = json.Unmarshal(text, &c)
 	}
+	if err == nil && c.Begins != nil && c.Finality != nil {
+		err = n.lead(ctx, *c.Begins, c.Finality)
+	}
 	to.ExtrinsicProof, to.StateProof, to.Finality = c.ExtrinsicProof, c.StateProof, c.Finality
 	return err
 }
@@ -207,42 +220,45 @@ const maxHeaders = 512
 // finality returns the proof that a block is final. The set of authorities is that of the state
 // before the block: the block itself may hand over to the next set.
 func (c *chain) finality(ctx context.Context, b block) (*evidence.Finality, error) {
-	currentSet := evidence.StateKeys(0, 1)[3]
-	id, err := c.client.Bytes(ctx, "state_getStorage", rpc.Hex(currentSet), b.parent)
+	set, err := c.setAfter(ctx, b.parent)
 	if err != nil {
 		return nil, err
-	}
-	set := uint64(0) // the default
-	if id != nil {
-		r := scale.NewReader(id)
-		if set = r.U64(); r.End() != nil {
-			return nil, r.End()
-		}
 	}
 	authorities, err := c.client.Bytes(ctx, "state_call", "GrandpaApi_grandpa_authorities", "0x", b.parent)
 	if err != nil {
 		return nil, err
 	}
-	proof, err := c.client.Bytes(ctx, "grandpa_proveFinality", b.number)
+	_, f, err := c.justification(ctx, b.number)
 	if err != nil {
 		return nil, err
 	}
-	if proof == nil {
-		return nil, errNotYet
-	}
-	r := scale.NewReader(proof)
-	r.Hash() // of the block that is justified
-	f := &evidence.Finality{SetID: int64(set), Authorities: authorities, Justification: r.Bytes()}
-	for range r.Count(97) {
-		f.Headers = append(f.Headers, readHeader(r))
-	}
-	if err := r.End(); err != nil {
-		return nil, fmt.Errorf("grandpa_proveFinality: %w", err)
-	}
+	f.SetID, f.Authorities = set, authorities
 	if len(f.Headers) > maxHeaders {
 		return nil, errNotYet
 	}
 	return f, nil
+}
+
+// justification returns a justification of a block or a later one of the same set, and the hash
+// of that block. Of earlier sets it is the last one. The headers lead to it.
+func (c *chain) justification(ctx context.Context, number int64) (of [32]byte, f *evidence.Finality, err error) {
+	proof, err := c.client.Bytes(ctx, "grandpa_proveFinality", number)
+	if err != nil {
+		return of, nil, err
+	}
+	if proof == nil {
+		return of, nil, errNotYet
+	}
+	r := scale.NewReader(proof)
+	of = r.Hash()
+	f = &evidence.Finality{Justification: r.Bytes()}
+	for range r.Count(97) {
+		f.Headers = append(f.Headers, readHeader(r))
+	}
+	if err := r.End(); err != nil {
+		return of, nil, fmt.Errorf("grandpa_proveFinality: %w", err)
+	}
+	return of, f, nil
 }
 
 // readHeader reads the bytes of a header.

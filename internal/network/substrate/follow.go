@@ -118,6 +118,9 @@ func (n *Network) step(ctx context.Context, all bool) error {
 		return err
 	}
 	n.current.Store(rt)
+	if err := n.followSets(ctx, [32]byte(row.Genesis), head); err != nil {
+		return err
+	}
 	if err := n.collect(ctx, head.number); err != nil {
 		return err
 	}

@@ -85,6 +85,7 @@ type Network struct {
 	tried   atomic.Pointer[trial]
 	foreign map[int64]made // works of our accounts in no row; only Run uses it
 	behind  atomic.Bool    // accounts changed in a state that no node has any more
+	lacking int64          // the first block since which a hand-off is missing; 0: none; only Run uses it
 
 	mu   sync.Mutex
 	head chan struct{} // closed and replaced when one of our transactions is final

@@ -127,3 +127,15 @@ WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(before) AND decided
 
 -- name: CountSubstrateFinal :exec
 UPDATE substrate_chains SET finals = finals + 1 WHERE network = sqlc.arg(network);
+
+-- name: InsertSubstrateSet :exec
+INSERT INTO substrate_sets (network, set_id, authorities, block, header, justification, votes, seen)
+VALUES (sqlc.arg(network), sqlc.arg(set_id), sqlc.arg(authorities), sqlc.arg(block), sqlc.arg(header), sqlc.arg(justification), sqlc.arg(votes), sqlc.arg(block))
+ON CONFLICT (network, set_id) DO NOTHING;
+
+-- name: SeeSubstrateSet :exec
+UPDATE substrate_sets SET seen = sqlc.arg(block) WHERE network = sqlc.arg(network) AND set_id = sqlc.arg(set_id) AND seen < sqlc.arg(block);
+
+-- name: ListSubstrateSets :many
+-- The newest sets up to one.
+SELECT * FROM substrate_sets WHERE network = sqlc.arg(network) AND set_id <= sqlc.arg(newest) ORDER BY set_id DESC LIMIT sqlc.arg(lim);

@@ -572,6 +572,17 @@ type SubstrateProof struct {
 	Proof      []byte
 }
 
+type SubstrateSet struct {
+	Network       string
+	SetID         int64
+	Authorities   []byte
+	Block         int64
+	Header        []byte
+	Justification []byte
+	Votes         int64
+	Seen          int64
+}
+
 type SubstrateTransaction struct {
 	Network    string
 	Call       []byte

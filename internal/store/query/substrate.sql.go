@@ -490,6 +490,35 @@ func (q *Queries) InsertSubstrateProof(ctx context.Context, arg InsertSubstrateP
 	return err
 }
 
+const insertSubstrateSet = `-- name: InsertSubstrateSet :exec
+INSERT INTO substrate_sets (network, set_id, authorities, block, header, justification, votes, seen)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $4)
+ON CONFLICT (network, set_id) DO NOTHING
+`
+
+type InsertSubstrateSetParams struct {
+	Network       string
+	SetID         int64
+	Authorities   []byte
+	Block         int64
+	Header        []byte
+	Justification []byte
+	Votes         int64
+}
+
+func (q *Queries) InsertSubstrateSet(ctx context.Context, arg InsertSubstrateSetParams) error {
+	_, err := q.db.Exec(ctx, insertSubstrateSet,
+		arg.Network,
+		arg.SetID,
+		arg.Authorities,
+		arg.Block,
+		arg.Header,
+		arg.Justification,
+		arg.Votes,
+	)
+	return err
+}
+
 const insertSubstrateTransaction = `-- name: InsertSubstrateTransaction :exec
 INSERT INTO substrate_transactions (network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
@@ -654,6 +683,46 @@ func (q *Queries) ListSubstrateNonces(ctx context.Context, arg ListSubstrateNonc
 	return items, nil
 }
 
+const listSubstrateSets = `-- name: ListSubstrateSets :many
+SELECT network, set_id, authorities, block, header, justification, votes, seen FROM substrate_sets WHERE network = $1 AND set_id <= $2 ORDER BY set_id DESC LIMIT $3
+`
+
+type ListSubstrateSetsParams struct {
+	Network string
+	Newest  int64
+	Lim     int32
+}
+
+// The newest sets up to one.
+func (q *Queries) ListSubstrateSets(ctx context.Context, arg ListSubstrateSetsParams) ([]SubstrateSet, error) {
+	rows, err := q.db.Query(ctx, listSubstrateSets, arg.Network, arg.Newest, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SubstrateSet
+	for rows.Next() {
+		var i SubstrateSet
+		if err := rows.Scan(
+			&i.Network,
+			&i.SetID,
+			&i.Authorities,
+			&i.Block,
+			&i.Header,
+			&i.Justification,
+			&i.Votes,
+			&i.Seen,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listUnprovedSubstrateTransactions = `-- name: ListUnprovedSubstrateTransactions :many
 SELECT t.signed_hash, t.ats_id, t.version, t.block, t.position FROM substrate_transactions t
 WHERE t.network = $1 AND t.version > 0 AND t.block >= $2
@@ -749,6 +818,21 @@ type SeeSubstrateChainParams struct {
 
 func (q *Queries) SeeSubstrateChain(ctx context.Context, arg SeeSubstrateChainParams) error {
 	_, err := q.db.Exec(ctx, seeSubstrateChain, arg.Now, arg.Stopped, arg.Network)
+	return err
+}
+
+const seeSubstrateSet = `-- name: SeeSubstrateSet :exec
+UPDATE substrate_sets SET seen = $1 WHERE network = $2 AND set_id = $3 AND seen < $1
+`
+
+type SeeSubstrateSetParams struct {
+	Block   int64
+	Network string
+	SetID   int64
+}
+
+func (q *Queries) SeeSubstrateSet(ctx context.Context, arg SeeSubstrateSetParams) error {
+	_, err := q.db.Exec(ctx, seeSubstrateSet, arg.Block, arg.Network, arg.SetID)
 	return err
 }
 
