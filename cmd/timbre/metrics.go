@@ -79,6 +79,14 @@ func (f serverFlags) sources(st storage, who identity, w works, requests *reques
 		}
 		return all, err
 	}
+	out.Proofs = func(ctx context.Context, n string) (*metrics.Proofs, error) {
+		proving, ok := w.networks[network.Name(n)].(network.Proving)
+		if !ok {
+			return nil, nil
+		}
+		count, err := proving.Proving(ctx)
+		return &metrics.Proofs{Waiting: count.Waiting, Oldest: count.Oldest, Missed: count.Missed}, err
+	}
 	out.Witnesses = func(ctx context.Context, n string) ([]metrics.Witness, error) {
 		return countWitnesses(ctx, w.networks[network.Name(n)])
 	}

@@ -127,6 +127,12 @@ func TestSources(t *testing.T) {
 			}
 			return []metrics.Account{{Address: "5Gx", Free: 7e12, Reserved: 11e12, Works: 4, Capacity: 1000, Open: 2, Low: true}}, nil
 		},
+		Proofs: func(ctx context.Context, network string) (*metrics.Proofs, error) {
+			if network == "testnet" {
+				return nil, nil
+			}
+			return &metrics.Proofs{Waiting: 3, Missed: 1, Oldest: now.Add(-9 * time.Minute)}, nil
+		},
 		Stamps: func(context.Context) (metrics.Stamps, error) {
 			return metrics.Stamps{Blocks: []metrics.BlockStamps{{Network: "mainnet", Kind: "ots", Waiting: 2, Pending: 3}, {Network: "mainnet", Kind: "token", Waiting: 4}}, RenewalsDue: 5, RenewalsMissed: 6, NextEnd: now.Add(time.Hour)}, nil
 		},
@@ -170,6 +176,7 @@ func TestSources(t *testing.T) {
 		`timbre_account_free{account="5Gx",network="mainnet"} 7e+12`, `timbre_account_reserved{account="5Gx",network="mainnet"} 1.1e+13`,
 		`timbre_account_works{account="5Gx",network="mainnet"} 4`, `timbre_account_capacity{account="5Gx",network="mainnet"} 1000`,
 		`timbre_account_open{account="5Gx",network="mainnet"} 2`, `timbre_account_low{account="5Gx",network="mainnet"} 1`,
+		`timbre_proofs_waiting{network="mainnet"} 3`, `timbre_proofs_oldest_seconds{network="mainnet"} 540`, `timbre_proofs_missed{network="mainnet"} 1`,
 		`timbre_renewals_due 5`, `timbre_renewals_missed 6`, `timbre_renewals_next_end_seconds 3600`,
 	}
 	var wg sync.WaitGroup

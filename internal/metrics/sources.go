@@ -39,6 +39,8 @@ type Sources struct {
 	Log func(ctx context.Context, network string) (Log, error)
 	// Accounts reads the accounts that pay for the transactions of a network.
 	Accounts func(ctx context.Context, network string) ([]Account, error)
+	// Proofs counts the proofs of a network that are not collected; nil: it collects none.
+	Proofs func(ctx context.Context, network string) (*Proofs, error)
 	// Witnesses reads the state of the witnesses of a network's log.
 	Witnesses func(ctx context.Context, network string) ([]Witness, error)
 	// Stamps reads which blocks wait for dates of others, and which tokens must be renewed.
@@ -146,6 +148,13 @@ type Account struct {
 	Low bool
 }
 
+// Proofs counts final transactions without a proof. Waiting can still be proven, since Oldest, which
+// is zero without any. Missed cannot.
+type Proofs struct {
+	Waiting, Missed int64
+	Oldest          time.Time
+}
+
 // Witness is the state of a witness of a log. Name is one of few.
 type Witness struct {
 	Name string
@@ -234,6 +243,11 @@ func (m *Metrics) Read(s Sources) {
 	if s.Accounts != nil {
 		for _, n := range m.networks {
 			m.registry.MustRegister(newAccounts(n, s))
+		}
+	}
+	if s.Proofs != nil {
+		for _, n := range m.networks {
+			m.registry.MustRegister(newProofs(n, s))
 		}
 	}
 	if s.Witnesses != nil {
@@ -540,6 +554,47 @@ func (a *accounts) Collect(to chan<- prometheus.Metric) {
 		} {
 			to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, one.Address)
 		}
+	}
+}
+
+// proofs counts the proofs of one network that are not collected. Its metrics are missing on a network
+// that collects none, and while the database does not answer.
+type proofs struct {
+	cache                   cache[*Proofs]
+	now                     func() time.Time
+	waiting, oldest, missed *prometheus.Desc
+}
+
+func newProofs(network string, s Sources) *proofs {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, nil, prometheus.Labels{"network": network})
+	}
+	return &proofs{
+		cache:   cache[*Proofs]{read: func(ctx context.Context) (*Proofs, error) { return s.Proofs(ctx, network) }, now: s.Now},
+		now:     s.Now,
+		waiting: desc("timbre_proofs_waiting", "Final transactions on a chain whose proof is not collected yet."),
+		oldest:  desc("timbre_proofs_oldest_seconds", "Age of the oldest block whose proof is not collected yet; 0 without one."),
+		missed:  desc("timbre_proofs_missed", "Final transactions on a chain whose proof can no longer be collected."),
+	}
+}
+
+func (p *proofs) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{p.waiting, p.oldest, p.missed} {
+		to <- d
+	}
+}
+
+func (p *proofs) Collect(to chan<- prometheus.Metric) {
+	v, err := p.cache.get()
+	if err != nil || v == nil {
+		return
+	}
+	age := 0.0
+	if !v.Oldest.IsZero() {
+		age = max(0, p.now().Sub(v.Oldest).Seconds())
+	}
+	for d, value := range map[*prometheus.Desc]float64{p.waiting: float64(v.Waiting), p.oldest: age, p.missed: float64(v.Missed)} {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value)
 	}
 }
 

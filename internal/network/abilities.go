@@ -92,6 +92,21 @@ type Account struct {
 	Low bool
 }
 
+// Proving is a network whose proofs must be collected soon after a transaction is final.
+type Proving interface {
+	// Proving counts the proofs that are not collected.
+	Proving(ctx context.Context) (ProofCount, error)
+}
+
+// ProofCount counts final transactions without a proof.
+type ProofCount struct {
+	// Waiting can still be proven. Oldest is the time of the first block with one; zero without any.
+	Waiting int64
+	Oldest  time.Time
+	// Missed cannot be proven any more.
+	Missed int64
+}
+
 // ReceiptType is the media type of a COSE Receipt (RFC 9052, section 2).
 const ReceiptType = `application/cose; cose-type="cose-sign1"`
 

@@ -123,13 +123,35 @@ func (n *Network) collectSome(ctx context.Context, at int64) (more bool, err err
 			return false, err
 		}
 		if err := n.db.Tx(ctx, func(tx *store.Tx) error {
-			return tx.InsertSubstrateProof(ctx, query.InsertSubstrateProofParams{Network: n.name(), SignedHash: row.SignedHash, Proof: text})
+			if err := tx.InsertSubstrateProof(ctx, query.InsertSubstrateProofParams{Network: n.name(), SignedHash: row.SignedHash, Proof: text}); err != nil {
+				return err
+			}
+			return tx.ProvenSubstrateTransaction(ctx, query.ProvenSubstrateTransactionParams{Network: n.name(), SignedHash: row.SignedHash})
 		}); err != nil {
 			return false, err
 		}
 		done++
 	}
 	return done == maxCollect, nil
+}
+
+// Proving implements network.Proving.
+func (n *Network) Proving(ctx context.Context) (network.ProofCount, error) {
+	at, err := n.db.Read().GetSubstrateChain(ctx, n.name())
+	if errors.Is(err, sql.ErrNoRows) {
+		return network.ProofCount{}, nil
+	} else if err != nil {
+		return network.ProofCount{}, n.fail("count proofs", err)
+	}
+	row, err := n.db.Read().CountUnprovedSubstrateTransactions(ctx, query.CountUnprovedSubstrateTransactionsParams{Network: n.name(), Since: max(1, at.Number-provable)})
+	if err != nil {
+		return network.ProofCount{}, n.fail("count proofs", err)
+	}
+	count := network.ProofCount{Waiting: row.Waiting, Missed: row.Missed}
+	if row.Waiting > 0 {
+		count.Oldest = store.Time(row.Oldest)
+	}
+	return count, nil
 }
 
 // errNotYet is the error of a node that has no justification yet.

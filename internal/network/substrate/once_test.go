@@ -720,8 +720,8 @@ func TestCollectedLate(t *testing.T) {
 	}
 }
 
-// The proof begins at the set of authorities that made the block final, also when the block
-// hands over to the next one.
+// The proof begins at the chain's first set of authorities, and leads to the one that made the block
+// final, also when the block hands over to the next one.
 func TestRotation(t *testing.T) {
 	db := storetest.SQLite(t)
 	c := start(t, node.Options{})
@@ -747,15 +747,23 @@ func TestRotation(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := p.Substrate.Finality
-		if f == nil || f.SetID != int64(made.Set.ID) || string(f.Authorities) != string(made.Set.Encode()) || string(f.Justification) != string(made.Justification) || len(f.Headers) != len(made.Headers) {
+		if f == nil || f.SetID != 0 || len(f.HandOffs) != int(made.Set.ID) || string(f.Justification) != string(made.Justification) || len(f.Headers) != len(made.Headers) {
 			t.Fatalf("work %d: %+v, want set %d", r.AtsID, f, made.Set.ID)
+		}
+		for i, h := range f.HandOffs {
+			if string(h.Header) != string(made.HandOffs[i].Headers[0]) || string(h.Justification) != string(made.HandOffs[i].Justification) {
+				t.Errorf("hand-off %d differs", i)
+			}
+		}
+		if i == 0 && string(f.Authorities) != string(made.Set.Encode()) {
+			t.Errorf("the first set is %x", f.Authorities)
 		}
 		for i, h := range f.Headers {
 			if string(h) != string(made.Headers[i]) {
 				t.Errorf("header %d differs", i)
 			}
 		}
-		sets[f.SetID] = true
+		sets[int64(len(f.HandOffs))] = true
 	}
 	if len(sets) < 3 {
 		t.Errorf("%d sets", len(sets))

@@ -325,3 +325,50 @@ func TestFarHandOff(t *testing.T) {
 		}
 	}
 }
+
+// A version whose proof no node gives is counted: it waits at first, and is missed later.
+func TestProofsAreCounted(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := start(t, node.Options{})
+		n := open(t, db, c)
+		count := func() network.ProofCount {
+			t.Helper()
+			p, err := n.Proving(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		if p := count(); p != (network.ProofCount{}) {
+			t.Errorf("before the worker began: %+v", p)
+		}
+		steps(t, n)
+		c.Inject(node.Fault{Method: "state_getReadProof", Code: 4003, Message: "no"})
+		broadcast(t, n, stage(t, n, call(0), call(1))...)
+		steps(t, n)
+		c.Step(1)
+		steps(t, n)
+		late := count()
+		if late.Waiting != 2 || late.Missed != 0 || late.Oldest.IsZero() {
+			t.Errorf("%+v", late)
+		}
+		c.Step(provable)
+		steps(t, n)
+		if p := count(); p != late {
+			t.Errorf("in the last block that can be proven: %+v", p)
+		}
+		c.Step(1)
+		steps(t, n)
+		if p := count(); p.Waiting != 0 || p.Missed != 2 || !p.Oldest.IsZero() {
+			t.Errorf("after the window: %+v", p)
+		}
+		c.Heal()
+		broadcast(t, n, stage(t, n, call(2))...)
+		steps(t, n)
+		c.Step(1)
+		steps(t, n)
+		if p := count(); p.Waiting != 0 || p.Missed != 2 {
+			t.Errorf("a later version: %+v", p)
+		}
+	})
+}

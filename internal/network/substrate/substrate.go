@@ -97,6 +97,7 @@ var _ interface {
 	network.Runner
 	network.Observed
 	network.Funded
+	network.Proving
 } = (*Network)(nil)
 
 // ProtocolVersion is the one commitment protocol that this network anchors.

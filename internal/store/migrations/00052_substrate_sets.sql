@@ -13,6 +13,14 @@ CREATE TABLE substrate_sets (
   seen          BIGINT NOT NULL,         -- a block whose state has the set: it votes for later blocks
   PRIMARY KEY (network, set_id)
 );
+-- A version that is not proven waits for its proof. Nodes discard what it is made of: later it has
+-- missed it.
+ALTER TABLE substrate_transactions ADD COLUMN proven BOOLEAN NOT NULL DEFAULT FALSE;
+UPDATE substrate_transactions SET proven = TRUE WHERE EXISTS (
+  SELECT 1 FROM substrate_proofs p WHERE p.network = substrate_transactions.network AND p.signed_hash = substrate_transactions.signed_hash);
+CREATE INDEX substrate_transactions_unproven ON substrate_transactions (network, block) WHERE version > 0 AND NOT proven;
 
 -- +goose Down
+DROP INDEX substrate_transactions_unproven;
+ALTER TABLE substrate_transactions DROP COLUMN proven;
 DROP TABLE substrate_sets;

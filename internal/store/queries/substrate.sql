@@ -115,9 +115,19 @@ SELECT proof FROM substrate_proofs WHERE network = sqlc.arg(network) AND signed_
 
 -- name: ListUnprovedSubstrateTransactions :many
 SELECT t.signed_hash, t.ats_id, t.version, t.block, t.position FROM substrate_transactions t
-WHERE t.network = sqlc.arg(network) AND t.version > 0 AND t.block >= sqlc.arg(since)
-  AND NOT EXISTS (SELECT 1 FROM substrate_proofs p WHERE p.network = t.network AND p.signed_hash = t.signed_hash)
+WHERE t.network = sqlc.arg(network) AND t.version > 0 AND NOT t.proven AND t.block >= sqlc.arg(since)
 ORDER BY t.block DESC LIMIT sqlc.arg(lim);
+
+-- name: ProvenSubstrateTransaction :exec
+UPDATE substrate_transactions SET proven = TRUE WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(signed_hash);
+
+-- name: CountUnprovedSubstrateTransactions :one
+-- Versions in blocks from since on wait for their proofs. Those before have missed them.
+SELECT CAST(COALESCE(SUM(CASE WHEN t.block >= sqlc.arg(since) THEN 1 ELSE 0 END), 0) AS BIGINT) AS waiting,
+  CAST(COALESCE(SUM(CASE WHEN t.block < sqlc.arg(since) THEN 1 ELSE 0 END), 0) AS BIGINT) AS missed,
+  CAST(COALESCE(MIN(CASE WHEN t.block >= sqlc.arg(since) THEN b.created_at END), 0) AS BIGINT) AS oldest
+FROM substrate_transactions t JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
+WHERE t.network = sqlc.arg(network) AND t.version > 0 AND NOT t.proven;
 
 -- name: AdoptSubstrateTransaction :execrows
 -- The chain has the call under other bytes, which a restored database does not know.

@@ -605,6 +605,7 @@ type SubstrateTransaction struct {
 	Version    int64
 	Block      int64
 	Position   int64
+	Proven     bool
 }
 
 type Timestamp struct {

@@ -91,6 +91,33 @@ func (q *Queries) CountSubstrateFinal(ctx context.Context, network string) error
 	return err
 }
 
+const countUnprovedSubstrateTransactions = `-- name: CountUnprovedSubstrateTransactions :one
+SELECT CAST(COALESCE(SUM(CASE WHEN t.block >= $1 THEN 1 ELSE 0 END), 0) AS BIGINT) AS waiting,
+  CAST(COALESCE(SUM(CASE WHEN t.block < $1 THEN 1 ELSE 0 END), 0) AS BIGINT) AS missed,
+  CAST(COALESCE(MIN(CASE WHEN t.block >= $1 THEN b.created_at END), 0) AS BIGINT) AS oldest
+FROM substrate_transactions t JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
+WHERE t.network = $2 AND t.version > 0 AND NOT t.proven
+`
+
+type CountUnprovedSubstrateTransactionsParams struct {
+	Since   int64
+	Network string
+}
+
+type CountUnprovedSubstrateTransactionsRow struct {
+	Waiting int64
+	Missed  int64
+	Oldest  int64
+}
+
+// Versions in blocks from since on wait for their proofs. Those before have missed them.
+func (q *Queries) CountUnprovedSubstrateTransactions(ctx context.Context, arg CountUnprovedSubstrateTransactionsParams) (CountUnprovedSubstrateTransactionsRow, error) {
+	row := q.db.QueryRow(ctx, countUnprovedSubstrateTransactions, arg.Since, arg.Network)
+	var i CountUnprovedSubstrateTransactionsRow
+	err := row.Scan(&i.Waiting, &i.Missed, &i.Oldest)
+	return i, err
+}
+
 const decideSubstrateTransaction = `-- name: DecideSubstrateTransaction :execrows
 UPDATE substrate_transactions SET decided_at = $1, failure = $2, ats_id = $3, version = $4,
   block = $5, position = $6, answer = ''
@@ -283,7 +310,7 @@ func (q *Queries) GetSubstrateProof(ctx context.Context, arg GetSubstrateProofPa
 }
 
 const getSubstrateTransaction = `-- name: GetSubstrateTransaction :one
-SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position FROM substrate_transactions WHERE network = $1 AND call = $2
+SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven FROM substrate_transactions WHERE network = $1 AND call = $2
 `
 
 type GetSubstrateTransactionParams struct {
@@ -316,12 +343,13 @@ func (q *Queries) GetSubstrateTransaction(ctx context.Context, arg GetSubstrateT
 		&i.Version,
 		&i.Block,
 		&i.Position,
+		&i.Proven,
 	)
 	return i, err
 }
 
 const getSubstrateTransactionByHash = `-- name: GetSubstrateTransactionByHash :one
-SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position FROM substrate_transactions WHERE network = $1 AND hash = $2
+SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven FROM substrate_transactions WHERE network = $1 AND hash = $2
 `
 
 type GetSubstrateTransactionByHashParams struct {
@@ -354,12 +382,13 @@ func (q *Queries) GetSubstrateTransactionByHash(ctx context.Context, arg GetSubs
 		&i.Version,
 		&i.Block,
 		&i.Position,
+		&i.Proven,
 	)
 	return i, err
 }
 
 const getSubstrateTransactionBySignedHash = `-- name: GetSubstrateTransactionBySignedHash :one
-SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position FROM substrate_transactions WHERE network = $1 AND signed_hash = $2
+SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven FROM substrate_transactions WHERE network = $1 AND signed_hash = $2
 `
 
 type GetSubstrateTransactionBySignedHashParams struct {
@@ -392,6 +421,7 @@ func (q *Queries) GetSubstrateTransactionBySignedHash(ctx context.Context, arg G
 		&i.Version,
 		&i.Block,
 		&i.Position,
+		&i.Proven,
 	)
 	return i, err
 }
@@ -555,7 +585,7 @@ func (q *Queries) InsertSubstrateTransaction(ctx context.Context, arg InsertSubs
 }
 
 const listOpenSubstrateTransactions = `-- name: ListOpenSubstrateTransactions :many
-SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position FROM substrate_transactions WHERE network = $1 AND decided_at = 0 ORDER BY account, nonce
+SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven FROM substrate_transactions WHERE network = $1 AND decided_at = 0 ORDER BY account, nonce
 `
 
 func (q *Queries) ListOpenSubstrateTransactions(ctx context.Context, network string) ([]SubstrateTransaction, error) {
@@ -589,6 +619,7 @@ func (q *Queries) ListOpenSubstrateTransactions(ctx context.Context, network str
 			&i.Version,
 			&i.Block,
 			&i.Position,
+			&i.Proven,
 		); err != nil {
 			return nil, err
 		}
@@ -725,8 +756,7 @@ func (q *Queries) ListSubstrateSets(ctx context.Context, arg ListSubstrateSetsPa
 
 const listUnprovedSubstrateTransactions = `-- name: ListUnprovedSubstrateTransactions :many
 SELECT t.signed_hash, t.ats_id, t.version, t.block, t.position FROM substrate_transactions t
-WHERE t.network = $1 AND t.version > 0 AND t.block >= $2
-  AND NOT EXISTS (SELECT 1 FROM substrate_proofs p WHERE p.network = t.network AND p.signed_hash = t.signed_hash)
+WHERE t.network = $1 AND t.version > 0 AND NOT t.proven AND t.block >= $2
 ORDER BY t.block DESC LIMIT $3
 `
 
@@ -804,6 +834,20 @@ func (q *Queries) ParkSubstrateTransaction(ctx context.Context, arg ParkSubstrat
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const provenSubstrateTransaction = `-- name: ProvenSubstrateTransaction :exec
+UPDATE substrate_transactions SET proven = TRUE WHERE network = $1 AND signed_hash = $2
+`
+
+type ProvenSubstrateTransactionParams struct {
+	Network    string
+	SignedHash []byte
+}
+
+func (q *Queries) ProvenSubstrateTransaction(ctx context.Context, arg ProvenSubstrateTransactionParams) error {
+	_, err := q.db.Exec(ctx, provenSubstrateTransaction, arg.Network, arg.SignedHash)
+	return err
 }
 
 const seeSubstrateChain = `-- name: SeeSubstrateChain :exec
