@@ -94,7 +94,7 @@ func readToken(path string) (string, error) {
 	return token, nil
 }
 
-// substrateNetworks links Substrate chains in. This is the only file that names them.
+// substrateNetworks links Substrate chains in. Of the server, this file alone names them.
 func substrateNetworks(ctx context.Context, f serverFlags, d networkDeps) (network.Kind, io.Closer, error) {
 	k := &substrate.Kind{DB: d.db, Logger: d.log}
 	if !d.makes || !f.uses(substrateKind) {

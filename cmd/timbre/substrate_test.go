@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -14,8 +16,11 @@ import (
 	"github.com/alecthomas/kong"
 
 	"timbre.example/internal/network"
+	"timbre.example/internal/network/substrate"
 	"timbre.example/internal/network/substrate/node"
+	"timbre.example/internal/network/substrate/sr25519"
 	"timbre.example/internal/network/substrate/substratetest"
+	"timbre.example/proof/evidence"
 )
 
 // A server anchors on a Substrate chain: the work that it shows is the one that the chain has.
@@ -75,6 +80,7 @@ func TestSubstrate(t *testing.T) {
 	if verdict.code != exitDone || !strings.Contains(verdict.out, "The registration is proved") {
 		t.Errorf("%d\n%s\n%s", verdict.code, verdict.out, verdict.err)
 	}
+	askNode(t, c, seed, file, checkpoint)
 	doctor := timbre(t, "doctor", "--database-url", f.DatabaseURL, "--secret-file", f.SecretFile, "--blob-url", f.BlobURL, "--public-url", "http://127.0.0.1:1",
 		"--network", "mainnet=substrate:"+c.URL, "--substrate-seed-file", f.SubstrateSeedFile, "--substrate-accounts", "2")
 	for _, want := range []string{"chain of mainnet: allfeat-melodie-3, version 100", "network mainnet: block ", "account of mainnet: 5", "owns 1 of 1000 works"} {
@@ -84,6 +90,95 @@ func TestSubstrate(t *testing.T) {
 	}
 	if status, body := visit(t, tx.Result.ExplorerURL, "text/html"); status != http.StatusOK || !strings.Contains(body, "This transaction is final") {
 		t.Errorf("%d %s", status, body)
+	}
+}
+
+// askNode asks the chain about a registered work: as it is, after another version, and after it was
+// revoked.
+func askNode(t *testing.T, c *node.Node, seed [32]byte, file, checkpoint string) {
+	t.Helper()
+	asks := func(file, url string, code int, result, says string, more ...string) {
+		t.Helper()
+		args := append([]string{"verify", file, "--rpc", url}, more...)
+		text := timbre(t, args...)
+		var a struct {
+			Result string
+			Node   nodeAnswer
+		}
+		s := timbre(t, append(args, "--json")...)
+		if err := json.Unmarshal([]byte(s.out), &a); err != nil || s.code != code || text.code != code || a.Node.Result != result || !strings.Contains(text.out, says) {
+			t.Errorf("exit %d and %d, want %d: %+v, %v\n%s%s", s.code, text.code, code, a, err, text.out, text.err)
+		}
+	}
+	pinned := []string{"--chain-checkpoint", checkpoint}
+	asks(file, c.URL, exitDone, noneLater, "The node has the block as final", pinned...)
+	asks(file, c.URL, exitNotProved, noneLater, "The node has the block as final") // the node is no proof
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := filepath.Join(t.TempDir(), "wrong.json")
+	if err := os.WriteFile(wrong, []byte(strings.Replace(string(whole), `"ats_id": 1`, `"ats_id": 2`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	asks(wrong, c.URL, exitRefused, notAsked, "The node was not asked", pinned...)
+	asks("../../proof/evidence/testdata/v2/full.json", c.URL, exitNotProved, notAsked, "the network is a log")
+	other := substratetest.Start(t, [32]byte{8}, 1, node.Options{Auto: true, Genesis: time.Date(2026, 2, 2, 0, 0, 0, 0, time.UTC)})
+	asks(file, other.URL, exitLaterUnknown, nodeOtherChain, "another chain", pinned...)
+	asks(file, "ws://127.0.0.1:1", exitLaterUnknown, logUnread, "The node does not say", pinned...)
+
+	owner := c.Works()[1].Owner
+	for i := range 2 {
+		if substratetest.Account(t, seed, i) != owner {
+			continue
+		}
+		by, err := sr25519.Numbered(seed, uint64(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		work := binary.LittleEndian.AppendUint64(nil, 1)
+		nonce := uint64(c.Balance(owner).Nonce)
+		substratetest.Call(t, c, by, nonce, "update", append(append(bytes.Clone(work), bytes.Repeat([]byte{0xab}, 32)...), 1))
+		asks(file, c.URL, exitLater, someLater, "later        version 2, block ", pinned...)
+		substratetest.Call(t, c, by, nonce+1, "revoke", work)
+		asks(file, c.URL, exitLater, nodeRevoked, "revoked it", pinned...)
+	}
+}
+
+// What a node says is compared with each part of the evidence that it can contradict.
+func TestNodeAnswers(t *testing.T) {
+	t.Parallel()
+	e := evidence.Evidence{AtsID: 5, Version: 2, Commitment: [32]byte{2}, Block: evidence.Block{Number: 7, Hash: [32]byte{7}}, Substrate: &evidence.Substrate{Genesis: [32]byte{9}}}
+	for want, change := range map[string]func(a *substrate.Answer){
+		noneLater:                          func(*substrate.Answer) {},
+		someLater:                          func(a *substrate.Answer) { a.Versions = append(a.Versions, substrate.AnswerVersion{Block: 8}) },
+		nodeRevoked:                        func(a *substrate.Answer) { a.Versions = nil },
+		nodeOtherChain:                     func(a *substrate.Answer) { a.Genesis[0]++ },
+		nodeBehind:                         func(a *substrate.Answer) { a.Final, a.Block = 6, [32]byte{} },
+		nodeContradicts + " another block": func(a *substrate.Answer) { a.Block[0]++ },
+		nodeContradicts + " a commitment":  func(a *substrate.Answer) { a.Versions[1].Commitment[0]++ },
+		nodeContradicts + " a place":       func(a *substrate.Answer) { a.Versions[1].Block-- },
+		nodeContradicts + " no version":    func(a *substrate.Answer) { a.Versions = a.Versions[:1] },
+		nodeContradicts + " no work":       func(a *substrate.Answer) { a.Versions, a.Given = nil, false },
+	} {
+		a := substrate.Answer{Genesis: [32]byte{9}, Final: 7, Block: [32]byte{7}, Given: true, Versions: []substrate.AnswerVersion{{Block: 3, Commitment: [32]byte{1}}, {Block: 7, Commitment: [32]byte{2}}}}
+		change(&a)
+		var n nodeAnswer
+		n.read(e, a)
+		word, _, _ := strings.Cut(want, " ")
+		if n.Result != word || (n.Why != "") != (word == nodeContradicts || word == nodeOtherChain || word == nodeBehind) {
+			t.Errorf("%s: %+v", want, n)
+		}
+		for _, was := range []outcome{proved, notProved, refused, pageChanged} {
+			d := document{outcome: was}
+			d.afterNode(&n)
+			if good := d.outcome == proved; good != (was == proved && word == noneLater) || was != proved && d.outcome != was {
+				t.Errorf("%s: %s becomes %s", want, was.result, d.outcome.result)
+			}
+			if word == nodeContradicts && was == proved && d.outcome != forked {
+				t.Errorf("%s: %s", want, d.outcome.result)
+			}
+		}
 	}
 }
 

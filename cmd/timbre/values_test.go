@@ -116,6 +116,7 @@ var wrongValues = map[string][]string{
 	"checkpoint-from":                  {"songs.example", "https://songs.example/?x", "FILE"},
 	"online-from":                      {"songs.example", "https://songs.example/?x", "FILE"},
 	"online-max":                       {"many", "0", "-1"},
+	"rpc":                              {"songs.example", "https://songs.example", "ws://one.example,ws://two.example"},
 	"ots":                              {"DIR/none", "DIR"},
 	"token of evidence":                {"DIR/none", "DIR"},
 	"name of witness":                  {"a b", "a+b"},

@@ -15,12 +15,13 @@ import (
 )
 
 // verifyCmd checks evidence offline: it opens only the files that the flags name. With
-// --online it then asks the log.
+// --online it then asks the log, and with --rpc a node of the chain.
 type verifyCmd struct {
 	Evidence []existing `example:"certificate.pdf" arg:"" placeholder:"FILE" help:"Evidence as JSON (at most 1 MiB), or a certificate as PDF with the evidence attached (at most 8 MiB). Several files are also compared with each other: two histories of one log are found out."`
 	Media    string     `example:"song.wav" type:"existingfile" placeholder:"FILE" help:"The recording, of any size."`
 	trustFlags
 	onlineFlags
+	nodeFlags
 	Save        string `example:"evidence.json" type:"path" placeholder:"FILE" help:"Write the evidence as JSON to this file, readable by this user only, if no check failed."`
 	OnlyCreator []int  `example:"1" placeholder:"N" help:"With --save: include only this creator, by position in the work, from 1. Can be repeated."`
 	JSON        bool   `name:"json" help:"Print JSON: result, verdict, checks and evidence, also for a file that cannot be read."`
@@ -54,6 +55,10 @@ With --online, a proved file can also have:
   9  the log has a later version of the work. It is printed.
   10 not known whether there is one: the log does not answer, refuses, has fewer entries
      than the evidence shows, or has more than --online-max.
+With --rpc, a proved file can also have:
+  4  the node has another final block, or another commitment.
+  9  the work has a later version, or was revoked.
+  10 the node does not answer, is of another chain, or has not seen the block yet.
 Of several files, the first of 4, 1, 7, 8, 6, 3, 5, 9 and 10 counts.`
 }
 
@@ -63,7 +68,7 @@ var remedies = map[evidence.Verdict]string{
 	evidence.OtherRecording: "give the registered recording with --media",
 	evidence.Untrusted:      "give the key of a log that you trust with --log-key",
 	evidence.Unwitnessed:    "ask the registry for evidence with more cosignatures, or give another --witness-policy",
-	evidence.Unknown:        "ask a node of the chain",
+	evidence.Unknown:        "ask a node of the chain with --rpc",
 }
 
 func (c *verifyCmd) Run(o *output) error {
@@ -141,16 +146,21 @@ func (c *verifyCmd) Run(o *output) error {
 	return failure
 }
 
-// ask asks the log of each document for other versions of its work.
+// ask asks the log or the node of each document for other versions of its work.
 func (c *verifyCmd) ask(o *output, all []document, opts evidence.Options, ring evidence.Keyring) {
-	if !c.Online {
+	if !c.Online && c.RPC == "" {
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	a := asker{c.onlineFlags, opts.Policy, ring.Keys(), opts.KeyPages, o.err, map[[2]string]*monitor.Newest{}, map[[2]string]error{}}
 	for i := range all {
-		all[i].after(a.ask(ctx, all[i]))
+		chain := all[i].judged != nil && all[i].Evidence != nil && all[i].Evidence.Substrate != nil
+		if c.RPC != "" && (chain || !c.Online) {
+			all[i].afterNode(c.nodeFlags.ask(ctx, all[i]))
+		} else if c.Online {
+			all[i].after(a.ask(ctx, all[i]))
+		}
 	}
 }
 
@@ -255,7 +265,10 @@ func (c *verifyCmd) Validate() error {
 			return err
 		}
 	}
-	return c.validate()
+	if err := c.nodeFlags.validate(); err != nil {
+		return err
+	}
+	return c.onlineFlags.validate()
 }
 
 func (c *verifyCmd) save(e evidence.Evidence) (err error) {

@@ -22,12 +22,13 @@ var (
 	notProved   = outcome{"not_proved", exitNotProved}
 	pageChanged = outcome{"page_changed", exitPageChanged}
 	proved      = outcome{"proved", exitDone}
-	// Only with --online, instead of proved.
+	// Only with --online or --rpc, instead of proved.
 	broken       = outcome{"broken", exitBroken}
 	laterVersion = outcome{"later_version", exitLater}
+	revoked      = outcome{"revoked", exitLater}
 	laterUnknown = outcome{"later_unknown", exitLaterUnknown}
 
-	outcomes = []outcome{forked, refused, notEvidence, unread, notProved, pageChanged, broken, laterVersion, laterUnknown, proved}
+	outcomes = []outcome{forked, refused, notEvidence, unread, notProved, pageChanged, broken, laterVersion, revoked, laterUnknown, proved}
 )
 
 // troubles are the outcomes of files without readable evidence, by the keys of the page's
@@ -47,6 +48,8 @@ type document struct {
 	Where   string `json:"where,omitempty"`
 	// Online is what the log says; nil without --online.
 	Online *online `json:"online,omitempty"`
+	// Node is what a node says; nil without --rpc.
+	Node *nodeAnswer `json:"node,omitempty"`
 
 	outcome outcome
 	whole   bool // no check of the evidence failed

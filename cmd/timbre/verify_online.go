@@ -54,7 +54,7 @@ func (a *asker) ask(ctx context.Context, d document) *online {
 	e := *d.Evidence
 	switch {
 	case e.Log == nil:
-		return &online{Result: notAsked, Why: "the network is a chain: ask a node of the chain"}
+		return &online{Result: notAsked, Why: "the network is a chain: ask a node of the chain with --rpc"}
 	case !allBut(d.Checks, evidence.CheckWitnesses) && !d.whole:
 		return &online{Result: notAsked, Why: "a check of the evidence failed"}
 	case a.flags.From == "" && !slices.Contains(a.trusted, e.Log.Key):

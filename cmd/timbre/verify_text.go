@@ -38,9 +38,12 @@ func (d document) print(w io.Writer) {
 	if d.Test {
 		fmt.Fprintf(w, "%-12s %s\n", "warning", evidence.TestWarning())
 	}
+	if d.Node != nil {
+		d.Node.print(w, e.Version)
+	}
 	if d.Online != nil {
 		d.Online.print(w, e.Version)
-	} else if d.Verdict.Proved() {
+	} else if d.Node == nil && d.Verdict.Proved() {
 		noteLater(w)
 	}
 	if d.File != "" {

@@ -60,6 +60,13 @@ func Submit(t testing.TB, c *node.Node, by sr25519.Pair, nonce uint64) {
 	submit(t, client, m, by, nonce)
 }
 
+// Call sends a call of the pallet beside a registry, such as revoke with the bytes of a work's number.
+func Call(t testing.TB, c *node.Node, by sr25519.Pair, nonce uint64, name string, arguments []byte) {
+	t.Helper()
+	client, m := connect(t, c.URL)
+	send(t, client, m, by, nonce, name, arguments)
+}
+
 // connect opens a connection to a node for the length of the test, and reads its metadata.
 func connect(t testing.TB, url string) (*rpc.Client, *metadata.Metadata) {
 	t.Helper()
@@ -78,6 +85,11 @@ func connect(t testing.TB, url string) (*rpc.Client, *metadata.Metadata) {
 
 func submit(t testing.TB, client *rpc.Client, m *metadata.Metadata, by sr25519.Pair, nonce uint64) {
 	t.Helper()
+	send(t, client, m, by, nonce, "create", append(make([]byte, 30), 9, byte(nonce), 1))
+}
+
+func send(t testing.TB, client *rpc.Client, m *metadata.Metadata, by sr25519.Pair, nonce uint64, name string, arguments []byte) {
+	t.Helper()
 	var version struct{ SpecVersion, TransactionVersion uint32 }
 	if err := client.Call(t.Context(), &version, "state_getRuntimeVersion"); err != nil {
 		t.Fatal(err)
@@ -86,11 +98,11 @@ func submit(t testing.TB, client *rpc.Client, m *metadata.Metadata, by sr25519.P
 	if err != nil {
 		t.Fatal(err)
 	}
-	call, _, err := m.Call("Ats", "create")
+	call, _, err := m.Call("Ats", name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	call = append(append(call, make([]byte, 30)...), 9, byte(nonce), 1)
+	call = append(call, arguments...)
 	signing := extrinsic.Chain{Genesis: [32]byte(genesis), SpecVersion: version.SpecVersion, TransactionVersion: version.TransactionVersion, Metadata: m}
 	x, err := signing.Sign(by, call, extrinsic.Era{Period: 64, Hash: [32]byte(genesis)}, nonce)
 	if err != nil {
