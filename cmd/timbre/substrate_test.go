@@ -112,7 +112,7 @@ func askNode(t *testing.T, c *node.Node, seed [32]byte, file, checkpoint string)
 	}
 	pinned := []string{"--chain-checkpoint", checkpoint}
 	asks(file, c.URL, exitDone, noneLater, "The node has the block as final", pinned...)
-	asks(file, c.URL, exitNotProved, noneLater, "The node has the block as final") // the node is no proof
+	asks(file, c.URL, exitNotProved, noneLater, "The node has the block as final") // the node proves nothing
 	whole, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +145,7 @@ func askNode(t *testing.T, c *node.Node, seed [32]byte, file, checkpoint string)
 	}
 }
 
-// What a node says is compared with each part of the evidence that it can contradict.
+// The answer of a node is compared with each part of the evidence that it can contradict.
 func TestNodeAnswers(t *testing.T) {
 	t.Parallel()
 	e := evidence.Evidence{AtsID: 5, Version: 2, Commitment: [32]byte{2}, Block: evidence.Block{Number: 7, Hash: [32]byte{7}}, Substrate: &evidence.Substrate{Genesis: [32]byte{9}}}

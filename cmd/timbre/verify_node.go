@@ -15,7 +15,7 @@ type nodeFlags struct {
 	RPC string `example:"ws://127.0.0.1:9944" name:"rpc" placeholder:"URL" help:"Then ask a node of the chain (ws:// or wss://): whether it has the block as final, whether the chain's state has the commitment, and whether the work has later versions or was revoked. The address may be private. The verdict stays that of the files."`
 }
 
-// validate refuses a value that is no URL of a node.
+// validate refuses a value that is not the URL of a node.
 func (f nodeFlags) validate() error {
 	if f.RPC == "" {
 		return nil

@@ -92,7 +92,7 @@ func (n *Network) collectSome(ctx context.Context, at int64) (more bool, err err
 			if finality, err = n.chain.finality(ctx, b); err == nil {
 				begins, err = n.begins(ctx, finality, b.number)
 			}
-			if errors.Is(err, errUnknownSet) && at-row.Block > patience { // rather without hand-offs
+			if errors.Is(err, errUnknownSet) && at-row.Block > waitBlocks { // rather without hand-offs
 				err = nil
 			}
 			if lacks(err) && at-row.Block > provable/2 { // rather without finality than with nothing

@@ -720,7 +720,7 @@ func TestCollectedLate(t *testing.T) {
 	}
 }
 
-// The proof begins at the chain's first set of authorities, and leads to the one that made the block
+// The proof begins at the chain's first set of authorities. It leads to the set that made the block
 // final, also when the block hands over to the next one.
 func TestRotation(t *testing.T) {
 	db := storetest.SQLite(t)

@@ -32,9 +32,9 @@ const (
 	maxHandOffs, maxVotes, maxLead = 64, 1024, 3 << 16
 	// perStep is how many hand-offs are read in one step.
 	perStep = 16
-	// patience is for how many blocks a hand-off is asked for that a node does not give. A
+	// waitBlocks is for how many blocks a hand-off is asked for that a node does not give. A
 	// certificate waits for its proof only a little longer.
-	patience = 3
+	waitBlocks = 3
 	// seenEach is after how many blocks a set is seen again.
 	seenEach = 128
 	// maxAsked is the longest way to a hand-off that a node is asked for: its answer has all
@@ -100,7 +100,7 @@ func (n *Network) followSets(ctx context.Context, genesis [32]byte, head block) 
 		case n.lacking == 0:
 			n.lacking = head.number
 			return nil
-		case head.number-n.lacking < patience:
+		case head.number-n.lacking < waitBlocks:
 			return nil
 		default:
 			n.config.Logger.WarnContext(ctx, "a hand-off between sets of authorities is missing: later evidence begins at a newer set", "network", n.config.Network, "from", at.SetID, "begins", current, "error", failed)
@@ -196,7 +196,7 @@ func votesIn(justification []byte) int64 {
 }
 
 // begins returns the earliest set from which known hand-offs lead to the set of a block, as far
-// as verifiers accept them. It is nil if the block's set is none of those.
+// as verifiers accept them. Without a known set that has the same members, the result is nil.
 func (n *Network) begins(ctx context.Context, f *evidence.Finality, number int64) (*int64, error) {
 	rows, err := n.db.Read().ListSubstrateSets(ctx, query.ListSubstrateSetsParams{Network: n.name(), Newest: f.SetID, Lim: maxHandOffs + 1})
 	if err != nil {
@@ -251,7 +251,7 @@ const maxPinned = 64
 func Checkpoint(ctx context.Context, db *store.DB, of network.Name) (string, error) {
 	at, err := db.Read().GetSubstrateChain(ctx, string(of))
 	if errors.Is(err, sql.ErrNoRows) {
-		return "", fmt.Errorf("checkpoint: network %s is no Substrate chain, or its worker has not started yet", of)
+		return "", fmt.Errorf("checkpoint: network %s is not a Substrate chain, or its worker has not started yet", of)
 	} else if err != nil {
 		return "", fmt.Errorf("checkpoint: %w", err)
 	}

@@ -44,7 +44,7 @@ func proven(t *testing.T, n *Network, c *node.Node, nonce string, before func())
 	steps(t, n)
 	before()
 	c.Step(1)
-	for range patience + 2 {
+	for range waitBlocks + 2 {
 		steps(t, n)
 		c.Step(1)
 	}
@@ -109,8 +109,8 @@ func judge(t *testing.T, e evidence.Evidence, pins []evidence.ChainCheckpoint) e
 	return v
 }
 
-// The authorities change while works are registered, by processes that end between. Who pinned
-// the first set can check each work, without a node.
+// The authorities change while works are registered, by processes that end between. A reader
+// who pinned the first set can check each work, without a node.
 func TestHandOffs(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		c := start(t, node.Options{})
@@ -163,7 +163,7 @@ func TestHandOffIsMissing(t *testing.T) {
 		"no node has it": func(c *node.Node) {
 			c.Rotate(5, 0)
 			c.Step(1)
-			c.Inject(node.Fault{Method: "grandpa_proveFinality", Times: patience + 1, Code: 1, Message: "Block not covered by authority set changes"})
+			c.Inject(node.Fault{Method: "grandpa_proveFinality", Times: waitBlocks + 1, Code: 1, Message: "Block not covered by authority set changes"})
 		},
 		"a delay": func(c *node.Node) { c.Rotate(5, 2); c.Step(2) },
 	} {
@@ -174,7 +174,7 @@ func TestHandOffIsMissing(t *testing.T) {
 				first := proven(t, n, c, "first", func() {})
 				change(c)
 				c.Step(1)
-				for range patience + 2 {
+				for range waitBlocks + 2 {
 					steps(t, n)
 					c.Step(1)
 				}
@@ -223,8 +223,8 @@ func TestHandOffIsLate(t *testing.T) {
 	})
 }
 
-// A network that begins on an old chain reads the sets from the first one, by two processes at
-// once, as long as nodes have them. Otherwise it begins at the newest set.
+// A network that begins on an old chain reads the sets from the first one, as long as nodes have
+// them. Two processes do so at once. Otherwise it begins at the newest set.
 func TestOldChain(t *testing.T) {
 	for name, test := range map[string]struct {
 		o     node.Options
