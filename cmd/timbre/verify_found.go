@@ -42,3 +42,30 @@ type onlineVersion struct {
 	TxHash     string    `json:"tx_hash"`
 	Commitment string    `json:"commitment"`
 }
+
+// The results of a question to a node, besides those to a log (noneLater, someLater, logUnread,
+// notAsked).
+const (
+	nodeRevoked     = "revoked"      // the chain has the work no more
+	nodeContradicts = "contradicted" // the node has another final block, or another commitment
+	nodeBehind      = "behind"       // its newest final block is before that of the evidence
+	nodeOtherChain  = "other_chain"
+)
+
+// nodeAnswer is what a node says of a version.
+type nodeAnswer struct {
+	Result string `json:"result"`
+	// Source is the node's host, and Final the number of its newest final block.
+	Source string `json:"source,omitempty"`
+	Final  int64  `json:"final,omitempty"`
+	// Versions are the other versions of the work, the earliest first.
+	Versions []nodeVersion `json:"versions,omitempty"`
+	Why      string        `json:"why,omitempty"`
+}
+
+// nodeVersion is one other version.
+type nodeVersion struct {
+	Version    int64  `json:"version"`
+	Block      int64  `json:"block"`
+	Commitment string `json:"commitment"`
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"timbre.example/internal/network/substrate"
 	"timbre.example/proof/evidence"
@@ -24,33 +23,6 @@ func (f nodeFlags) validate() error {
 		return wrongf("rpc", "%s", err)
 	}
 	return nil
-}
-
-// The results of a question to a node, besides those to a log (noneLater, someLater, logUnread,
-// notAsked).
-const (
-	nodeRevoked     = "revoked"      // the chain has the work no more
-	nodeContradicts = "contradicted" // the node has another final block, or another commitment
-	nodeBehind      = "behind"       // its newest final block is before that of the evidence
-	nodeOtherChain  = "other_chain"
-)
-
-// nodeAnswer is what a node says of a version.
-type nodeAnswer struct {
-	Result string `json:"result"`
-	// Source is the node's host, and Final the number of its newest final block.
-	Source string `json:"source,omitempty"`
-	Final  int64  `json:"final,omitempty"`
-	// Versions are the other versions of the work, the earliest first.
-	Versions []nodeVersion `json:"versions,omitempty"`
-	Why      string        `json:"why,omitempty"`
-}
-
-// nodeVersion is one other version.
-type nodeVersion struct {
-	Version    int64  `json:"version"`
-	Block      int64  `json:"block"`
-	Commitment string `json:"commitment"`
 }
 
 // ask asks the node about a document. It returns nil for a file without evidence.
@@ -126,37 +98,5 @@ func (d *document) afterNode(n *nodeAnswer) {
 	d.outcome, d.Result, d.failure = outcome, outcome.result, errors.New(text)
 	if d.File != "" {
 		d.failure = fmt.Errorf("%s: %w", d.File, d.failure)
-	}
-}
-
-// print prints the answer for people.
-func (n *nodeAnswer) print(w io.Writer, version int64) {
-	says := ""
-	switch n.Result {
-	case noneLater:
-		says = fmt.Sprintf("The node has the block as final. The chain's state at block %d has the commitment, and no later version of this work.", n.Final)
-	case someLater:
-		says = fmt.Sprintf("The node has the block as final. The chain's state at block %d has the commitment, and a later version of this work.", n.Final)
-	case nodeRevoked:
-		says = fmt.Sprintf("The node has the block as final. The chain's state at block %d does not have the work any more: its owner revoked it.", n.Final)
-	case nodeContradicts:
-		says = fmt.Sprintf("The node contradicts the evidence: %s.", n.Why)
-	case notAsked:
-		says = fmt.Sprintf("The node was not asked: %s.", n.Why)
-	case nodeOtherChain:
-		says = fmt.Sprintf("The node belongs to another chain: %s.", n.Why)
-	default:
-		says = fmt.Sprintf("The node does not say: %s.", n.Why)
-	}
-	fmt.Fprintf(w, "%-12s %s\n", "node", oneLine(says))
-	for _, v := range n.Versions {
-		name := "later"
-		if v.Version < version {
-			name = "earlier"
-		}
-		fmt.Fprintf(w, "%-12s version %d, block %d, commitment %s\n", name, v.Version, v.Block, v.Commitment)
-	}
-	if n.Source != "" {
-		fmt.Fprintf(w, "%-12s %q\n", "asked", n.Source)
 	}
 }

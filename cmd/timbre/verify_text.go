@@ -157,3 +157,35 @@ func (f *online) print(w io.Writer, version int64) {
 		fmt.Fprintf(w, "%-12s %q\n", "asked", f.Source)
 	}
 }
+
+// print prints the answer for people.
+func (n *nodeAnswer) print(w io.Writer, version int64) {
+	says := ""
+	switch n.Result {
+	case noneLater:
+		says = fmt.Sprintf("The node has the block as final. The chain's state at block %d has the commitment, and no later version of this work.", n.Final)
+	case someLater:
+		says = fmt.Sprintf("The node has the block as final. The chain's state at block %d has the commitment, and a later version of this work.", n.Final)
+	case nodeRevoked:
+		says = fmt.Sprintf("The node has the block as final. The chain's state at block %d does not have the work any more: its owner revoked it.", n.Final)
+	case nodeContradicts:
+		says = fmt.Sprintf("The node contradicts the evidence: %s.", n.Why)
+	case notAsked:
+		says = fmt.Sprintf("The node was not asked: %s.", n.Why)
+	case nodeOtherChain:
+		says = fmt.Sprintf("The node belongs to another chain: %s.", n.Why)
+	default:
+		says = fmt.Sprintf("The node does not say: %s.", n.Why)
+	}
+	fmt.Fprintf(w, "%-12s %s\n", "node", oneLine(says))
+	for _, v := range n.Versions {
+		name := "later"
+		if v.Version < version {
+			name = "earlier"
+		}
+		fmt.Fprintf(w, "%-12s version %d, block %d, commitment %s\n", name, v.Version, v.Block, v.Commitment)
+	}
+	if n.Source != "" {
+		fmt.Fprintf(w, "%-12s %q\n", "asked", n.Source)
+	}
+}

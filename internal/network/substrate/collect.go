@@ -11,7 +11,6 @@ import (
 
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/substrate/rpc"
-	"timbre.example/internal/network/substrate/scale"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/proof/evidence"
@@ -154,14 +153,6 @@ func (n *Network) Proving(ctx context.Context) (network.ProofCount, error) {
 	return count, nil
 }
 
-// errNotYet is the error of a node that has no justification yet.
-var errNotYet = errors.New("the node has no justification yet")
-
-// lacks reports whether an error says that the node lacks a part.
-func lacks(err error) bool {
-	return errors.As(err, new(*rpc.Error)) || errors.Is(err, errNotYet) || errors.Is(err, errUnknownSet)
-}
-
 // Prove implements network.Network. hash is either the first hash of the transaction, or the one
 // that the chain knows.
 func (n *Network) Prove(ctx context.Context, hash [32]byte) (network.Proof, error) {
@@ -259,51 +250,4 @@ func (c *chain) finality(ctx context.Context, b block) (*evidence.Finality, erro
 		return nil, errNotYet
 	}
 	return f, nil
-}
-
-// justification returns a justification of a block or a later one of the same set, and the hash
-// of that block. Of earlier sets it is the last one. The headers lead to it.
-func (c *chain) justification(ctx context.Context, number int64) (of [32]byte, f *evidence.Finality, err error) {
-	proof, err := c.client.Bytes(ctx, "grandpa_proveFinality", number)
-	if err != nil {
-		return of, nil, err
-	}
-	if proof == nil {
-		return of, nil, errNotYet
-	}
-	r := scale.NewReader(proof)
-	of = r.Hash()
-	f = &evidence.Finality{Justification: r.Bytes()}
-	for range r.Count(97) {
-		f.Headers = append(f.Headers, readHeader(r))
-	}
-	if err := r.End(); err != nil {
-		return of, nil, fmt.Errorf("grandpa_proveFinality: %w", err)
-	}
-	return of, f, nil
-}
-
-// readHeader reads the bytes of a header.
-func readHeader(r *scale.Reader) evidence.Bytes {
-	whole := *r
-	r.Hash()
-	r.Compact()
-	r.Hash()
-	r.Hash()
-	for range r.Count(1) {
-		switch kind := r.U8(); kind {
-		case 0: // any bytes
-			r.Bytes()
-		case 4, 5, 6: // of an engine
-			r.Take(4)
-			r.Bytes()
-		case 8: // the runtime changed
-		default:
-			r.Fail(fmt.Errorf("digest of kind %d is unknown", kind))
-		}
-	}
-	if r.Err() != nil {
-		return nil
-	}
-	return whole.Take(r.Offset() - whole.Offset())
 }

@@ -42,26 +42,8 @@ const (
 	maxAsked = 8192
 )
 
-// errUnknownSet is the error of a set that is not in the table yet.
-var errUnknownSet = errors.New("the set of authorities is not known yet")
-
 // errNoHandOff is wrapped by the error of an answer that is not the hand-off.
 var errNoHandOff = errors.New("the node gave no hand-off that holds")
-
-// setAfter returns the number of the set of authorities in the state of a block. It votes for
-// later blocks.
-func (c *chain) setAfter(ctx context.Context, at string) (int64, error) {
-	id, err := c.client.Bytes(ctx, "state_getStorage", rpc.Hex(evidence.StateKeys(0, 1)[3]), at)
-	if err != nil || id == nil { // the default
-		return 0, err
-	}
-	r := scale.NewReader(id)
-	set := int64(r.U64())
-	if err := r.End(); err != nil || set < 0 {
-		return 0, fmt.Errorf("the number of the set of authorities: %x", id)
-	}
-	return set, nil
-}
 
 // followSets brings the table to the set after head, by at most perStep hand-offs.
 func (n *Network) followSets(ctx context.Context, genesis [32]byte, head block) error {
@@ -184,15 +166,6 @@ func (c *chain) lastOf(ctx context.Context, at query.SubstrateSet, number int64)
 		}
 	}
 	return number, nil
-}
-
-// votesIn counts the votes of a justification.
-func votesIn(justification []byte) int64 {
-	r := scale.NewReader(justification)
-	r.U64() // the round, and the block
-	r.Hash()
-	r.U32()
-	return int64(r.Count(132))
 }
 
 // begins returns the earliest set from which known hand-offs lead to the set of a block, as far
