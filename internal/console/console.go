@@ -63,7 +63,7 @@ func Areas(c Config) []shell.Area {
 		signin.Area(c.People),
 		person.Area(c.People),
 		members.Area(c.People),
-		operator.Area(c.DB, c.People),
+		operator.Area(c.DB, c.People, c.Networks),
 		transactions.Area(c.Transactions),
 		integration.Area(c.Integration),
 		webhooks.Area(c.Webhooks),
