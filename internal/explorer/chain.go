@@ -107,7 +107,7 @@ func (x *explorer) chain(w http.ResponseWriter, r *http.Request, l network.Chain
 	}{x.base(l, "The chain"), blocks, older, genesis, genesis != [32]byte{}})
 }
 
-// recent returns a page of the newest blocks, and where the next page begins; 0: there is none.
+// recent returns a page of the newest blocks, and where the next page begins; 0: it is the last page.
 func recent(r *http.Request, l network.Browsable) (blocks []network.Block, older int64, err error) {
 	newest := int64(1<<63 - 1)
 	if s := r.URL.Query().Get("before"); s != "" {

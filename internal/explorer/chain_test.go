@@ -114,11 +114,11 @@ func (g ground) proved(e network.Entry) bool {
 	return err == nil && p.Substrate.Finality != nil
 }
 
-// The pages of a chain are as complete as those of a log, and never speak of a log.
+// The pages of a chain are as complete as those of a log, and never call it a log.
 func TestPagesOfAChain(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		g := onChain(t, db, "https://chain.example/block/{block}?tx={tx_hash}")
-		if resp, body := g.ask("GET", "/explorer/mainnet", "Accept", browserAccept); resp.StatusCode != 200 || !strings.Contains(body, "There are none yet") {
+		if resp, body := g.ask("GET", "/explorer/mainnet", "Accept", browserAccept); resp.StatusCode != 200 || !strings.Contains(body, "The list is still empty") {
 			t.Errorf("before the first work: %d %s", resp.StatusCode, body)
 		}
 		first := g.anchor(1, "first", 0, g.proved)

@@ -34,7 +34,7 @@ func (c checks) OK() bool {
 	return len(c) > 0
 }
 
-// Failed reports whether a check failed, or there are none.
+// Failed reports whether a check failed. It is true without checks.
 func (c checks) Failed() bool {
 	for _, one := range c {
 		if !one.OK && one.Missing == "" {

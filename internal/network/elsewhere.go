@@ -30,8 +30,8 @@ const (
 // placeholder matches everything that looks like a placeholder.
 var placeholder = regexp.MustCompile(`\{[^{}]*\}`)
 
-// UnmarshalText reads NAME=TEMPLATE. The template is an absolute URL, http or https, of at most
-// 500 bytes, with at least one of {block}, {block_hash} and {tx_hash} behind its host.
+// UnmarshalText reads NAME=TEMPLATE. The template is a URL with http or https, of at most 500
+// bytes. It has at least one of {block}, {block_hash} and {tx_hash} behind its host.
 func (e *Elsewhere) UnmarshalText(text []byte) error {
 	name, template, ok := strings.Cut(string(text), "=")
 	if !ok || template == "" {
