@@ -72,12 +72,12 @@ func (f serverFlags) openFaces(ctx context.Context, at entrance, st storage, who
 		if onDisk {
 			out.web.Mount("/blob", disk.Handler(uploads{serves.Intake}, web.RenderError))
 		}
-		out.pages(at.url, st.db, w.networks.All())
+		out.pages(at.url, st.db, w.networks.All(), f.NetworkExplorer)
 	}
 	describeWebhooks(out.web)
 	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError, out.web.Description))) // with every role: errors link there
 	if serves != nil && who.people != nil {
-		pages, err := openConsole(ctx, at.url, st, who, w, requests, hooks, stop)
+		pages, err := openConsole(ctx, at.url, st, who, w, requests, hooks, f.NetworkExplorer, stop)
 		if err != nil {
 			return out, err
 		}
@@ -106,8 +106,8 @@ func (u uploads) Uploading(ctx context.Context, key string) (blob.Owner, error) 
 
 // pages adds what browsers open: the explorer, the widget's files, the page /verify and the
 // networks' own files. Their refusals are pages, too.
-func (f *faces) pages(url string, db *store.DB, networks []network.Network) {
-	pages := explorer.New(networks, web.RenderError)
+func (f *faces) pages(url string, db *store.DB, networks []network.Network, elsewhere network.Elsewheres) {
+	pages := explorer.New(networks, elsewhere, web.RenderError)
 	f.web.Missing(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/favicon.ico" { // browsers request it for pages that name no icon
 			pages.Icon(w, r)

@@ -198,6 +198,7 @@ type serverFlags struct {
 	SecretFile string `env:"TIMBRE_SECRET_FILE" example:"data/secret" default:"data/secret" type:"path" placeholder:"FILE" help:"File with the secret: 64 hex digits, or the keys of this process's roles (timbre secret derive). The keys of tokens, access codes, upload URLs and the log are derived from it. A new SQLite registry creates the file; instances on one Postgres database share one. Back it up: without it the log cannot continue (default: ${default})."`
 
 	networkFlags
+	explorerFlags
 	NetworkBlockTime time.Duration `env:"TIMBRE_NETWORK_BLOCK_TIME" example:"6s" default:"6s" placeholder:"TIME" help:"Time between blocks of the built-in log (default: ${default})."`
 	NetworkSilence   time.Duration `env:"TIMBRE_NETWORK_SILENCE" example:"36s" placeholder:"TIME" help:"New quotes are refused when no worker was active for this time (default: 30s more than --network-block-time)."`
 

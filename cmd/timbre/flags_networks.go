@@ -15,6 +15,11 @@ type networkFlags struct {
 	NetworkMainnet string            `env:"TIMBRE_NETWORK_MAINNET" example:"log:" placeholder:"URL" help:"Former form of --network mainnet=URL. It cannot be used together with --network (default: log:)."`
 }
 
+// explorerFlags say where pages of others show the chains of a server.
+type explorerFlags struct {
+	NetworkExplorer []network.Elsewhere `env:"TIMBRE_NETWORK_EXPLORER" example:"mainnet=https://explorer.your-domain.example/block/{block}" placeholder:"NAME=URL" help:"The chain's own explorer, to which the pages of works, the explorer and the console link; repeat the flag for another network. The URL has at least one of {block} (the block's number), {block_hash} and {tx_hash}. Only for a network substrate: (default: no link)."`
+}
+
 // addresses returns the networks of the server, in the order of network.Names.
 func (f networkFlags) addresses() []network.Address {
 	if len(f.Network) > 0 {
@@ -65,7 +70,22 @@ func (f serverFlags) validateNetworks() error {
 	if len(f.Network) == 0 {
 		flag = func(n network.Name) string { return "network-" + string(n) }
 	}
-	return checkAddresses(f.addresses(), flag)
+	if err := checkAddresses(f.addresses(), flag); err != nil {
+		return err
+	}
+	seen := map[network.Name]bool{}
+	for _, one := range f.NetworkExplorer {
+		switch info, ok := f.served().Get(one.Name); {
+		case seen[one.Name]:
+			return wrongf("network-explorer", "names %s twice", one.Name)
+		case !ok:
+			return wrongf("network-explorer", "names %s, which is not a network of this server", one.Name)
+		case info.Kind == builtInKind:
+			return wrongf("network-explorer", "names %s, which is the built-in log: this server has its only explorer", one.Name)
+		}
+		seen[one.Name] = true
+	}
+	return nil
 }
 
 // checkAddresses refuses a network that is named twice, and an invalid URL; flag returns the

@@ -35,6 +35,10 @@ func TestSubstrate(t *testing.T) {
 	if err := os.WriteFile(f.SubstrateSeedFile, []byte(hex.EncodeToString(seed[:])+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	f.NetworkExplorer = make(network.Elsewheres, 1)
+	if err := f.NetworkExplorer[0].UnmarshalText([]byte("mainnet=https://chain.example/block/{block}")); err != nil {
+		t.Fatal(err)
+	}
 	s, keys, _ := serving(t, f)
 	for ready := time.NewTicker(20 * time.Millisecond); ; <-ready.C { // the worker reaches the chain
 		if status, _ := visit(t, s.url+"/readyz", ""); status == http.StatusOK {
@@ -81,6 +85,13 @@ func TestSubstrate(t *testing.T) {
 		t.Errorf("%d\n%s\n%s", verdict.code, verdict.out, verdict.err)
 	}
 	askNode(t, c, seed, file, checkpoint)
+	// Without the checkpoint, the evidence names the authorities itself: the level says so.
+	if named := timbre(t, "verify", file); !strings.Contains(named.out, "On a chain. Only the authorities that this evidence itself names say so.") || strings.Contains(named.out, "Only the registry") {
+		t.Errorf("%d\n%s", named.code, named.out)
+	}
+	if !strings.Contains(verdict.out, "On a chain. A block of a public chain") || strings.Contains(verdict.out, "Only the") {
+		t.Error(verdict.out)
+	}
 	doctor := timbre(t, "doctor", "--database-url", f.DatabaseURL, "--secret-file", f.SecretFile, "--blob-url", f.BlobURL, "--public-url", "http://127.0.0.1:1",
 		"--network", "mainnet=substrate:"+c.URL, "--substrate-seed-file", f.SubstrateSeedFile, "--substrate-accounts", "2")
 	for _, want := range []string{"chain of mainnet: allfeat-melodie-3, version 100", "network mainnet: block ", "account of mainnet: 5", "owns 1 of 1000 works"} {
@@ -88,7 +99,7 @@ func TestSubstrate(t *testing.T) {
 			t.Errorf("doctor does not say %q:\n%s", want, doctor.out)
 		}
 	}
-	if status, body := visit(t, tx.Result.ExplorerURL, "text/html"); status != http.StatusOK || !strings.Contains(body, "This transaction is final") {
+	if status, body := visit(t, tx.Result.ExplorerURL, "text/html"); status != http.StatusOK || !strings.Contains(body, "This work is on the chain") || !strings.Contains(body, "</span> Proved</span>") || !strings.Contains(body, fmt.Sprintf(`<a href="https://chain.example/block/%d" rel="noopener">`, tx.Result.BlockNumber)) {
 		t.Errorf("%d %s", status, body)
 	}
 }
@@ -182,17 +193,19 @@ func TestNodeAnswers(t *testing.T) {
 	}
 }
 
-// Several nodes of one network are separated by commas, which the shell escapes.
+// Several nodes of one network are separated by |, or by commas with a backslash.
 func TestSubstrateNodes(t *testing.T) {
 	t.Parallel()
-	var c cli
-	k := kong.Must(&c, mappers()...)
-	if _, err := k.Parse([]string{"serve", "--network", `mainnet=substrate:ws://one.example\,wss://two.example:9944/x,testnet=log:`, "--public-url", "https://songs.example", "--substrate-seed-file", seedFile(t)}); err != nil {
-		t.Fatal(err)
-	}
-	got := c.Serve.addresses()
-	if len(got) != 2 || got[1].URL != "substrate:ws://one.example,wss://two.example:9944/x" {
-		t.Errorf("%+v", got)
+	for written, read := range map[string]string{`\,`: ",", "|": "|"} {
+		var c cli
+		k := kong.Must(&c, mappers()...)
+		if _, err := k.Parse([]string{"serve", "--network", `mainnet=substrate:ws://one.example` + written + `wss://two.example:9944/x,testnet=log:`, "--public-url", "https://songs.example", "--substrate-seed-file", seedFile(t)}); err != nil {
+			t.Fatal(err)
+		}
+		got := c.Serve.addresses()
+		if len(got) != 2 || got[1].URL != "substrate:ws://one.example"+read+"wss://two.example:9944/x" {
+			t.Errorf("%+v", got)
+		}
 	}
 	wrong := timbre(t, "serve", "--network", "mainnet=substrate:ws://one.example", "--public-url", "https://songs.example", "--database-url", "sqlite:"+filepath.Join(t.TempDir(), "timbre.db"))
 	if wrong.code != exitUsage || !strings.Contains(wrong.err, "--substrate-seed-file") {

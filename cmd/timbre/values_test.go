@@ -80,6 +80,7 @@ var wrongValues = map[string][]string{
 	"secret-file":                      {"FILE", "DIR", "FILE/below"},
 	"network":                          {"devnet"},
 	"network of serve":                 {"testnet", "devnet=log:", "testnet=", "testnet=other:ws://x", "testnet=substrate:", "testnet=substrate:http://x", "testnet=substrate:ws:x", "testnet=log", "mainnet=log:x", "testnet=log:,testnet=log:"},
+	"network-explorer":                 {"mainnet", "mainnet=chain.example", "devnet=https://chain.example/{block}", "mainnet=ftp://chain.example/{block}", "mainnet=https://chain.example/", "mainnet=https://chain.example/{number}", "mainnet=https://u:opensesame@chain.example/{block}", "mainnet=https://chain.example/{block}"},
 	"network-url":                      {"testnet", "devnet=log:", "testnet=other:ws://x"},
 	"network-testnet":                  {"other:ws://x"},
 	"network-mainnet":                  {"log"},

@@ -28,6 +28,8 @@ func (d document) print(w io.Writer) {
 	fmt.Fprintf(w, "\n%-12s %s\n%-12s %s\n", "verdict", d.Verdict.Name(), "", oneLine(d.Verdict.Sentence(e)))
 	if d.Verdict.Proved() {
 		proofOf(w, e, d.Checks)
+	} else if slices.Contains(d.Levels, evidence.LevelNamed) {
+		levelsOf(w, d.Checks)
 	}
 	if d.page != nil && d.page.Status == evidence.NotChecked && d.Verdict.Proved() {
 		fmt.Fprintf(w, "%-12s %s\n", "warning", evidence.PageWarning())
@@ -60,15 +62,20 @@ func proofOf(w io.Writer, e evidence.Evidence, report evidence.Report) {
 		}
 		fmt.Fprintf(w, "%-12s %s\n", name, oneLine(d.Sentence(clock)))
 	}
+	levelsOf(w, report)
+	if slices.ContainsFunc(report, func(c evidence.Check) bool { return c.Part != "" && c.Status == evidence.Failed }) {
+		fmt.Fprintf(w, "%-12s %s\n", "warning", evidence.IgnoredWarning())
+	}
+}
+
+// levelsOf prints how far a proof goes.
+func levelsOf(w io.Writer, report evidence.Report) {
 	for i, l := range report.Levels() {
 		name := ""
 		if i == 0 {
 			name = "levels"
 		}
 		fmt.Fprintf(w, "%-12s %s. %s\n", name, l.Name(), l.Excludes())
-	}
-	if slices.ContainsFunc(report, func(c evidence.Check) bool { return c.Part != "" && c.Status == evidence.Failed }) {
-		fmt.Fprintf(w, "%-12s %s\n", "warning", evidence.IgnoredWarning())
 	}
 }
 

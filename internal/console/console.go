@@ -41,6 +41,8 @@ type Config struct {
 	// Registry reads and erases works, on these networks.
 	Registry *registry.Registry
 	Networks []network.Network
+	// Elsewhere are the chains' own explorers.
+	Elsewhere network.Elsewheres
 	// APIKeys makes and checks the keys of backends.
 	APIKeys *apikey.Service
 	// Transactions is what the pages about transactions show.
@@ -55,7 +57,7 @@ type Config struct {
 func Areas(c Config) []shell.Area {
 	return []shell.Area{
 		overview.Area(c.DB, c.Transactions.Requests, c.Networks),
-		works.Area(c.DB, c.Registry, c.Networks),
+		works.Area(c.DB, c.Registry, c.Networks, c.Elsewhere),
 		ledger.Area(c.DB),
 		settings.Area(c.DB),
 		auditlog.Area(c.DB),
@@ -63,7 +65,7 @@ func Areas(c Config) []shell.Area {
 		signin.Area(c.People),
 		person.Area(c.People),
 		members.Area(c.People),
-		operator.Area(c.DB, c.People),
+		operator.Area(c.DB, c.People, c.Networks),
 		transactions.Area(c.Transactions),
 		integration.Area(c.Integration),
 		webhooks.Area(c.Webhooks),

@@ -17,11 +17,14 @@ import (
 type check struct {
 	What string
 	OK   bool
+	// Missing is why it was not made, or "".
+	Missing string
 }
 
 type checks []check
 
-// OK reports whether all checks passed. It is false when there are no checks.
+// OK reports whether all checks passed. It is false when there are no checks, and when one was
+// not made.
 func (c checks) OK() bool {
 	for _, one := range c {
 		if !one.OK {
@@ -29,6 +32,16 @@ func (c checks) OK() bool {
 		}
 	}
 	return len(c) > 0
+}
+
+// Failed reports whether a check failed. It is true without checks.
+func (c checks) Failed() bool {
+	for _, one := range c {
+		if !one.OK && one.Missing == "" {
+			return true
+		}
+	}
+	return len(c) == 0
 }
 
 // step is one line of an inclusion proof: the sibling, its side, and the hash of
@@ -49,16 +62,20 @@ type proven struct {
 	Root        tlog.Hash
 	Block       network.Block
 	Checks      checks
-	Tile        string         // path in the log's files of the tile with the leaf hash
-	Bundle      string         // path in the log's files of the bundle with the leaf
-	signedBy    string         // the key of the block
+	Tile        string // path in the log's files of the tile with the leaf hash
+	Bundle      string // path in the log's files of the bundle with the leaf
+	signedBy    string // the key of the block
+	chainProof  *evidence.Substrate
 	Earlier     *network.Entry // the first entry with the same commitment, or nil; set only by pages that show it
 }
 
 // examine collects the evidence for e and checks it as an outsider would: with
 // only the leaf, the proof, the checkpoint and the key.
-func examine(ctx context.Context, l network.Explorable, e network.Entry) (proven, error) {
+func examine(ctx context.Context, l network.Browsable, e network.Entry) (proven, error) {
 	v := proven{Entry: e}
+	if chained, ok := l.(network.Chained); ok {
+		return examineChained(ctx, chained, v)
+	}
 	var err error
 	if v.Transaction, err = leaf.ParseTransaction(e.Bytes); err != nil {
 		return v, err
@@ -90,10 +107,10 @@ func examine(ctx context.Context, l network.Explorable, e network.Entry) (proven
 	included := signErr == nil && v.Root == tree.Hash &&
 		tlog.CheckRecord(proof.Log.Proof, tree.N, tree.Hash, e.Index, v.LeafHash) == nil
 	v.Checks = checks{
-		{"The entry matches this page, and its transaction has this hash.", says},
-		{"The log signed the checkpoint of this block with the key below.", signErr == nil},
-		{"The entry, joined with its neighbours, gives exactly the signed root hash.", included},
-		{"The block hash is the hash of the signed checkpoint.", sha256.Sum256([]byte(v.Block.Checkpoint)) == e.BlockHash},
+		{What: "The entry matches this page, and its transaction has this hash.", OK: says},
+		{What: "The log signed the checkpoint of this block with the key below.", OK: signErr == nil},
+		{What: "The entry, joined with its neighbours, gives exactly the signed root hash.", OK: included},
+		{What: "The block hash is the hash of the signed checkpoint.", OK: sha256.Sum256([]byte(v.Block.Checkpoint)) == e.BlockHash},
 	}
 
 	width := int(min(256, v.Block.Size-e.Index/256*256))
@@ -138,8 +155,8 @@ func examineBlock(ctx context.Context, l network.Explorable, b network.Block) (c
 	origin, key := signedBy(ctx, l, b.Checkpoint)
 	tree, err := evidence.OpenCheckpoint(b.Checkpoint, origin, key)
 	c := checks{
-		{"The log signed this checkpoint with the key below.", err == nil && tree.N == b.Size},
-		{"The block hash is the hash of the signed checkpoint.", sha256.Sum256([]byte(b.Checkpoint)) == b.Hash},
+		{What: "The log signed this checkpoint with the key below.", OK: err == nil && tree.N == b.Size},
+		{What: "The block hash is the hash of the signed checkpoint.", OK: sha256.Sum256([]byte(b.Checkpoint)) == b.Hash},
 	}
 	grown, ok := l.(network.Consistent)
 	if b.First == 0 || !ok {
@@ -156,7 +173,7 @@ func examineBlock(ctx context.Context, l network.Explorable, b network.Block) (c
 	_, key = signedBy(ctx, l, before.Checkpoint)
 	old, err := evidence.OpenCheckpoint(before.Checkpoint, origin, key)
 	continues := err == nil && old.N == b.First && tlog.CheckTree(proof, tree.N, tree.Hash, old.N, old.Hash) == nil
-	return append(c, check{fmt.Sprintf("The block only adds to block %s: no older entry was changed or removed.", count(before.Number)), continues}), nil
+	return append(c, check{What: fmt.Sprintf("The block only adds to block %s: no older entry was changed or removed.", count(before.Number)), OK: continues}), nil
 }
 
 // climb follows an inclusion proof from the leaf at index up to the root of a

@@ -66,7 +66,7 @@ var pages = func() map[string]*template.Template {
 	}
 	m := map[string]*template.Template{}
 	m["badge"] = template.Must(template.New("").Funcs(funcs).ParseFS(assets, "assets/badge.svg"))
-	for _, name := range []string{"transaction", "block", "log", "work", "found", "missing", "network", "receipt"} {
+	for _, name := range []string{"transaction", "block", "log", "work", "found", "missing", "network", "receipt", "chain", "chainblock", "chaintx"} {
 		m[name] = template.Must(template.New("").Funcs(funcs).ParseFS(assets, "assets/layout.html", "assets/"+name+".html"))
 	}
 	return m
@@ -84,7 +84,10 @@ func count(n int64) string {
 	return s
 }
 
-type explorer struct{ networks []network.Network }
+type explorer struct {
+	networks  []network.Network
+	elsewhere network.Elsewheres
+}
 
 // Pages are the pages about the networks. There is at least one network.
 type Pages struct {
@@ -109,23 +112,25 @@ func forEver(w http.ResponseWriter, kind string, data []byte) {
 // New serves the networks under /explorer/ and works under /w/. It passes every error to
 // refuse: transaction.not_found for an unknown hash, work.not_found for an
 // unknown work, common.not_found for any other unknown path, and other errors
-// unchanged. Browsers receive a page instead of the body that refuse writes.
-func New(networks []network.Network, refuse func(http.ResponseWriter, *http.Request, error)) *Pages {
-	x := &explorer{networks}
+// unchanged. Browsers receive a page instead of the body that refuse writes. elsewhere has the
+// explorers of the chains themselves, to which pages link.
+func New(networks []network.Network, elsewhere network.Elsewheres, refuse func(http.ResponseWriter, *http.Request, error)) *Pages {
+	x := &explorer{networks, elsewhere}
 	refuse = x.readably(refuse)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+styleURL, func(w http.ResponseWriter, r *http.Request) { forEver(w, "text/css; charset=utf-8", style) })
 	mux.HandleFunc("GET "+iconURL, func(w http.ResponseWriter, r *http.Request) { forEver(w, "image/svg+xml", icon) })
 	for path, page := range map[string]page[network.Network]{
-		paths.Explorer + "{network}":                          explored(x.log, x.network),
-		paths.Explorer + "{network}/tx/{hash}":                explored(x.transaction, x.receipt),
+		paths.Explorer + "{network}":                          explored(x.log, chained(x.chain, x.network)),
+		paths.Explorer + "{network}/tx/{hash}":                explored(x.transaction, chained(x.chainTransaction, x.receipt)),
+		paths.Explorer + "{network}/tx/{hash}/proof.json":     chained(x.chainProofFile, nil),
 		paths.Explorer + "{network}/tx/{hash}/leaf.txt":       explored(x.leafFile, nil),
 		paths.Explorer + "{network}/tx/{hash}/proof.txt":      explored(x.proofFile, nil),
 		paths.Explorer + "{network}/tx/{hash}/receipt.cose":   explored(x.receiptFile, nil),
-		paths.Explorer + "{network}/block/{n}":                explored(x.block, nil),
+		paths.Explorer + "{network}/block/{n}":                explored(x.block, chained(x.chainBlock, nil)),
 		paths.Explorer + "{network}/block/{n}/checkpoint.txt": explored(x.checkpointFile, nil),
-		paths.Works + "{network}/{ats_id}":                    explored(x.work, nil),
-		paths.Works + "{network}/{ats_id}/badge.svg":          explored(x.badge, nil),
+		paths.Works + "{network}/{ats_id}":                    browsed(x.work),
+		paths.Works + "{network}/{ats_id}/badge.svg":          browsed(x.badge),
 	} {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 			n := x.named(network.Name(r.PathValue("network")))
@@ -158,8 +163,20 @@ type page[N network.Network] func(http.ResponseWriter, *http.Request, N) error
 // explored returns a page that needs a network that can be explored. Any other network
 // gets the page plain; nil means that it has none.
 func explored(full page[network.Explorable], plain page[network.Network]) page[network.Network] {
+	return able(full, plain)
+}
+
+// chained is explored for a chain of others.
+func chained(full page[network.Chained], plain page[network.Network]) page[network.Network] {
+	return able(full, plain)
+}
+
+// browsed returns a page that any network has whose works can be read.
+func browsed(full page[network.Browsable]) page[network.Network] { return able(full, nil) }
+
+func able[N network.Network](full page[N], plain page[network.Network]) page[network.Network] {
 	return func(w http.ResponseWriter, r *http.Request, n network.Network) error {
-		if l, ok := n.(network.Explorable); ok {
+		if l, ok := n.(N); ok {
 			return full(w, r, l)
 		}
 		if plain == nil {
@@ -219,13 +236,47 @@ type base struct {
 	Test     bool // a test network
 	Network  network.Name
 	Networks []network.Name
-	Explored bool   // the pages show the whole content of the network
+	Browsed  bool // the pages show works and blocks of the network
+	Kind     kind
 	Origin   string // "" if the network does not sign its blocks
 	Key      string
 	Print    string // the fingerprint of Key
 	Page     string // path of the key page; "" if the network has none
 	Ended    bool
 	Files    string // path of the network's own files; "" if it has none
+
+	elsewhere network.Elsewhere
+}
+
+// Elsewhere is the address of a transaction on the chain's own explorer, or "".
+func (b base) Elsewhere(e network.Entry) string {
+	if e.BlockNumber == 0 {
+		return ""
+	}
+	return b.elsewhere.Transaction(e.BlockNumber, e.BlockHash, e.Receipt.Final())
+}
+
+// kind is what the pages call a network.
+type kind string
+
+const (
+	aLog     kind = "log"
+	aChain   kind = "chain"
+	aNetwork kind = "network" // its content cannot be read
+)
+
+// Log and Chain are for templates.
+func (k kind) Log() bool   { return k == aLog }
+func (k kind) Chain() bool { return k == aChain }
+
+func kindOf(n network.Network) kind {
+	switch n.(type) {
+	case network.Explorable:
+		return aLog
+	case network.Chained:
+		return aChain
+	}
+	return aNetwork
 }
 
 func (x *explorer) base(n network.Network, title string) base {
@@ -234,7 +285,8 @@ func (x *explorer) base(n network.Network, title string) base {
 		b.Networks = append(b.Networks, one.Name())
 	}
 	slices.Sort(b.Networks)
-	_, b.Explored = n.(network.Explorable)
+	b.Kind, b.elsewhere = kindOf(n), x.elsewhere.Of(n.Name())
+	_, b.Browsed = n.(network.Browsable)
 	b.Origin, b.Key = signed(n)
 	if p, ok := n.(network.Published); ok {
 		b.Files = p.FilesPath()
@@ -309,30 +361,16 @@ func send(w http.ResponseWriter, r *http.Request, kind string, data []byte) erro
 
 // log shows the newest blocks. With a query it answers the search form.
 func (x *explorer) log(w http.ResponseWriter, r *http.Request, l network.Explorable) error {
-	q := r.URL.Query()
-	if search := strings.TrimSpace(q.Get("q")); search != "" {
+	if search := strings.TrimSpace(r.URL.Query().Get("q")); search != "" {
 		return x.answer(w, r, l, search)
 	}
-	newest := int64(1<<63 - 1)
-	if s := q.Get("before"); s != "" {
-		n, ok := parseNumber(s)
-		if !ok {
-			return fault.CommonNotFound()
-		}
-		newest = n - 1
-	}
-	blocks, err := l.Blocks(r.Context(), newest, perPage+1)
+	blocks, older, err := recent(r, l)
 	if err != nil {
 		return err
 	}
 	latest, err := l.Blocks(r.Context(), 1<<63-1, 1)
 	if err != nil {
 		return err
-	}
-	older := int64(0)
-	if len(blocks) > perPage {
-		blocks = blocks[:perPage]
-		older = blocks[perPage-1].Number
 	}
 	// Hide block 0: it is the signed empty log.
 	blocks = slices.DeleteFunc(blocks, func(b network.Block) bool { return b.Number == 0 })
@@ -344,7 +382,7 @@ func (x *explorer) log(w http.ResponseWriter, r *http.Request, l network.Explora
 	}{x.base(l, "The public log").keyed(r.Context(), l), blocks, latest[0], older})
 }
 
-func (x *explorer) find(r *http.Request, l network.Explorable) (network.Entry, error) {
+func (x *explorer) find(r *http.Request, l network.Browsable) (network.Entry, error) {
 	hash, ok := parseHash(r.PathValue("hash"))
 	if !ok {
 		return network.Entry{}, fault.TransactionNotFound()
@@ -368,21 +406,9 @@ func (x *explorer) transaction(w http.ResponseWriter, r *http.Request, l network
 	if v.Earlier, err = earlier(r.Context(), l, v); err != nil {
 		return err
 	}
-	last := v.Version
-	var newer *network.Entry
-	if v.Index >= 0 {
-		if last, err = l.LastVersion(r.Context(), v.AtsID); err != nil {
-			return err
-		}
-	}
-	if last > v.Version {
-		one, err := l.Versions(r.Context(), v.AtsID, last-1, 1)
-		if err != nil {
-			return err
-		}
-		if len(one) == 1 {
-			newer = &one[0]
-		}
+	last, newer, err := newerThan(r.Context(), l, v)
+	if err != nil {
+		return err
 	}
 	receipted := false
 	if n, ok := l.(network.Receipted); ok && v.Index >= 0 {
@@ -407,6 +433,22 @@ func (x *explorer) transaction(w http.ResponseWriter, r *http.Request, l network
 		// Receipted: there is a COSE Receipt.
 		Receipted bool
 	}{x.base(l, title).by(v.signedBy), v, last, newer, receipted})
+}
+
+// newerThan returns the number of the newest version of an entry's work, and that version if it
+// is another one.
+func newerThan(ctx context.Context, l network.Browsable, v proven) (last int64, newer *network.Entry, err error) {
+	if last = v.Version; v.Index < 0 {
+		return last, nil, nil
+	}
+	if last, err = l.LastVersion(ctx, v.AtsID); err != nil || last <= v.Version {
+		return last, nil, err
+	}
+	one, err := l.Versions(ctx, v.AtsID, last-1, 1)
+	if err != nil || len(one) == 0 {
+		return last, nil, err
+	}
+	return last, &one[0], nil
 }
 
 // network is the page of a network that cannot be explored.
@@ -484,7 +526,7 @@ func (x *explorer) receiptFile(w http.ResponseWriter, r *http.Request, l network
 	return send(w, r, network.ReceiptType, b)
 }
 
-func (x *explorer) findBlock(r *http.Request, l network.Explorable) (network.Block, error) {
+func (x *explorer) findBlock(r *http.Request, l network.Browsable) (network.Block, error) {
 	n, ok := parseNumber(r.PathValue("n"))
 	if !ok {
 		return network.Block{}, fault.CommonNotFound()

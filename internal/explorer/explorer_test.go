@@ -46,7 +46,7 @@ func open(t *testing.T, db *store.DB) house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(explorer.New([]network.Network{l}, func(w http.ResponseWriter, _ *http.Request, err error) {
+	srv := httptest.NewServer(explorer.New([]network.Network{l}, nil, func(w http.ResponseWriter, _ *http.Request, err error) {
 		var f *fault.Error
 		if errors.As(err, &f) && strings.HasSuffix(string(f.Code), "not_found") {
 			http.Error(w, string(f.Code), http.StatusNotFound)

@@ -20,7 +20,7 @@ import (
 func TestNetworkThatCannotBeExplored(t *testing.T) {
 	t.Parallel()
 	fake := networktest.New(network.Mainnet)
-	srv := httptest.NewServer(explorer.New([]network.Network{fake}, func(w http.ResponseWriter, _ *http.Request, err error) {
+	srv := httptest.NewServer(explorer.New([]network.Network{fake}, nil, func(w http.ResponseWriter, _ *http.Request, err error) {
 		status := http.StatusInternalServerError
 		if f := (*fault.Error)(nil); errors.As(err, &f) {
 			status = f.Status()

@@ -51,7 +51,7 @@ type found struct{ Path, What, More string }
 // search returns everything in a log that text names. Registrations come first,
 // because a number on a certificate is a registration number. The error is a fault
 // that says what was not found.
-func (x *explorer) search(ctx context.Context, l network.Explorable, text string) ([]found, error) {
+func (x *explorer) search(ctx context.Context, l network.Browsable, text string) ([]found, error) {
 	if len(text) > maxSearch {
 		return nil, fault.TransactionNotFound()
 	}
@@ -100,7 +100,7 @@ func (x *explorer) search(ctx context.Context, l network.Explorable, text string
 	return nil, fault.TransactionNotFound()
 }
 
-func registration(ctx context.Context, l network.Explorable, digits string) ([]found, error) {
+func registration(ctx context.Context, l network.Browsable, digits string) ([]found, error) {
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil {
 		return nil, nil
@@ -122,7 +122,7 @@ func registration(ctx context.Context, l network.Explorable, digits string) ([]f
 	return []found{{paths.Work(l.Name(), n), "Registration number " + strconv.FormatInt(n, 10), more}}, nil
 }
 
-func block(ctx context.Context, l network.Explorable, digits string) ([]found, error) {
+func block(ctx context.Context, l network.Browsable, digits string) ([]found, error) {
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil {
 		return nil, nil
@@ -133,13 +133,21 @@ func block(ctx context.Context, l network.Explorable, digits string) ([]found, e
 	} else if err != nil {
 		return nil, err
 	}
-	return []found{{paths.Block(l.Name(), n), "Block " + count(n), "signed on " + day(b.At)}}, nil
+	return []found{{paths.Block(l.Name(), n), "Block " + count(n), made(l) + day(b.At)}}, nil
+}
+
+// made is what happened to a block at its time.
+func made(l network.Browsable) string {
+	if _, ok := l.(network.Chained); ok {
+		return "of "
+	}
+	return "signed on "
 }
 
 // hashed finds a transaction, a commitment or a block by its hash.
-func hashed(ctx context.Context, l network.Explorable, h [32]byte) ([]found, error) {
-	if _, err := l.Entry(ctx, h); err == nil {
-		return []found{{Path: paths.Transaction(l.Name(), prefixed(h))}}, nil
+func hashed(ctx context.Context, l network.Browsable, h [32]byte) ([]found, error) {
+	if e, err := l.Entry(ctx, h); err == nil {
+		return []found{{Path: paths.Transaction(l.Name(), prefixed(e.Receipt.Final()))}}, nil
 	} else if !errors.Is(err, network.ErrNotFound) {
 		return nil, err
 	}
@@ -149,13 +157,16 @@ func hashed(ctx context.Context, l network.Explorable, h [32]byte) ([]found, err
 	}
 	var all []found
 	for _, e := range same {
-		what, more := "Waiting for its block", "received on "+day(e.ReceivedAt)
+		what, more := "Waiting for its block", ""
+		if !e.ReceivedAt.IsZero() {
+			more = "received on " + day(e.ReceivedAt)
+		}
 		if e.Failure != "" {
 			what = "Refused"
 		} else if e.Index >= 0 {
 			what, more = "Registration number "+strconv.FormatInt(e.AtsID, 10)+", version "+strconv.FormatInt(e.Version, 10), "registered on "+day(e.At)
 		}
-		all = append(all, found{paths.Transaction(l.Name(), prefixed(e.Hash)), what, more})
+		all = append(all, found{paths.Transaction(l.Name(), prefixed(e.Receipt.Final())), what, more})
 	}
 	if len(all) > 0 {
 		return all, nil
@@ -170,7 +181,7 @@ func hashed(ctx context.Context, l network.Explorable, h [32]byte) ([]found, err
 }
 
 // answer redirects to the only result of a search, or lists the results.
-func (x *explorer) answer(w http.ResponseWriter, r *http.Request, l network.Explorable, text string) error {
+func (x *explorer) answer(w http.ResponseWriter, r *http.Request, l network.Browsable, text string) error {
 	all, err := x.search(r.Context(), l, text)
 	if err != nil {
 		return err
@@ -202,7 +213,7 @@ func (x *explorer) notFound(r *http.Request, at network.Name) searched {
 	}
 	_, s.Hash = parseHash(strings.Join(strings.Fields(s.Text), ""))
 	for _, n := range x.networks {
-		if _, ok := n.(network.Explorable); ok && n.Name() != at {
+		if _, ok := n.(network.Browsable); ok && n.Name() != at {
 			s.Elsewhere = n.Name()
 		}
 	}

@@ -16,10 +16,14 @@ import (
 	"timbre.example/internal/network"
 )
 
-// work shows the public data of a work: its versions in the log, each with a checked
-// proof. It reads only the log. So it cannot show personal data, and the page stays
+// perChain is the maximum number of versions of a work on a chain on one page: the proof of each
+// has one signature for each authority of the chain.
+const perChain = 10
+
+// work shows the public data of a work: its versions on the network, each with a checked
+// proof. It reads only the network. So it cannot show personal data, and the page stays
 // when other data of the work is erased.
-func (x *explorer) work(w http.ResponseWriter, r *http.Request, l network.Explorable) error {
+func (x *explorer) work(w http.ResponseWriter, r *http.Request, l network.Browsable) error {
 	w.Header().Set("Vary", "Accept")
 	atsID, ok := parseNumber(r.PathValue("ats_id"))
 	if !ok {
@@ -35,15 +39,18 @@ func (x *explorer) work(w http.ResponseWriter, r *http.Request, l network.Explor
 	if err != nil {
 		return err
 	}
-	last := told.Latest.Version
-	entries, err := l.Versions(r.Context(), atsID, after, perPage)
+	last, most := told.Latest.Version, perPage
+	if _, ok := l.(network.Chained); ok {
+		most = perChain
+	}
+	entries, err := l.Versions(r.Context(), atsID, after, most)
 	if err != nil {
 		return err
 	}
 	if len(entries) == 0 { // after is larger than the last version
 		return fault.CommonNotFound()
 	}
-	versions, holds := make([]proven, len(entries)), told.ok()
+	versions, holds, failed := make([]proven, len(entries)), told.ok(), told.failed()
 	for i, e := range entries {
 		if versions[i], err = examine(r.Context(), l, e); err != nil {
 			return err
@@ -51,8 +58,9 @@ func (x *explorer) work(w http.ResponseWriter, r *http.Request, l network.Explor
 		if versions[i].Earlier, err = earlier(r.Context(), l, versions[i]); err != nil {
 			return err
 		}
-		holds = holds && versions[i].Checks.OK()
+		holds, failed = holds && versions[i].Checks.OK(), failed || versions[i].Checks.Failed()
 	}
+	unproved := !holds && !failed
 	more := int64(0)
 	if n := entries[len(entries)-1].Version; n < last {
 		more = n
@@ -67,9 +75,10 @@ func (x *explorer) work(w http.ResponseWriter, r *http.Request, l network.Explor
 		Last     int64 // the newest version
 		Versions []proven
 		OK       bool
+		Unproved bool // nothing failed, but a part of the proofs is missing
 		More     int64
 		Newest   string // the address of the newest version
-	}{x.base(l, fmt.Sprintf("Registration number %d", atsID)), told, atsID, last, versions, holds, more, newest(last, more)})
+	}{x.base(l, fmt.Sprintf("Registration number %d", atsID)), told, atsID, last, versions, holds, unproved, more, newest(last, more)})
 }
 
 // newest returns the address of the newest version on the page of a work. more is not 0 if
@@ -85,9 +94,10 @@ func newest(last, more int64) string {
 // later versions would seem to have that date, too.
 type ends struct{ First, Latest proven }
 
-func (e ends) ok() bool { return e.First.Checks.OK() && e.Latest.Checks.OK() }
+func (e ends) ok() bool     { return e.First.Checks.OK() && e.Latest.Checks.OK() }
+func (e ends) failed() bool { return e.First.Checks.Failed() || e.Latest.Checks.Failed() }
 
-func endsOf(ctx context.Context, l network.Explorable, atsID int64) (e ends, err error) {
+func endsOf(ctx context.Context, l network.Browsable, atsID int64) (e ends, err error) {
 	last, err := l.LastVersion(ctx, atsID)
 	if errors.Is(err, network.ErrNotFound) {
 		return e, fault.WorkNotFound().Because(err)
@@ -103,7 +113,7 @@ func endsOf(ctx context.Context, l network.Explorable, atsID int64) (e ends, err
 }
 
 // version returns version n of a work from the log, with its proof.
-func version(ctx context.Context, l network.Explorable, atsID, n int64) (proven, error) {
+func version(ctx context.Context, l network.Browsable, atsID, n int64) (proven, error) {
 	one, err := l.Versions(ctx, atsID, n-1, 1)
 	if err != nil {
 		return proven{}, err
@@ -114,13 +124,13 @@ func version(ctx context.Context, l network.Explorable, atsID, n int64) (proven,
 	return examine(ctx, l, one[0])
 }
 
-// earlier returns the first entry of the log with the same commitment, or nil when v
+// earlier returns the first entry of the network with the same commitment, or nil when v
 // is the first. Its recording, title and creators are the same.
-func earlier(ctx context.Context, l network.Explorable, v proven) (*network.Entry, error) {
+func earlier(ctx context.Context, l network.Browsable, v proven) (*network.Entry, error) {
 	if v.Index < 0 {
 		return nil, nil
 	}
-	e, err := l.Earlier(ctx, v.Transaction.Commitment, v.Index)
+	e, err := l.Earlier(ctx, v.Transaction.Commitment, v.Entry)
 	if errors.Is(err, network.ErrNotFound) {
 		return nil, nil
 	}
@@ -137,17 +147,33 @@ type publicVersion struct {
 	TxHash       string    `json:"tx_hash"`
 	BlockNumber  int64     `json:"block_number"`
 	BlockHash    string    `json:"block_hash"`
-	LogIndex     int64     `json:"log_index"`
+	LogIndex     *int64    `json:"log_index,omitempty"`
+	Extrinsic    *int64    `json:"extrinsic_index,omitempty"`
+	Owner        string    `json:"owner_address,omitempty"`
 	Verified     bool      `json:"verified"`
 }
 
-func publish(w http.ResponseWriter, r *http.Request, l network.Explorable, atsID, last, more int64, versions []proven) error {
+func publish(w http.ResponseWriter, r *http.Request, l network.Browsable, atsID, last, more int64, versions []proven) error {
 	list := make([]publicVersion, len(versions))
+	chain := ""
+	chained, isChain := l.(network.Chained)
 	for i, v := range versions {
 		list[i] = publicVersion{
-			v.Version, prefixed(v.Transaction.Commitment), v.Transaction.ProtocolVersion, v.At, prefixed(v.Hash),
-			v.BlockNumber, prefixed(v.BlockHash), v.Index, v.Checks.OK(),
+			Version: v.Version, Commitment: prefixed(v.Transaction.Commitment), Protocol: v.Transaction.ProtocolVersion, RegisteredAt: v.At, TxHash: prefixed(v.Receipt.Final()),
+			BlockNumber: v.BlockNumber, BlockHash: prefixed(v.BlockHash), Verified: v.Checks.OK(),
 		}
+		if isChain {
+			list[i].Extrinsic, list[i].Owner = &v.Index, v.Owner
+		} else {
+			list[i].LogIndex = &v.Index
+		}
+	}
+	if isChain {
+		genesis, err := chained.Chain(r.Context())
+		if err != nil {
+			return err
+		}
+		chain = prefixed(genesis)
 	}
 	origin, key := signed(l)
 	b, err := json.Marshal(struct {
@@ -158,7 +184,8 @@ func publish(w http.ResponseWriter, r *http.Request, l network.Explorable, atsID
 		Next     int64           `json:"next_after,omitempty"`
 		Origin   string          `json:"log_origin,omitempty"`
 		Key      string          `json:"log_key,omitempty"`
-	}{l.Name(), atsID, last, list, more, origin, key})
+		Chain    string          `json:"genesis,omitempty"`
+	}{l.Name(), atsID, last, list, more, origin, key, chain})
 	if err != nil {
 		return fmt.Errorf("explorer: %w", err)
 	}
@@ -208,7 +235,7 @@ var badgeLooks = map[string]badgeLook{
 // badge answers with a picture that shows the date of the latest version, and also of
 // the first version when there are several. It shows dates only when the proofs are
 // valid.
-func (x *explorer) badge(w http.ResponseWriter, r *http.Request, l network.Explorable) error {
+func (x *explorer) badge(w http.ResponseWriter, r *http.Request, l network.Browsable) error {
 	atsID, ok := parseNumber(r.PathValue("ats_id"))
 	if !ok {
 		return fault.WorkNotFound()
@@ -231,9 +258,11 @@ func (x *explorer) badge(w http.ResponseWriter, r *http.Request, l network.Explo
 		Test  bool
 		AtsID int64
 		OK    bool
+		// Unproved: nothing failed, but a part of the proofs is missing.
+		Unproved bool
 		// Several: the work has several versions, and their proofs are valid.
 		Several bool
-	}{look, told, l.Info().Test, atsID, told.ok(), told.ok() && told.Latest.Version > 1})
+	}{look, told, l.Info().Test, atsID, told.ok(), !told.ok() && !told.failed(), told.ok() && told.Latest.Version > 1})
 	if err != nil {
 		return err
 	}

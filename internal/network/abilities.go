@@ -13,7 +13,7 @@ import (
 	"timbre.example/proof/evidence"
 )
 
-// ErrNotFound is wrapped by the methods of Explorable if the network has no such entry,
+// ErrNotFound is wrapped by the methods of Browsable if the network has no such entry,
 // block or work.
 var ErrNotFound = errors.New("not on the network")
 
@@ -175,25 +175,23 @@ type Batched interface {
 	ProveAll(ctx context.Context, hashes [][32]byte) (map[[32]byte]Proof, error)
 }
 
-// Explorable is a network whose content can be read in its order: its entries, its
-// blocks, and the versions of a work. Prove proves each of its entries.
-type Explorable interface {
+// Browsable is a network of which the registry's transactions can be read: the versions of a
+// work, and blocks. Prove proves each of them.
+type Browsable interface {
 	Network
 	// Entry returns the transaction with this hash, final or not.
 	Entry(ctx context.Context, hash [32]byte) (Entry, error)
 	// WithCommitment returns at most n transactions with a commitment, in the order in
 	// which they were received. Two equal registrations have the same commitment.
 	WithCommitment(ctx context.Context, commitment [32]byte, n int) ([]Entry, error)
-	// Earlier returns the first entry with a commitment, if its index is smaller than
-	// index.
-	Earlier(ctx context.Context, commitment [32]byte, index int64) (Entry, error)
+	// Earlier returns the first entry with a commitment, if it is before e, which is on the
+	// network.
+	Earlier(ctx context.Context, commitment [32]byte, e Entry) (Entry, error)
 	// Versions returns at most n versions of a work after the version after, oldest
 	// first. For an unknown work it returns none.
 	Versions(ctx context.Context, atsID, after int64, n int) ([]Entry, error)
 	// LastVersion returns the newest version of a work.
 	LastVersion(ctx context.Context, atsID int64) (int64, error)
-	// Entries returns the entries with indexes in [lo, hi), up to the last one.
-	Entries(ctx context.Context, lo, hi int64) ([]Entry, error)
 	// Block returns the block with this number.
 	Block(ctx context.Context, number int64) (Block, error)
 	// Blocks returns at most n blocks, newest first, from block newest downwards. If
@@ -201,6 +199,25 @@ type Explorable interface {
 	Blocks(ctx context.Context, newest int64, n int) ([]Block, error)
 	// BlockWithHash returns the number of the block with this hash.
 	BlockWithHash(ctx context.Context, hash [32]byte) (int64, error)
+}
+
+// Explorable is a Browsable network that is one list: the server has its whole content.
+type Explorable interface {
+	Browsable
+	// Entries returns the entries with indexes in [lo, hi), up to the last one.
+	Entries(ctx context.Context, lo, hi int64) ([]Entry, error)
+}
+
+// Chained is a Browsable network of others. The server has only the transactions of the
+// registry, and only blocks with one of them.
+type Chained interface {
+	Browsable
+	// Inside returns at most n transactions of the registry in a block, in their order, after
+	// the first skip ones. Refused ones are among them.
+	Inside(ctx context.Context, block, skip int64, n int) ([]Entry, error)
+	// Chain is the hash of the chain's first block, which identifies it; zero before the
+	// network has begun.
+	Chain(ctx context.Context) ([32]byte, error)
 }
 
 // Consistent is an Explorable network that can prove that it only grows.
@@ -216,12 +233,14 @@ type Entry struct {
 	// refused. While it waits, only Hash is set.
 	Receipt
 	// Index is the entry's position on the network, from 0; -1 while it waits, and also
-	// after it was refused.
+	// after it was refused. On a Chained network it is the position in its block.
 	Index int64
-	// ReceivedAt is when Broadcast stored it.
+	// ReceivedAt is when Broadcast stored it; zero on a Chained network.
 	ReceivedAt time.Time
-	// Bytes is the transaction as broadcast (package leaf reads it).
+	// Bytes is the transaction as broadcast. On an Explorable network package leaf reads it.
 	Bytes []byte
+	// Call is what the transaction asks for, without its nonce. Only a Chained network sets it.
+	Call Call
 	// Leaf is the entry's text; nil while Index is -1.
 	Leaf []byte
 	// Lost: a repair restored the entry, and the registry has no record of it.
@@ -235,12 +254,13 @@ func (e Entry) Final() bool { return e.Index >= 0 || e.Failure != "" }
 type Block struct {
 	// Number counts from 1; block 0 is the empty network.
 	Number int64
-	// Hash is the SHA-256 of Checkpoint.
+	// Hash is the SHA-256 of Checkpoint, or on a Chained network the chain's hash.
 	Hash [32]byte
 	// First is the index of the block's first entry, Size the number of entries on the
-	// network up to this block. The block holds the entries [First, Size).
+	// network up to this block. The block holds the entries [First, Size). On a Chained
+	// network First is 0, and Size is the number of the registry's entries in this block.
 	First, Size int64
-	// Checkpoint is the signed note, and At its time.
+	// Checkpoint is the signed note, "" on a Chained network. At is the block's time.
 	Checkpoint string
 	At         time.Time
 }

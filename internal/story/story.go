@@ -374,6 +374,7 @@ type Registration struct {
 	Version          int64
 	TxHash           string
 	Block            int64
+	Final, BlockHash [32]byte // hashes of the transaction and of the block on the network
 	At               time.Time
 	Certificate      Certificate
 	TimestampWaiting bool
@@ -483,6 +484,8 @@ func (s *Service) confirmed(ctx context.Context, organization string, out *Story
 		default:
 			r.Certificate = CertificateWaiting
 		}
+		copy(r.Final[:], t.TxHash)
+		copy(r.BlockHash[:], t.BlockHash)
 		out.Registration = r
 	}
 	return nil

@@ -50,6 +50,7 @@ type RegisteredVersion struct {
 	Commitment    []byte
 	TxHash        []byte
 	BlockNumber   int64
+	BlockHash     []byte
 	RegisteredAt  time.Time
 	Credits       int64
 	// Certified: the certificate is made. Stamping: the version waits for its time stamp.
@@ -80,7 +81,7 @@ func (s *Service) Registered(ctx context.Context, r access.Reader, before int64,
 	}
 	for _, v := range rows[:min(len(rows), most)] {
 		one := RegisteredVersion{
-			Version: v.Version, TransactionID: v.TransactionID, Commitment: v.Commitment, TxHash: v.TxHash, BlockNumber: v.BlockNumber, RegisteredAt: store.Time(v.RegisteredAt),
+			Version: v.Version, TransactionID: v.TransactionID, Commitment: v.Commitment, TxHash: v.TxHash, BlockNumber: v.BlockNumber, BlockHash: v.BlockHash, RegisteredAt: store.Time(v.RegisteredAt),
 			Filename: v.Filename, HasFile: v.AssetKey != "", MediaHash: v.MediaHash, Certified: v.CertificateKey != "", Stamping: v.TimestampUntil > 0,
 		}
 		price, err := record.VersionPrice(v)

@@ -71,7 +71,7 @@ func TestAttestations(t *testing.T) {
 			t.Errorf("%s: no words", l)
 		}
 	}
-	if !reflect.DeepEqual(levels, []evidence.Level{evidence.LevelRegistered, evidence.LevelLogged, evidence.LevelWitnessed, evidence.LevelStamped, evidence.LevelChained}) {
+	if !reflect.DeepEqual(levels, []evidence.Level{evidence.LevelLogged, evidence.LevelWitnessed, evidence.LevelStamped, evidence.LevelChained}) {
 		t.Errorf("%q", levels)
 	}
 	dates := r.Dates(e)

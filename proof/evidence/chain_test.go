@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,12 +70,12 @@ func TestChainProof(t *testing.T) {
 		e = must(evidence.Decode(bytes.NewReader(must(evidence.Encode(e)))))
 		for set := firstSet; set <= firstSet+m.handOffs; set++ {
 			r := must(evidence.Verify(e, pinned(m, e, set)))
-			if !r.OK() || !r.Anchored() || evidence.Judge(e, r) != evidence.Registered || check(r, "inclusion").Status != evidence.OK {
+			if !r.OK() || !r.Anchored() || evidence.Judge(e, r) != evidence.Registered || check(r, "inclusion").Status != evidence.OK || !slices.Equal(r.Levels(), []evidence.Level{evidence.LevelChained}) {
 				t.Errorf("%s, set %d: %s %+v", name, set, evidence.Judge(e, r), r)
 			}
 		}
 		r := must(evidence.Verify(e, evidence.Options{}))
-		if !r.OK() || r.Anchored() || evidence.Judge(e, r) != evidence.Untrusted || check(r, "chain").Status != evidence.NotChecked {
+		if !r.OK() || r.Anchored() || evidence.Judge(e, r) != evidence.Untrusted || check(r, "chain").Status != evidence.NotChecked || !slices.Equal(r.Levels(), []evidence.Level{evidence.LevelNamed}) {
 			t.Errorf("%s, without a checkpoint: %s %+v", name, evidence.Judge(e, r), r)
 		}
 	}

@@ -35,7 +35,7 @@ func verifySubstrate(e Evidence, opts Options, add adder, skip skipper) {
 	if len(s.StateProof) > 0 {
 		state, stateErr = registered(e)
 	}
-	switch err := s.provedExtrinsic(); {
+	switch err := s.checkExtrinsic(); {
 	case len(s.ExtrinsicProof) == 0:
 		skip(CheckInclusion, word("check_chain_inclusion"), ask)
 	case err == nil && stateErr != nil:
@@ -75,9 +75,19 @@ func registered(e Evidence) (ChainState, error) {
 	return state, err
 }
 
-// provedExtrinsic returns an error unless the proof shows that the block has the extrinsic at
-// its place. The trie of a block's extrinsics has their places as keys, in SCALE.
-func (s Substrate) provedExtrinsic() error {
+// CheckExtrinsic returns an error unless the proof shows that the block of the header has the
+// extrinsic at its place. It needs [Substrate.ExtrinsicProof]. Only [Verify] shows that the
+// block is the chain's.
+func (s Substrate) CheckExtrinsic() error {
+	if err := s.checkExtrinsic(); err != nil {
+		return fmt.Errorf("evidence: extrinsic: %w", err)
+	}
+	return nil
+}
+
+// checkExtrinsic is CheckExtrinsic. The trie of a block's extrinsics has their places as keys,
+// in SCALE.
+func (s Substrate) checkExtrinsic() error {
 	b, err := readBlock(s.Header)
 	if err != nil {
 		return err

@@ -91,21 +91,29 @@ type Level string
 
 // The levels, each better than the one before.
 const (
-	LevelRegistered Level = "registered" // only the registry says so
+	LevelRegistered Level = "registered" // only the registry says so; a report with a better level does not have it
+	LevelNamed      Level = "named"      // on a chain, by authorities that only the evidence names; see Options.ChainCheckpoints
 	LevelLogged     Level = "logged"     // a log that the caller trusts signed it
 	LevelWitnessed  Level = "witnessed"  // enough trusted witnesses saw it in that log
 	LevelStamped    Level = "stamped"    // a trusted authority dated it
-	LevelChained    Level = "chained"    // a block of a public chain that the caller has holds it, such as Bitcoin's
+	LevelChained    Level = "chained"    // a block of Bitcoin that the caller has, or a chain's block by authorities that the caller trusts, holds it
 )
 
-var levels = []Level{LevelRegistered, LevelLogged, LevelWitnessed, LevelStamped, LevelChained}
+var levels = []Level{LevelRegistered, LevelNamed, LevelLogged, LevelWitnessed, LevelStamped, LevelChained}
 
 // Name returns the level in a few words, and Excludes what it excludes.
-func (l Level) Name() string     { return word("level_" + string(l)) }
+func (l Level) Name() string {
+	if l == LevelNamed { // the place is the same, only its reason is weaker
+		l = LevelChained
+	}
+	return word("level_" + string(l))
+}
+
 func (l Level) Excludes() string { return word("excludes_" + string(l)) }
 
 // Levels returns the levels that the report proves, in their order. A report with a failed
-// check proves none; too few witnesses fail only their own level.
+// check proves none; too few witnesses fail only their own level. [LevelRegistered] stands alone:
+// with any other level, not only the registry says so.
 func (r Report) Levels() (reached []Level) {
 	for _, c := range r {
 		if c.Status == Failed && c.Part == "" && c.Name != CheckWitnesses {
@@ -113,7 +121,7 @@ func (r Report) Levels() (reached []Level) {
 		}
 	}
 	logged := r.proved(CheckLogKey) && r.proved(CheckInclusion)
-	has := map[Level]bool{LevelRegistered: true, LevelLogged: logged, LevelWitnessed: logged && r.proved(CheckWitnesses), LevelChained: r.onChain()}
+	has := map[Level]bool{LevelNamed: r.final() && !r.onChain(), LevelLogged: logged, LevelWitnessed: logged && r.proved(CheckWitnesses), LevelChained: r.onChain()}
 	for _, c := range r {
 		if c.Status == OK && c.Name == CheckToken && trusted(r, c.Part) {
 			has[LevelStamped] = true
@@ -126,6 +134,9 @@ func (r Report) Levels() (reached []Level) {
 		if has[l] {
 			reached = append(reached, l)
 		}
+	}
+	if reached == nil {
+		return []Level{LevelRegistered}
 	}
 	return reached
 }

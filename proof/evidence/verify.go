@@ -113,8 +113,11 @@ func (r Report) Anchored() bool {
 }
 
 // onChain reports whether the chain's state proves the registration.
-func (r Report) onChain() bool {
-	return r.proved(CheckState) && r.proved(CheckTime) && r.proved(CheckFinality) && r.proved(CheckChain)
+func (r Report) onChain() bool { return r.final() && r.proved(CheckChain) }
+
+// final is onChain, with the authorities that the evidence names.
+func (r Report) final() bool {
+	return r.proved(CheckState) && r.proved(CheckTime) && r.proved(CheckFinality)
 }
 
 // Options is the verifier's input besides the evidence.

@@ -155,7 +155,9 @@ const reached = (texts: Texts, checks: readonly Check[]): HTMLElement =>
   h(
     'ul',
     { class: 'plain', id: 'levels' },
-    ...levels(checks).map((l) => h('li', {}, h('strong', {}, texts.t(`level_${l}`)), ' · ', texts.t(`excludes_${l}`))),
+    ...levels(checks).map((l) =>
+      h('li', {}, h('strong', {}, texts.t(`level_${l === 'named' ? 'chained' : l}`)), ' · ', texts.t(`excludes_${l}`)),
+    ),
   );
 
 function facts(texts: Texts, e: Evidence, checks: readonly Check[]): HTMLElement {

@@ -38,7 +38,7 @@ export function find(e: Evidence, options: Options): Finding {
     if ([...failed.values()].includes(true)) return 'fails';
     if (status('page') === 'failed') return 'page_changed';
     if (status('media') === 'failed') return 'other_recording';
-    if (!log && !(['state', 'time', 'finality'] as const).every((name) => status(name) === 'ok')) return 'unknown';
+    if (!log && !final(checks)) return 'unknown';
     if (!trusted) return 'untrusted';
     if (status('witnesses') === 'failed') return 'unwitnessed';
     return status('media') === 'ok' ? 'verified' : 'registered';
@@ -46,9 +46,12 @@ export function find(e: Evidence, options: Options): Finding {
   return { verdict: verdict(), checks };
 }
 
-/** Whether the chain's state proves the registration. */
-const onChain = (checks: readonly Check[]): boolean =>
-  (['state', 'time', 'finality', 'chain'] as const).every((name) => checks.some((c) => c.name === name && c.status === 'ok'));
+const has = (checks: readonly Check[], ...names: readonly Check['name'][]): boolean =>
+  names.every((name) => checks.some((c) => c.name === name && c.status === 'ok'));
+
+/** Whether the chain's state proves the registration, by the authorities that the evidence names, or that are trusted. */
+const final = (checks: readonly Check[]): boolean => has(checks, 'state', 'time', 'finality');
+const onChain = (checks: readonly Check[]): boolean => final(checks) && has(checks, 'chain');
 
 /** A date of the registration, in nanoseconds since 1970, and the word of the sentence that states it. */
 export interface Dated {
@@ -66,17 +69,18 @@ export function dates(e: Evidence, checks: readonly Check[]): Dated[] {
   return [...others, { time: e.block.time, key, by: [] }];
 }
 
-export type Level = 'registered' | 'logged' | 'witnessed' | 'chained';
+export type Level = 'registered' | 'named' | 'logged' | 'witnessed' | 'chained';
 
-/** How far the proof goes: the levels that the checks prove, in their order. This page reads no tokens. */
+/** How far the proof goes: the levels that the checks prove, in their order. This page reads no tokens. 'registered' stands alone. */
 export function levels(checks: readonly Check[]): Level[] {
   if (checks.some((c) => c.status === 'failed' && c.part === undefined && c.name !== 'witnesses')) return [];
-  const ok = (name: Check['name']) => checks.some((c) => c.name === name && c.status === 'ok');
-  const logged = ok('log_key') && ok('inclusion');
-  return [
-    'registered' as const,
-    ...(logged ? ['logged' as const] : []),
-    ...(logged && ok('witnesses') ? ['witnessed' as const] : []),
-    ...(onChain(checks) ? ['chained' as const] : []),
+  const logged = has(checks, 'log_key', 'inclusion');
+  const all: [Level, boolean][] = [
+    ['named', final(checks) && !onChain(checks)],
+    ['logged', logged],
+    ['witnessed', logged && has(checks, 'witnesses')],
+    ['chained', onChain(checks)],
   ];
+  const reached = all.filter(([, yes]) => yes).map(([level]) => level);
+  return reached.length ? reached : ['registered'];
 }

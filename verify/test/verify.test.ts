@@ -9,7 +9,7 @@ import { fingerprint, parseKey } from '../src/log.js';
 import { networkOf, onTestNetwork } from '../src/network.js';
 import { parsePolicy } from '../src/policy.js';
 import { kindOf, read, type Refused } from '../src/reading.js';
-import { find } from '../src/verdict.js';
+import { find, levels } from '../src/verdict.js';
 import { verify } from '../src/verify.js';
 
 const testdata = (name: string): Uint8Array => new Uint8Array(readFileSync(`../proof/evidence/testdata/${name}`));
@@ -193,6 +193,9 @@ test('every forged chain has the result of the Go sources', () => {
     assert.deepEqual(names('failed'), c.failed ?? [], c.name);
     assert.deepEqual(names('not_checked'), c.not_checked ?? [], c.name);
     assert.equal(verdict, c.verdict, c.name);
+    // On a chain by authorities that are trusted, by those that only the document names, or nowhere: never both.
+    const level = ({ registered: ['chained'], untrusted: ['named'], unknown: ['registered'] } as Record<string, string[]>)[verdict];
+    assert.deepEqual(levels(checks), c.failed?.length ? [] : level, c.name);
   }
 });
 

@@ -1,5 +1,5 @@
-// Package operator is the operator's view over all organizations and people of an installation. It
-// decides nothing: the services below check that its caller is an operator, and record each change.
+// Package operator is the operator's view over all organizations and people of an installation, and
+// over the accounts that pay on chains. It decides nothing: the services below check that its caller is an operator, and record each change.
 package operator
 
 import (
@@ -10,6 +10,7 @@ import (
 	"timbre.example/internal/console/person"
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/network"
 	"timbre.example/internal/people"
 	"timbre.example/internal/store"
 )
@@ -22,11 +23,17 @@ const (
 	one       = list + "/{organization}"
 	everybody = "/operator/people"
 	somebody  = everybody + "/{person}"
+	paying    = "/operator/accounts"
 )
 
-// Area returns the pages.
-func Area(db *store.DB, s *people.Service) shell.Area {
-	p := pages{db, s}
+// Area returns the pages. The page about accounts is there if transactions of a network need funds.
+func Area(db *store.DB, s *people.Service, networks []network.Network) shell.Area {
+	p := pages{db: db, people: s}
+	for _, n := range networks {
+		if f, ok := n.(funded); ok {
+			p.funded = append(p.funded, f)
+		}
+	}
 	get := func(path string, handle func(*shell.Call) error, fields ...shell.Field) shell.Page {
 		return shell.Page{Method: "GET", Path: path, Needs: shell.Operators(), Handle: handle, Fields: fields}
 	}
@@ -38,7 +45,7 @@ func Area(db *store.DB, s *people.Service) shell.Area {
 		return page
 	}
 	search, reason := shell.Text("q", 100).Type("search"), shell.Text("reason", 200).Must()
-	return shell.Area{Name: "operator", Files: files, Pages: []shell.Page{
+	a := shell.Area{Name: "operator", Files: files, Pages: []shell.Page{
 		named(get(list, p.organizations, search), 30, "organizations", "operator"),
 		post("found", list, p.found, p.organizations, shell.Text("name", 200).Must(), shell.Text("email", 254).Must().Type("email")),
 		get(one, p.organization),
@@ -51,11 +58,22 @@ func Area(db *store.DB, s *people.Service) shell.Area {
 		post("reset", somebody+"/reset", p.reset, p.somebody, shell.Check("factors")),
 		post("appoint", somebody+"/operator", p.appoint, p.somebody, shell.Choice("operator", "no", "yes")),
 	}}
+	if len(p.funded) > 0 {
+		a.Pages = append(a.Pages, named(get(paying, p.accounts), 50, "accounts", "credits"))
+	}
+	return a
 }
 
 type pages struct {
 	db     *store.DB
 	people *people.Service
+	funded []funded
+}
+
+// funded is a network whose transactions accounts of the operator pay.
+type funded interface {
+	network.Network
+	network.Funded
 }
 
 const most = 50
@@ -194,4 +212,53 @@ func (p pages) appoint(c *shell.Call) error {
 		return err
 	}
 	return done(c, p.people.SetOperator(c.Context(), c.By(), x.Email, c.Form.Text("operator") == "yes"), somebody, "appointed")
+}
+
+// chain is a network with the accounts that pay there.
+type chain struct {
+	Name network.Name
+	// Low: an account cannot pay for another work. Full: an account owns as many works as it may.
+	Low, Full bool
+	Accounts  []payer
+}
+
+// payer is an account for its page.
+type payer struct {
+	network.Account
+	Free, Reserved amount
+	Full           bool
+}
+
+// amount is in the network's smallest unit; More: it is larger than N.
+type amount struct {
+	N    int64
+	More bool
+}
+
+// most64 is the largest amount that is shown in full.
+const most64 = 1 << 62
+
+func amountOf(units float64) amount {
+	if units >= most64 {
+		return amount{most64, true}
+	}
+	return amount{N: int64(units)}
+}
+
+func (p pages) accounts(c *shell.Call) error {
+	var all []chain
+	for _, n := range p.funded {
+		accounts, err := n.Accounts(c.Context())
+		if err != nil {
+			return err
+		}
+		one := chain{Name: n.Name()}
+		for _, a := range accounts {
+			full := a.Capacity > 0 && a.Works >= a.Capacity
+			one.Low, one.Full = one.Low || a.Low && !full, one.Full || full
+			one.Accounts = append(one.Accounts, payer{a, amountOf(a.Free), amountOf(a.Reserved), full})
+		}
+		all = append(all, one)
+	}
+	return c.Render("accounts", all)
 }

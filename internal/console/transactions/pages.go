@@ -172,11 +172,13 @@ type storyData struct {
 	// Next is the key of what a person must do next, and To the page where to do it.
 	Next, To    string
 	ExplorerURL string
-	Deliveries  []webhook.Delivery
-	Live        bool
-	FullID      bool
-	Days        int64
-	ID          string
+	// OnItsPage is the transaction in the chain's own explorer, or "".
+	OnItsPage  string
+	Deliveries []webhook.Delivery
+	Live       bool
+	FullID     bool
+	Days       int64
+	ID         string
 }
 
 func (p pages) story(c *shell.Call) error {
@@ -214,6 +216,7 @@ func (p pages) story(c *shell.Call) error {
 	}
 	if s.Registration != nil {
 		data.ExplorerURL = p.ExplorerURL(s.Attempt.Network, s.Registration.TxHash)
+		data.OnItsPage = p.Elsewhere.Of(s.Attempt.Network).Transaction(s.Registration.Block, s.Registration.BlockHash, s.Registration.Final)
 	}
 	return c.Render("story", data)
 }

@@ -21,6 +21,8 @@ type Config struct {
 	PublicURL string
 	// ExplorerURL returns the page of a transaction on its network.
 	ExplorerURL func(n network.Name, hash string) string
+	// Elsewhere are the chains' own explorers.
+	Elsewhere network.Elsewheres
 	// Stopping is closed when the server shuts down: live lists end.
 	Stopping <-chan struct{}
 }

@@ -37,8 +37,8 @@ const (
 const testKeys = "-test-keys"
 
 // Area returns the pages. networks are those of the server.
-func Area(db *store.DB, reg *registry.Registry, networks []network.Network) shell.Area {
-	p := &pages{db: db, reg: reg}
+func Area(db *store.DB, reg *registry.Registry, networks []network.Network, elsewhere network.Elsewheres) shell.Area {
+	p := &pages{db: db, reg: reg, elsewhere: elsewhere}
 	options := []string{""}
 	for _, n := range networks {
 		p.scopes = append(p.scopes, search.Scope{Network: string(n.Name())})
@@ -68,9 +68,10 @@ func Area(db *store.DB, reg *registry.Registry, networks []network.Network) shel
 }
 
 type pages struct {
-	db     *store.DB
-	reg    *registry.Registry
-	scopes []search.Scope
+	db        *store.DB
+	reg       *registry.Registry
+	scopes    []search.Scope
+	elsewhere network.Elsewheres
 }
 
 // asked returns the scopes of a filter.
@@ -127,6 +128,15 @@ type shown struct {
 	registered.Registered
 	PublicPage string
 	List       shell.List
+	elsewhere  network.Elsewhere
+}
+
+// Elsewhere is the page of a version's transaction in the chain's own explorer, or "".
+func (s shown) Elsewhere(v registered.RegisteredVersion) string {
+	var block, tx [32]byte
+	copy(block[:], v.BlockHash)
+	copy(tx[:], v.TxHash)
+	return s.elsewhere.Transaction(v.BlockNumber, block, tx)
 }
 
 func (s shown) Redacted() bool { return !s.RedactedAt.IsZero() }
@@ -151,7 +161,7 @@ func (p *pages) show(c *shell.Call) error {
 	if err != nil {
 		return err
 	}
-	s := shown{Registered: w, PublicPage: paths.Work(w.Network, w.AtsID)}
+	s := shown{Registered: w, PublicPage: paths.Work(w.Network, w.AtsID), elsewhere: p.elsewhere.Of(w.Network)}
 	if w.More {
 		s.List = c.Turns("", strconv.FormatInt(w.Versions[len(w.Versions)-1].Version, 10))
 	}

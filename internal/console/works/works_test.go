@@ -10,5 +10,5 @@ import (
 
 func TestTexts(t *testing.T) {
 	t.Parallel()
-	shelltest.Area(t, Area(nil, nil, []network.Network{networktest.New(network.Mainnet), networktest.New(network.Testnet)}), ".")
+	shelltest.Area(t, Area(nil, nil, []network.Network{networktest.New(network.Mainnet), networktest.New(network.Testnet)}, nil), ".")
 }

@@ -61,9 +61,10 @@ func (l *Log) WithCommitment(ctx context.Context, commitment [32]byte, n int) ([
 	return es, nil
 }
 
-// Earlier returns the first entry with a commitment, if it is before an index of the log.
+// Earlier returns the first entry with a commitment, if it is before e in the log.
 // Otherwise it returns network.ErrNotFound.
-func (l *Log) Earlier(ctx context.Context, commitment [32]byte, index int64) (network.Entry, error) {
+func (l *Log) Earlier(ctx context.Context, commitment [32]byte, e network.Entry) (network.Entry, error) {
+	index := e.Index
 	row, err := l.db.Read().FirstLogEntryOfCommitment(ctx, query.FirstLogEntryOfCommitmentParams{Network: string(l.config.Network), Commitment: commitment[:], Before: valid(index)})
 	if err != nil {
 		return network.Entry{}, l.fail(fmt.Sprintf("commitment %x before entry %d", commitment, index), err)

@@ -76,7 +76,7 @@ func (b Browsed) all(keep func(network.Entry) bool) (es []network.Entry) {
 	return es
 }
 
-// Entry implements network.Explorable.
+// Entry implements network.Browsable.
 func (b Browsed) Entry(_ context.Context, hash [32]byte) (network.Entry, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -86,7 +86,7 @@ func (b Browsed) Entry(_ context.Context, hash [32]byte) (network.Entry, error) 
 	return b.entry(hash), nil
 }
 
-// WithCommitment implements network.Explorable.
+// WithCommitment implements network.Browsable.
 func (b Browsed) WithCommitment(_ context.Context, commitment [32]byte, n int) ([]network.Entry, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -94,16 +94,16 @@ func (b Browsed) WithCommitment(_ context.Context, commitment [32]byte, n int) (
 	return es[:min(n, len(es))], nil
 }
 
-// Earlier implements network.Explorable.
-func (b Browsed) Earlier(ctx context.Context, commitment [32]byte, index int64) (network.Entry, error) {
+// Earlier implements network.Browsable.
+func (b Browsed) Earlier(ctx context.Context, commitment [32]byte, before network.Entry) (network.Entry, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, e := range b.final() {
-		if e.Index < index && b.accepted[e.Hash].call.Commitment == commitment {
+		if e.Index < before.Index && b.accepted[e.Hash].call.Commitment == commitment {
 			return e, nil
 		}
 	}
-	return network.Entry{}, fmt.Errorf("commitment %x before entry %d: %w", commitment, index, network.ErrNotFound)
+	return network.Entry{}, fmt.Errorf("commitment %x before entry %d: %w", commitment, before.Index, network.ErrNotFound)
 }
 
 // final returns the final entries by their index. It is called with the lock held.
@@ -113,7 +113,7 @@ func (b Browsed) final() []network.Entry {
 	return es
 }
 
-// Versions implements network.Explorable.
+// Versions implements network.Browsable.
 func (b Browsed) Versions(_ context.Context, atsID, after int64, n int) (es []network.Entry, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -125,7 +125,7 @@ func (b Browsed) Versions(_ context.Context, atsID, after int64, n int) (es []ne
 	return es, nil
 }
 
-// LastVersion implements network.Explorable.
+// LastVersion implements network.Browsable.
 func (b Browsed) LastVersion(_ context.Context, atsID int64) (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -155,7 +155,7 @@ func (b Browsed) blocks() []network.Block {
 	return all
 }
 
-// Block implements network.Explorable.
+// Block implements network.Browsable.
 func (b Browsed) Block(_ context.Context, number int64) (network.Block, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -167,7 +167,7 @@ func (b Browsed) Block(_ context.Context, number int64) (network.Block, error) {
 	return network.Block{}, fmt.Errorf("block %d: %w", number, network.ErrNotFound)
 }
 
-// Blocks implements network.Explorable.
+// Blocks implements network.Browsable.
 func (b Browsed) Blocks(_ context.Context, newest int64, n int) (out []network.Block, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -179,7 +179,7 @@ func (b Browsed) Blocks(_ context.Context, newest int64, n int) (out []network.B
 	return out, nil
 }
 
-// BlockWithHash implements network.Explorable.
+// BlockWithHash implements network.Browsable.
 func (b Browsed) BlockWithHash(_ context.Context, hash [32]byte) (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

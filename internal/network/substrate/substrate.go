@@ -36,7 +36,7 @@ import (
 type Config struct {
 	// Network is the name on the wire and in the database.
 	Network network.Name
-	// URL is the address of the network: substrate: and the URLs of nodes, separated by commas.
+	// URL is the address of the network: substrate: and the URLs of nodes, separated by | or commas.
 	URL string
 	// Signer has the accounts that sign. nil: this process signs nothing, and connects to no
 	// node.

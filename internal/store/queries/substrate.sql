@@ -149,3 +149,55 @@ UPDATE substrate_sets SET seen = sqlc.arg(block) WHERE network = sqlc.arg(networ
 -- name: ListSubstrateSets :many
 -- The newest sets up to one.
 SELECT * FROM substrate_sets WHERE network = sqlc.arg(network) AND set_id <= sqlc.arg(newest) ORDER BY set_id DESC LIMIT sqlc.arg(lim);
+
+-- name: GetSubstrateEntry :one
+-- A transaction that the registry has sent, or wants to send. hash is the registry's or the chain's.
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+FROM substrate_transactions t
+JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
+LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
+WHERE t.network = sqlc.arg(network) AND (t.signed_hash = sqlc.arg(hash) OR t.hash = sqlc.arg(hash)) AND (t.wanted OR t.decided_at <> 0)
+LIMIT 1;
+
+-- name: ListSubstrateEntriesOfCommitment :many
+-- In the order of the chain; open ones are first.
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+FROM substrate_transactions t
+JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
+LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
+WHERE t.network = sqlc.arg(network) AND t.commitment = sqlc.arg(commitment) AND (t.wanted OR t.decided_at <> 0)
+ORDER BY t.block, t.position LIMIT sqlc.arg(lim);
+
+-- name: FirstSubstrateEntryOfCommitment :one
+-- The first version with a commitment, if it is before a place of the chain.
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+FROM substrate_transactions t
+JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
+LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
+WHERE t.network = sqlc.arg(network) AND t.commitment = sqlc.arg(commitment) AND t.version >= 1 -- not the condition of another index
+  AND (t.block < sqlc.arg(block) OR t.block = sqlc.arg(block) AND t.position < sqlc.arg(position))
+ORDER BY t.block, t.position LIMIT 1;
+
+-- name: ListSubstrateVersions :many
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+FROM substrate_transactions t
+JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
+LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
+WHERE t.network = sqlc.arg(network) AND t.ats_id = sqlc.arg(ats_id) AND t.version > sqlc.arg(after) AND t.version > 0
+ORDER BY t.version LIMIT sqlc.arg(lim);
+
+-- name: ListSubstrateEntriesInBlock :many
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+FROM substrate_transactions t
+JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
+LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
+WHERE t.network = sqlc.arg(network) AND t.block = sqlc.arg(block) AND t.block > 0
+ORDER BY t.position LIMIT sqlc.arg(lim) OFFSET sqlc.arg(skip);
+
+-- name: ListSubstrateBlocks :many
+SELECT b.number, b.hash, b.created_at,
+  CAST((SELECT COUNT(*) FROM substrate_transactions t WHERE t.network = b.network AND t.block = b.number AND t.block > 0) AS BIGINT) AS entries
+FROM substrate_blocks b WHERE b.network = sqlc.arg(network) AND b.number <= sqlc.arg(newest) ORDER BY b.number DESC LIMIT sqlc.arg(lim);
+
+-- name: SubstrateBlockByHash :one
+SELECT number FROM substrate_blocks WHERE network = sqlc.arg(network) AND hash = sqlc.arg(hash);

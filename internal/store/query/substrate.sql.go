@@ -7,6 +7,7 @@ package query
 
 import (
 	"context"
+	"database/sql"
 )
 
 const adoptSubstrateTransaction = `-- name: AdoptSubstrateTransaction :execrows
@@ -223,6 +224,70 @@ func (q *Queries) FindSubstrateTransactions(ctx context.Context, arg FindSubstra
 	return items, nil
 }
 
+const firstSubstrateEntryOfCommitment = `-- name: FirstSubstrateEntryOfCommitment :one
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+FROM substrate_transactions t
+JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
+LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
+WHERE t.network = $1 AND t.commitment = $2 AND t.version >= 1 -- not the condition of another index
+  AND (t.block < $3 OR t.block = $3 AND t.position < $4)
+ORDER BY t.block, t.position LIMIT 1
+`
+
+type FirstSubstrateEntryOfCommitmentParams struct {
+	Network    string
+	Commitment []byte
+	Block      int64
+	Position   int64
+}
+
+type FirstSubstrateEntryOfCommitmentRow struct {
+	Hash       []byte
+	SignedHash []byte
+	Signed     []byte
+	Updates    int64
+	Commitment []byte
+	Protocol   int64
+	DecidedAt  int64
+	Failure    string
+	AtsID      int64
+	Version    int64
+	Block      int64
+	Position   int64
+	BlockHash  []byte
+	BlockAt    sql.NullInt64
+	Address    string
+}
+
+// The first version with a commitment, if it is before a place of the chain.
+func (q *Queries) FirstSubstrateEntryOfCommitment(ctx context.Context, arg FirstSubstrateEntryOfCommitmentParams) (FirstSubstrateEntryOfCommitmentRow, error) {
+	row := q.db.QueryRow(ctx, firstSubstrateEntryOfCommitment,
+		arg.Network,
+		arg.Commitment,
+		arg.Block,
+		arg.Position,
+	)
+	var i FirstSubstrateEntryOfCommitmentRow
+	err := row.Scan(
+		&i.Hash,
+		&i.SignedHash,
+		&i.Signed,
+		&i.Updates,
+		&i.Commitment,
+		&i.Protocol,
+		&i.DecidedAt,
+		&i.Failure,
+		&i.AtsID,
+		&i.Version,
+		&i.Block,
+		&i.Position,
+		&i.BlockHash,
+		&i.BlockAt,
+		&i.Address,
+	)
+	return i, err
+}
+
 const getSubstrateAccount = `-- name: GetSubstrateAccount :one
 SELECT network, account, position, address, nonce, free, reserved, works, capacity, low FROM substrate_accounts WHERE network = $1 AND account = $2
 `
@@ -289,6 +354,62 @@ func (q *Queries) GetSubstrateChain(ctx context.Context, network string) (Substr
 		&i.Finals,
 		&i.Failures,
 		&i.Stopped,
+	)
+	return i, err
+}
+
+const getSubstrateEntry = `-- name: GetSubstrateEntry :one
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+FROM substrate_transactions t
+JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
+LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
+WHERE t.network = $1 AND (t.signed_hash = $2 OR t.hash = $2) AND (t.wanted OR t.decided_at <> 0)
+LIMIT 1
+`
+
+type GetSubstrateEntryParams struct {
+	Network string
+	Hash    []byte
+}
+
+type GetSubstrateEntryRow struct {
+	Hash       []byte
+	SignedHash []byte
+	Signed     []byte
+	Updates    int64
+	Commitment []byte
+	Protocol   int64
+	DecidedAt  int64
+	Failure    string
+	AtsID      int64
+	Version    int64
+	Block      int64
+	Position   int64
+	BlockHash  []byte
+	BlockAt    sql.NullInt64
+	Address    string
+}
+
+// A transaction that the registry has sent, or wants to send. hash is the registry's or the chain's.
+func (q *Queries) GetSubstrateEntry(ctx context.Context, arg GetSubstrateEntryParams) (GetSubstrateEntryRow, error) {
+	row := q.db.QueryRow(ctx, getSubstrateEntry, arg.Network, arg.Hash)
+	var i GetSubstrateEntryRow
+	err := row.Scan(
+		&i.Hash,
+		&i.SignedHash,
+		&i.Signed,
+		&i.Updates,
+		&i.Commitment,
+		&i.Protocol,
+		&i.DecidedAt,
+		&i.Failure,
+		&i.AtsID,
+		&i.Version,
+		&i.Block,
+		&i.Position,
+		&i.BlockHash,
+		&i.BlockAt,
+		&i.Address,
 	)
 	return i, err
 }
@@ -685,6 +806,195 @@ func (q *Queries) ListSubstrateAccounts(ctx context.Context, network string) ([]
 	return items, nil
 }
 
+const listSubstrateBlocks = `-- name: ListSubstrateBlocks :many
+SELECT b.number, b.hash, b.created_at,
+  CAST((SELECT COUNT(*) FROM substrate_transactions t WHERE t.network = b.network AND t.block = b.number AND t.block > 0) AS BIGINT) AS entries
+FROM substrate_blocks b WHERE b.network = $1 AND b.number <= $2 ORDER BY b.number DESC LIMIT $3
+`
+
+type ListSubstrateBlocksParams struct {
+	Network string
+	Newest  int64
+	Lim     int32
+}
+
+type ListSubstrateBlocksRow struct {
+	Number    int64
+	Hash      []byte
+	CreatedAt int64
+	Entries   int64
+}
+
+func (q *Queries) ListSubstrateBlocks(ctx context.Context, arg ListSubstrateBlocksParams) ([]ListSubstrateBlocksRow, error) {
+	rows, err := q.db.Query(ctx, listSubstrateBlocks, arg.Network, arg.Newest, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListSubstrateBlocksRow
+	for rows.Next() {
+		var i ListSubstrateBlocksRow
+		if err := rows.Scan(
+			&i.Number,
+			&i.Hash,
+			&i.CreatedAt,
+			&i.Entries,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listSubstrateEntriesInBlock = `-- name: ListSubstrateEntriesInBlock :many
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+FROM substrate_transactions t
+JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
+LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
+WHERE t.network = $1 AND t.block = $2 AND t.block > 0
+ORDER BY t.position LIMIT $4 OFFSET $3
+`
+
+type ListSubstrateEntriesInBlockParams struct {
+	Network string
+	Block   int64
+	Skip    int32
+	Lim     int32
+}
+
+type ListSubstrateEntriesInBlockRow struct {
+	Hash       []byte
+	SignedHash []byte
+	Signed     []byte
+	Updates    int64
+	Commitment []byte
+	Protocol   int64
+	DecidedAt  int64
+	Failure    string
+	AtsID      int64
+	Version    int64
+	Block      int64
+	Position   int64
+	BlockHash  []byte
+	BlockAt    sql.NullInt64
+	Address    string
+}
+
+func (q *Queries) ListSubstrateEntriesInBlock(ctx context.Context, arg ListSubstrateEntriesInBlockParams) ([]ListSubstrateEntriesInBlockRow, error) {
+	rows, err := q.db.Query(ctx, listSubstrateEntriesInBlock,
+		arg.Network,
+		arg.Block,
+		arg.Skip,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListSubstrateEntriesInBlockRow
+	for rows.Next() {
+		var i ListSubstrateEntriesInBlockRow
+		if err := rows.Scan(
+			&i.Hash,
+			&i.SignedHash,
+			&i.Signed,
+			&i.Updates,
+			&i.Commitment,
+			&i.Protocol,
+			&i.DecidedAt,
+			&i.Failure,
+			&i.AtsID,
+			&i.Version,
+			&i.Block,
+			&i.Position,
+			&i.BlockHash,
+			&i.BlockAt,
+			&i.Address,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listSubstrateEntriesOfCommitment = `-- name: ListSubstrateEntriesOfCommitment :many
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+FROM substrate_transactions t
+JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
+LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
+WHERE t.network = $1 AND t.commitment = $2 AND (t.wanted OR t.decided_at <> 0)
+ORDER BY t.block, t.position LIMIT $3
+`
+
+type ListSubstrateEntriesOfCommitmentParams struct {
+	Network    string
+	Commitment []byte
+	Lim        int32
+}
+
+type ListSubstrateEntriesOfCommitmentRow struct {
+	Hash       []byte
+	SignedHash []byte
+	Signed     []byte
+	Updates    int64
+	Commitment []byte
+	Protocol   int64
+	DecidedAt  int64
+	Failure    string
+	AtsID      int64
+	Version    int64
+	Block      int64
+	Position   int64
+	BlockHash  []byte
+	BlockAt    sql.NullInt64
+	Address    string
+}
+
+// In the order of the chain; open ones are first.
+func (q *Queries) ListSubstrateEntriesOfCommitment(ctx context.Context, arg ListSubstrateEntriesOfCommitmentParams) ([]ListSubstrateEntriesOfCommitmentRow, error) {
+	rows, err := q.db.Query(ctx, listSubstrateEntriesOfCommitment, arg.Network, arg.Commitment, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListSubstrateEntriesOfCommitmentRow
+	for rows.Next() {
+		var i ListSubstrateEntriesOfCommitmentRow
+		if err := rows.Scan(
+			&i.Hash,
+			&i.SignedHash,
+			&i.Signed,
+			&i.Updates,
+			&i.Commitment,
+			&i.Protocol,
+			&i.DecidedAt,
+			&i.Failure,
+			&i.AtsID,
+			&i.Version,
+			&i.Block,
+			&i.Position,
+			&i.BlockHash,
+			&i.BlockAt,
+			&i.Address,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listSubstrateNonces = `-- name: ListSubstrateNonces :many
 SELECT nonce FROM substrate_transactions WHERE network = $1 AND account = $2 AND decided_at = 0 AND nonce >= 0 ORDER BY nonce
 `
@@ -743,6 +1053,81 @@ func (q *Queries) ListSubstrateSets(ctx context.Context, arg ListSubstrateSetsPa
 			&i.Justification,
 			&i.Votes,
 			&i.Seen,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listSubstrateVersions = `-- name: ListSubstrateVersions :many
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+FROM substrate_transactions t
+JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
+LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
+WHERE t.network = $1 AND t.ats_id = $2 AND t.version > $3 AND t.version > 0
+ORDER BY t.version LIMIT $4
+`
+
+type ListSubstrateVersionsParams struct {
+	Network string
+	AtsID   int64
+	After   int64
+	Lim     int32
+}
+
+type ListSubstrateVersionsRow struct {
+	Hash       []byte
+	SignedHash []byte
+	Signed     []byte
+	Updates    int64
+	Commitment []byte
+	Protocol   int64
+	DecidedAt  int64
+	Failure    string
+	AtsID      int64
+	Version    int64
+	Block      int64
+	Position   int64
+	BlockHash  []byte
+	BlockAt    sql.NullInt64
+	Address    string
+}
+
+func (q *Queries) ListSubstrateVersions(ctx context.Context, arg ListSubstrateVersionsParams) ([]ListSubstrateVersionsRow, error) {
+	rows, err := q.db.Query(ctx, listSubstrateVersions,
+		arg.Network,
+		arg.AtsID,
+		arg.After,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListSubstrateVersionsRow
+	for rows.Next() {
+		var i ListSubstrateVersionsRow
+		if err := rows.Scan(
+			&i.Hash,
+			&i.SignedHash,
+			&i.Signed,
+			&i.Updates,
+			&i.Commitment,
+			&i.Protocol,
+			&i.DecidedAt,
+			&i.Failure,
+			&i.AtsID,
+			&i.Version,
+			&i.Block,
+			&i.Position,
+			&i.BlockHash,
+			&i.BlockAt,
+			&i.Address,
 		); err != nil {
 			return nil, err
 		}
@@ -978,6 +1363,22 @@ func (q *Queries) SignSubstrateTransactionAgain(ctx context.Context, arg SignSub
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const substrateBlockByHash = `-- name: SubstrateBlockByHash :one
+SELECT number FROM substrate_blocks WHERE network = $1 AND hash = $2
+`
+
+type SubstrateBlockByHashParams struct {
+	Network string
+	Hash    []byte
+}
+
+func (q *Queries) SubstrateBlockByHash(ctx context.Context, arg SubstrateBlockByHashParams) (int64, error) {
+	row := q.db.QueryRow(ctx, substrateBlockByHash, arg.Network, arg.Hash)
+	var number int64
+	err := row.Scan(&number)
+	return number, err
 }
 
 const substrateWork = `-- name: SubstrateWork :one
