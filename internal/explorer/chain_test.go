@@ -20,6 +20,7 @@ import (
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/substrate"
 	"timbre.example/internal/network/substrate/node"
+	"timbre.example/internal/network/substrate/sr25519"
 	"timbre.example/internal/network/substrate/substratetest"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -38,8 +39,12 @@ func onChain(t *testing.T, db *store.DB, elsewhere string) ground {
 	t.Helper()
 	seed := [32]byte{9}
 	c := substratetest.Start(t, seed, 1, node.Options{Auto: true})
+	keys, err := sr25519.NewKeys(seed, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	n, err := substrate.Open(db, substrate.Config{
-		Network: network.Mainnet, URL: "substrate:" + c.URL, Seed: &seed, Poll: 20 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
+		Network: network.Mainnet, URL: "substrate:" + c.URL, Signer: keys, Poll: 20 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
