@@ -76,7 +76,14 @@ type Rekeyed interface {
 type Funded interface {
 	// Accounts reads the accounts that sign, in their order.
 	Accounts(ctx context.Context) ([]Account, error)
+	// Fees reads what the network took for transactions, beside deposits.
+	Fees(ctx context.Context) (Fees, error)
 }
+
+// Fees is what a network took for final transactions, also for those that it refused, in its
+// smallest unit. Total counts since the network began, and Last is the newest transaction's fee;
+// both are 0 before the first. They are for an operator's eyes: a float loses the last digits.
+type Fees struct{ Total, Last float64 }
 
 // Account is an account that signs transactions.
 type Account struct {

@@ -564,6 +564,8 @@ type SubstrateChain struct {
 	Finals   int64
 	Failures int64
 	Stopped  string
+	Fees     string
+	LastFee  string
 }
 
 type SubstrateProof struct {
@@ -606,6 +608,8 @@ type SubstrateTransaction struct {
 	Block      int64
 	Position   int64
 	Proven     bool
+	Fee        string
+	Tip        string
 }
 
 type Timestamp struct {
