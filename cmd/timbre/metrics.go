@@ -67,7 +67,9 @@ func (f serverFlags) sources(st storage, who identity, w works, requests *reques
 	if f.has(worker) {
 		out.Stamps = func(ctx context.Context) (metrics.Stamps, error) { return countStamps(ctx, st.db, f.renewBefore()) }
 	}
-	out.Funds = func(ctx context.Context, n string) (metrics.Funds, error) { return countFunds(ctx, w.networks[network.Name(n)]) }
+	out.Funds = func(ctx context.Context, n string) (metrics.Funds, error) {
+		return countFunds(ctx, w.networks[network.Name(n)])
+	}
 	out.Proofs = func(ctx context.Context, n string) (*metrics.Proofs, error) {
 		proving, ok := w.networks[network.Name(n)].(network.Proving)
 		if !ok {

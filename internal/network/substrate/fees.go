@@ -3,11 +3,13 @@ package substrate
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"math/big"
 
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/substrate/metadata"
+	"timbre.example/internal/network/substrate/rpc"
 	"timbre.example/internal/network/substrate/scale"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -81,4 +83,75 @@ func (n *Network) Fees(ctx context.Context) (network.Fees, error) {
 	total, _ := new(big.Float).SetInt(amount(row.Fees)).Float64()
 	last, _ := new(big.Float).SetInt(amount(row.LastFee)).Float64()
 	return network.Fees{Total: total, Last: last}, nil
+}
+
+// readFee asks what a new work and another version cost now, and keeps it for quotes.
+func (n *Network) readFee(ctx context.Context, rt *runtime, at query.SubstrateChain) error {
+	if n.units == nil {
+		units, err := n.chain.decimals(ctx)
+		if err != nil {
+			return err
+		}
+		n.units = &units
+	}
+	var fees [2]*big.Int
+	for updates := range fees {
+		x, err := n.sample(ctx, rt, at, int64(updates))
+		if err != nil {
+			return err
+		}
+		if fees[updates], err = n.chain.fee(ctx, x); err != nil {
+			return err
+		}
+	}
+	n.fee.Store(fees[0])
+	now := query.SetSubstratePriceParams{Network: n.name(), WorkFee: fees[0].String(), VersionFee: fees[1].String(), Decimals: *n.units}
+	if at.WorkFee == now.WorkFee && at.VersionFee == now.VersionFee && at.Decimals == now.Decimals {
+		return nil
+	}
+	return n.db.Tx(ctx, func(tx *store.Tx) error { return tx.SetSubstratePrice(ctx, now) })
+}
+
+// mostDecimals is how many decimals a token can have: an amount has at most 39 digits.
+const mostDecimals = 38
+
+// decimals asks how many decimals the chain's token has; -1: the chain does not say it, or says
+// it in another way.
+func (c *chain) decimals(ctx context.Context) (int64, error) {
+	var p struct {
+		TokenDecimals json.RawMessage `json:"tokenDecimals"`
+	}
+	var refused *rpc.Error
+	if err := c.client.Call(ctx, &p, "system_properties"); errors.As(err, &refused) {
+		return -1, nil
+	} else if err != nil {
+		return 0, err
+	}
+	var all []int64 // of several tokens, the first one pays fees
+	if err := json.Unmarshal(p.TokenDecimals, &all); err != nil || len(all) == 0 {
+		all = make([]int64, 1)
+		if json.Unmarshal(p.TokenDecimals, &all[0]) != nil || string(p.TokenDecimals) == "null" {
+			return -1, nil
+		}
+	}
+	if all[0] < 0 || all[0] > mostDecimals {
+		return -1, nil
+	}
+	return all[0], nil
+}
+
+// Fee implements network.Priced. It asks the database: only workers ask the chain.
+func (n *Network) Fee(ctx context.Context, update bool) (network.Fee, error) {
+	row, err := n.db.Read().GetSubstrateChain(ctx, n.name())
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return network.Fee{}, n.fail("fee", err)
+	}
+	text := row.WorkFee
+	if update {
+		text = row.VersionFee
+	}
+	if text == "" || row.Decimals < 0 {
+		return network.Fee{}, nil
+	}
+	return network.Fee{Amount: amount(text), Decimals: int(row.Decimals)}, nil
 }

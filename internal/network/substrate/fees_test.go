@@ -2,10 +2,17 @@ package substrate
 
 import (
 	"encoding/binary"
+	"encoding/json"
+	"fmt"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/substrate/extrinsic"
@@ -53,8 +60,8 @@ func chainRow(t testing.TB, n *Network) query.SubstrateChain {
 	return row
 }
 
-// The fee of each transaction is that of the chain's own event, also of a refused one, and their
-// sum is what the accounts lost beside deposits.
+// The fee of each transaction is that of the chain's own event, also of a refused one. The sum is
+// what the accounts lost beside deposits.
 func TestFeesAreTheChains(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		o := node.Options{Runtime: node.Melodie()}
@@ -186,4 +193,99 @@ func TestPaidFor(t *testing.T) {
 			t.Errorf("%+v: %s, %s", x.events, decimal(p.fee), decimal(p.tip))
 		}
 	}
+}
+
+// A quote reads the runtime's own fee of a new work and of another version.
+func TestFeeOfAQuote(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := start(t, node.Options{})
+		n := open(t, db, c)
+		api := open(t, db, c, func(c *Config) { c.Seed = nil }) // connects to no node
+		if fee, err := api.Fee(t.Context(), false); err != nil || fee.Amount != nil {
+			t.Errorf("before the first block: %+v, %v", fee, err)
+		}
+		steps(t, n)
+		create, err := api.Fee(t.Context(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		update, err := api.Fee(t.Context(), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		staged := stage(t, n, call(0))
+		broadcast(t, n, staged...)
+		steps(t, n)
+		c.Step(1)
+		steps(t, n)
+		second := call(1)
+		second.AtsID = 1
+		staged = append(staged, stage(t, n, second)...)
+		broadcast(t, n, staged[1:]...)
+		steps(t, n)
+		c.Step(1)
+		steps(t, n)
+		find(t, n, staged...)
+		for i, said := range []network.Fee{create, update} {
+			if row := kept(t, n, staged[i])[0]; said.Amount == nil || said.Decimals != 12 || row.Fee != said.Amount.String() {
+				t.Errorf("transaction %d: the quote says %+v, the chain took %s", i, said, row.Fee)
+			}
+		}
+		if create.Amount.Cmp(update.Amount) <= 0 {
+			t.Errorf("%s, %s", create.Amount, update.Amount)
+		}
+	})
+}
+
+// A node that does not say the decimals of its token, or something absurd, gives no fee for
+// quotes; registering goes on.
+func TestDecimals(t *testing.T) {
+	for said, want := range map[string]int64{
+		`{"tokenDecimals":12}`: 12, `{"tokenDecimals":[18,6]}`: 18, `{"tokenDecimals":0}`: 0, `{"tokenDecimals":38}`: 38,
+		`{"tokenDecimals":39}`: -1, `{"tokenDecimals":-1}`: -1, `{"tokenDecimals":[]}`: -1, `{"tokenDecimals":null}`: -1, `{"tokenDecimals":"12"}`: -1, `{"tokenDecimals":1.5}`: -1, `{}`: -1,
+	} {
+		c := newChain([]string{answering(t, said)}, time.Minute)
+		if got, err := c.decimals(t.Context()); err != nil || got != want {
+			t.Errorf("%s: %d, %v", said, got, err)
+		}
+		c.client.Close()
+	}
+	db := storetest.SQLite(t)
+	c := start(t, node.Options{})
+	n := open(t, db, c)
+	c.Inject(node.Fault{Method: "system_properties", Code: -32601, Message: "Method not found"})
+	steps(t, n)
+	if fee, err := n.Fee(t.Context(), false); err != nil || fee.Amount != nil {
+		t.Errorf("%+v, %v", fee, err)
+	}
+	staged := stage(t, n, call(0))
+	broadcast(t, n, staged...)
+	steps(t, n)
+	c.Step(1)
+	steps(t, n)
+	find(t, n, staged...)
+}
+
+// answering is a node that answers each call with one result.
+func answering(t *testing.T, result string) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ws, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer ws.CloseNow()
+		for {
+			_, b, err := ws.Read(r.Context())
+			if err != nil {
+				return
+			}
+			var q struct{ ID json.RawMessage }
+			if json.Unmarshal(b, &q) != nil || ws.Write(r.Context(), websocket.MessageText, fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"result":%s}`, q.ID, result)) != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(s.Close)
+	return "ws" + strings.TrimPrefix(s.URL, "http")
 }

@@ -832,3 +832,32 @@ func TestSignerIsSilent(t *testing.T) {
 		anchored(t, c, 2)
 	})
 }
+
+// Several hundred works enter one block: the weight of the runtime allows it, and the nonces of
+// each account follow one another without waiting.
+func TestHundredsInOneBlock(t *testing.T) {
+	const works = 400
+	db := storetest.SQLite(t)
+	c := start(t, node.Options{})
+	n := open(t, db, c)
+	steps(t, n)
+	signing := time.Now()
+	staged := stage(t, n, calls(works)...)
+	sending := time.Now()
+	broadcast(t, n, staged...)
+	steps(t, n)
+	sent := time.Now()
+	if c.Pool() != works {
+		t.Fatalf("the pool has %d transactions", c.Pool())
+	}
+	c.Step(1)
+	made := time.Now()
+	steps(t, n)
+	t.Logf("%d works in one block: signed in %s, sent in %s, read with their proofs in %s", works, sending.Sub(signing).Round(time.Millisecond), sent.Sub(sending).Round(time.Millisecond), time.Since(made).Round(time.Millisecond))
+	for _, row := range kept(t, n, staged...) {
+		if row.DecidedAt == 0 || row.Version != 1 || row.Block != int64(c.Final()) || row.Signatures != 1 {
+			t.Fatalf("%+v", row)
+		}
+	}
+	anchored(t, c, works)
+}

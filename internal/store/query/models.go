@@ -555,17 +555,20 @@ type SubstrateBlock struct {
 }
 
 type SubstrateChain struct {
-	Network  string
-	Genesis  []byte
-	Number   int64
-	Hash     []byte
-	BlockAt  int64
-	SeenAt   int64
-	Finals   int64
-	Failures int64
-	Stopped  string
-	Fees     string
-	LastFee  string
+	Network    string
+	Genesis    []byte
+	Number     int64
+	Hash       []byte
+	BlockAt    int64
+	SeenAt     int64
+	Finals     int64
+	Failures   int64
+	Stopped    string
+	Fees       string
+	LastFee    string
+	WorkFee    string
+	VersionFee string
+	Decimals   int64
 }
 
 type SubstrateProof struct {

@@ -281,7 +281,7 @@ func (q *Queries) GetSubstrateBlock(ctx context.Context, arg GetSubstrateBlockPa
 }
 
 const getSubstrateChain = `-- name: GetSubstrateChain :one
-SELECT network, genesis, number, hash, block_at, seen_at, finals, failures, stopped, fees, last_fee FROM substrate_chains WHERE network = $1
+SELECT network, genesis, number, hash, block_at, seen_at, finals, failures, stopped, fees, last_fee, work_fee, version_fee, decimals FROM substrate_chains WHERE network = $1
 `
 
 func (q *Queries) GetSubstrateChain(ctx context.Context, network string) (SubstrateChain, error) {
@@ -299,6 +299,9 @@ func (q *Queries) GetSubstrateChain(ctx context.Context, network string) (Substr
 		&i.Stopped,
 		&i.Fees,
 		&i.LastFee,
+		&i.WorkFee,
+		&i.VersionFee,
+		&i.Decimals,
 	)
 	return i, err
 }
@@ -979,6 +982,27 @@ type SetSubstrateFeesParams struct {
 // The caller has changed the row in this transaction, so no other transaction changes the sum.
 func (q *Queries) SetSubstrateFees(ctx context.Context, arg SetSubstrateFeesParams) error {
 	_, err := q.db.Exec(ctx, setSubstrateFees, arg.Fees, arg.LastFee, arg.Network)
+	return err
+}
+
+const setSubstratePrice = `-- name: SetSubstratePrice :exec
+UPDATE substrate_chains SET work_fee = $1, version_fee = $2, decimals = $3 WHERE network = $4
+`
+
+type SetSubstratePriceParams struct {
+	WorkFee    string
+	VersionFee string
+	Decimals   int64
+	Network    string
+}
+
+func (q *Queries) SetSubstratePrice(ctx context.Context, arg SetSubstratePriceParams) error {
+	_, err := q.db.Exec(ctx, setSubstratePrice,
+		arg.WorkFee,
+		arg.VersionFee,
+		arg.Decimals,
+		arg.Network,
+	)
 	return err
 }
 
