@@ -112,7 +112,7 @@ func TestFeesOfFullAccount(t *testing.T) {
 		o := node.Options{Runtime: node.Melodie()}
 		o.Runtime.Rules.MaxAtsPerAccount = 3
 		c := start(t, o)
-		n := open(t, db, c, func(c *Config) { c.Accounts = 1 })
+		n := open(t, db, c, func(c *Config) { c.Signer = keys(t, 1) })
 		steps(t, n)
 		staged := stage(t, n, calls(3)...) // with the nonces 0, 1 and 2
 		// Another program registers two works in one transaction, with the nonce of the second.
@@ -126,7 +126,7 @@ func TestFeesOfFullAccount(t *testing.T) {
 			t.Fatal(err)
 		}
 		at := chainRow(t, n)
-		x, err := rt.signing([32]byte(at.Genesis)).Sign(n.pairs[n.accounts[0]], append(scale.AppendCompact(batch, 2), append(one, one...)...),
+		x, err := n.signBy(t.Context(), rt, [32]byte(at.Genesis), n.accounts[0], append(scale.AppendCompact(batch, 2), append(one, one...)...),
 			extrinsic.Era{Period: 64, Born: uint64(at.Number), Hash: [32]byte(at.Hash)}, 1)
 		if err != nil {
 			t.Fatal(err)
@@ -149,7 +149,7 @@ func TestFeesOfFullAccount(t *testing.T) {
 		if row, want := chainRow(t, n), new(big.Int).Sub(gone(t, c, 1), foreign); row.Fees != want.String() || row.Failures != 0 {
 			t.Errorf("fees %s, want %s; failures %d", row.Fees, want, row.Failures)
 		}
-		more := open(t, db, c, func(c *Config) { c.Accounts = 2 })
+		more := open(t, db, c, func(c *Config) { c.Signer = keys(t, 2) })
 		for range 3 {
 			later(db, time.Minute)
 			steps(t, more)
@@ -200,7 +200,7 @@ func TestFeeOfAQuote(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		c := start(t, node.Options{})
 		n := open(t, db, c)
-		api := open(t, db, c, func(c *Config) { c.Seed = nil }) // connects to no node
+		api := open(t, db, c, func(c *Config) { c.Signer = nil }) // connects to no node
 		if fee, err := api.Fee(t.Context(), false); err != nil || fee.Amount != nil {
 			t.Errorf("before the first block: %+v, %v", fee, err)
 		}
