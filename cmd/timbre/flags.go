@@ -20,10 +20,10 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"timbre.example/internal/blob"
-	"timbre.example/internal/credits"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/limit"
+	"timbre.example/internal/network"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
@@ -210,8 +210,8 @@ type serverFlags struct {
 
 	MaxFileSize     int64  `env:"TIMBRE_MAX_FILE_SIZE" example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file in bytes; organizations, keys and sessions can set a lower limit (default: ${default}, 500 MB)."`
 	UploadPartsFrom int64  `env:"TIMBRE_UPLOAD_PARTS_FROM" example:"33554432" default:"33554432" placeholder:"BYTES" help:"Size of a file from which the widget uploads it in parts; 0: never (default: ${default}, 32 MiB)."`
-	PricesTestnet   string `env:"TIMBRE_PRICES_TESTNET" example:"network=0,base=0,version=0" placeholder:"PRICES" help:"Prices on the test network, in credits (default: network=0,base=0,version=0,service-bp=0,storage=10:0/100:1/250:2/:3)."`
-	PricesMainnet   string `env:"TIMBRE_PRICES_MAINNET" example:"network=12,base=50,version=20,service-bp=500" placeholder:"PRICES" help:"Prices on mainnet, in credits (default: network=12,base=50,version=20,service-bp=500 and storage as on the test network)."`
+	PricesTestnet   string `env:"TIMBRE_PRICES_TESTNET" example:"network=0,base=0,version=0" placeholder:"PRICES" help:"Prices on the test network, in credits (default: network=0,base=0,version=0,service-bp=0,storage=10:0/100:1/250:2/:3). On a chain, token=CREDITS,network-most=CREDITS charge its own fee: what a token of the chain costs, and the highest network fee."`
+	PricesMainnet   string `env:"TIMBRE_PRICES_MAINNET" example:"network=12,base=50,version=20,service-bp=500" placeholder:"PRICES" help:"Prices on mainnet, in credits (default: network=12,base=50,version=20,service-bp=500 and storage as on the test network). On a chain, token=CREDITS,network-most=CREDITS charge its own fee: what a token of the chain costs, and the highest network fee."`
 
 	limitFlags
 	peopleFlags
@@ -351,9 +351,13 @@ func (f serverFlags) validate() error {
 	if err := f.validateNetworks(); err != nil {
 		return err
 	}
-	for _, x := range []struct{ flag, value string }{{"prices-testnet", f.PricesTestnet}, {"prices-mainnet", f.PricesMainnet}} {
-		if _, err := credits.ParsePrices(x.value, credits.Prices{}); err != nil {
-			return wrongf(x.flag, "%s", strings.TrimPrefix(err.Error(), "prices: "))
+	for _, n := range network.Names() {
+		p, err := f.pricesOf(n)
+		if err != nil {
+			return wrongf("prices-"+string(n), "%s", strings.TrimPrefix(err.Error(), "prices: "))
+		}
+		if at, ok := f.address(n); p.Token > 0 && ok && at.Info().Kind != substrateKind {
+			return wrongf("prices-"+string(n), "token and network-most need a network that is a chain, such as %s=substrate:wss://node.example", n)
 		}
 	}
 	if f.DrainTime < 0 || f.DrainTime > mostDrain {

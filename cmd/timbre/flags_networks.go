@@ -110,16 +110,19 @@ func checkAddresses(all []network.Address, flag func(network.Name) string) error
 	return nil
 }
 
+// pricesOf returns the prices on a network.
+func (f serverFlags) pricesOf(n network.Name) (credits.Prices, error) {
+	if n == network.Testnet {
+		return credits.ParsePrices(f.PricesTestnet, credits.TestnetPrices())
+	}
+	return credits.ParsePrices(f.PricesMainnet, credits.MainnetPrices())
+}
+
 // prices returns the prices on each network of the server. validate has checked the flags.
 func (f serverFlags) prices() (map[network.Name]credits.Prices, error) {
-	given := map[network.Name]string{network.Testnet: f.PricesTestnet, network.Mainnet: f.PricesMainnet}
 	all := map[network.Name]credits.Prices{}
 	for _, one := range f.served() {
-		usual := credits.MainnetPrices()
-		if one.Test {
-			usual = credits.TestnetPrices()
-		}
-		p, err := credits.ParsePrices(given[one.Name], usual)
+		p, err := f.pricesOf(one.Name)
 		if err != nil {
 			return nil, err
 		}

@@ -67,17 +67,8 @@ func (f serverFlags) sources(st storage, who identity, w works, requests *reques
 	if f.has(worker) {
 		out.Stamps = func(ctx context.Context) (metrics.Stamps, error) { return countStamps(ctx, st.db, f.renewBefore()) }
 	}
-	out.Accounts = func(ctx context.Context, n string) ([]metrics.Account, error) {
-		funded, ok := w.networks[network.Name(n)].(network.Funded)
-		if !ok {
-			return nil, nil
-		}
-		kept, err := funded.Accounts(ctx)
-		var all []metrics.Account
-		for _, a := range kept {
-			all = append(all, metrics.Account(a))
-		}
-		return all, err
+	out.Funds = func(ctx context.Context, n string) (metrics.Funds, error) {
+		return countFunds(ctx, w.networks[network.Name(n)])
 	}
 	out.Proofs = func(ctx context.Context, n string) (*metrics.Proofs, error) {
 		proving, ok := w.networks[network.Name(n)].(network.Proving)
@@ -91,6 +82,24 @@ func (f serverFlags) sources(st storage, who identity, w works, requests *reques
 		return countWitnesses(ctx, w.networks[network.Name(n)])
 	}
 	return out
+}
+
+// countFunds reads the accounts and the fees of a network, which may have none.
+func countFunds(ctx context.Context, n network.Network) (out metrics.Funds, err error) {
+	funded, ok := n.(network.Funded)
+	if !ok {
+		return out, nil
+	}
+	kept, err := funded.Accounts(ctx)
+	if err != nil {
+		return out, err
+	}
+	for _, a := range kept {
+		out.Accounts = append(out.Accounts, metrics.Account(a))
+	}
+	fees, err := funded.Fees(ctx)
+	out.Total, out.Last = fees.Total, fees.Last
+	return out, err
 }
 
 // countWitnesses reads the state of the witnesses of a network, which may have none.

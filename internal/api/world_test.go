@@ -85,6 +85,7 @@ type options struct {
 	bodies      web.Bodies
 	bodyTimeout time.Duration
 	partBytes   int64
+	prices      map[network.Name]credits.Prices
 }
 
 func newWorld(t *testing.T, db *store.DB, o options) *world {
@@ -140,6 +141,9 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 		}
 	}
 	prices := map[network.Name]credits.Prices{network.Testnet: credits.TestnetPrices(), network.Mainnet: credits.MainnetPrices()}
+	if o.prices != nil {
+		prices = o.prices
+	}
 	w.registry = registry.New(registry.Config{
 		DB: db, Blobs: blobs, Networks: networks, Prices: prices, AccessSecret: key(4), Times: registry.DefaultTimes(), Prepares: o.prepares, PartBytes: o.partBytes, Space: o.space, Log: log,
 		WorkURL:     func(n network.Name, atsID int64) string { return fmt.Sprintf("%s/w/%s/%d", w.url, n, atsID) },
@@ -150,7 +154,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	})
 	tokens, err := session.NewTokens(key(5), w.url, db.Now)
 	w.must(err)
-	w.sessions = &session.Service{DB: db, Tokens: tokens, MaxFileSize: o.maxSize, Lifetime: session.DefaultLifetime, MinimumCredits: func(_ session.Action, n network.Name) int64 { return prices[n].Register(1).Total }}
+	w.sessions = &session.Service{DB: db, Tokens: tokens, MaxFileSize: o.maxSize, Lifetime: session.DefaultLifetime, MinimumCredits: func(_ session.Action, n network.Name) int64 { return prices[n].Least().Register(1).Total }}
 	w.apikeys = &apikey.Service{DB: db, MaxFileSize: o.maxSize, Log: log}
 	stop := make(chan struct{})
 	w.stop = sync.OnceFunc(func() { close(stop) })

@@ -1,7 +1,9 @@
 package credits
 
 import (
+	"errors"
 	"fmt"
+	"math/big"
 	"strconv"
 	"strings"
 )
@@ -14,6 +16,10 @@ const Megabyte = 1 << 20
 type Prices struct {
 	// NetworkFee is charged for every transaction.
 	NetworkFee int64
+	// Token is how many credits a whole token of the chain costs. If it is more than 0, the
+	// network fee is what the chain takes for a transaction, by this rate, but at most
+	// MostNetworkFee: see Following. NetworkFee is charged while the chain's fee is not known.
+	Token, MostNetworkFee int64
 	// BaseDeposit is charged once for each work, VersionDeposit once for each version.
 	BaseDeposit, VersionDeposit int64
 	// ServiceBasisPoints is the service fee, in hundredths of a percent of
@@ -51,6 +57,33 @@ type Quote struct {
 	ServiceFee     int64 `json:"service_fee"`
 	StorageFee     int64 `json:"storage_fee"`
 	Total          int64 `json:"total"`
+}
+
+// Following returns the prices for a chain that takes fee for a transaction, in its smallest
+// unit; a whole token has 10 to the power of decimals of them. The network fee is rounded up,
+// and is at most MostNetworkFee, whatever a node says. Without Token they are p.
+func (p Prices) Following(fee *big.Int, decimals int) Prices {
+	if p.Token == 0 {
+		return p
+	}
+	whole := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(decimals)), nil)
+	price, rest := new(big.Int).QuoRem(new(big.Int).Mul(fee, big.NewInt(p.Token)), whole, new(big.Int))
+	if rest.Sign() > 0 {
+		price.Add(price, big.NewInt(1))
+	}
+	p.NetworkFee = p.MostNetworkFee
+	if price.Cmp(big.NewInt(p.MostNetworkFee)) < 0 {
+		p.NetworkFee = max(0, price.Int64())
+	}
+	return p
+}
+
+// Least returns prices that are never higher than those of Following.
+func (p Prices) Least() Prices {
+	if p.Token > 0 {
+		p.NetworkFee = 0
+	}
+	return p
 }
 
 // Register prices a new work of size bytes.
@@ -92,12 +125,17 @@ func (p Prices) String() string {
 		}
 		tiers[i] = fmt.Sprintf("%s:%d", end, t.PerMB)
 	}
-	return fmt.Sprintf("network=%d,base=%d,version=%d,service-bp=%d,storage=%s", p.NetworkFee, p.BaseDeposit, p.VersionDeposit, p.ServiceBasisPoints, strings.Join(tiers, "/"))
+	chain := ""
+	if p.Token > 0 {
+		chain = fmt.Sprintf("token=%d,network-most=%d,", p.Token, p.MostNetworkFee)
+	}
+	return fmt.Sprintf("network=%d,%sbase=%d,version=%d,service-bp=%d,storage=%s", p.NetworkFee, chain, p.BaseDeposit, p.VersionDeposit, p.ServiceBasisPoints, strings.Join(tiers, "/"))
 }
 
 // ParsePrices reads "network=12,base=50,version=20,service-bp=500,storage=10:0/100:1/250:2/:3".
 // A missing part keeps its value in base. In storage, each tier is
 // END_IN_MB:CREDITS_PER_MB. The ends are ascending, and the last tier has no end.
+// token and network-most are given together; network-most is at least network.
 func ParsePrices(text string, base Prices) (Prices, error) {
 	p := base
 	if text == "" {
@@ -113,15 +151,21 @@ func ParsePrices(text string, base Prices) (Prices, error) {
 			p.Storage = tiers
 			continue
 		}
-		target, ok := map[string]*int64{"network": &p.NetworkFee, "base": &p.BaseDeposit, "version": &p.VersionDeposit, "service-bp": &p.ServiceBasisPoints}[name]
+		target, ok := map[string]*int64{"network": &p.NetworkFee, "token": &p.Token, "network-most": &p.MostNetworkFee, "base": &p.BaseDeposit, "version": &p.VersionDeposit, "service-bp": &p.ServiceBasisPoints}[name]
 		if !ok {
-			return base, fmt.Errorf("prices: unknown name %q; use network, base, version, service-bp or storage", name)
+			return base, fmt.Errorf("prices: unknown name %q; use network, token, network-most, base, version, service-bp or storage", name)
 		}
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || n < 0 || n > 1_000_000_000 {
 			return base, fmt.Errorf("prices: %s=%q must be a number from 0 to 1,000,000,000", name, value)
 		}
 		*target = n
+	}
+	switch {
+	case (p.Token > 0) != (p.MostNetworkFee > 0):
+		return base, errors.New("prices: token and network-most must be given together: what a token of the chain costs, and the highest network fee")
+	case p.Token > 0 && p.MostNetworkFee < p.NetworkFee:
+		return base, fmt.Errorf("prices: network-most=%d must be at least network=%d", p.MostNetworkFee, p.NetworkFee)
 	}
 	return p, nil
 }

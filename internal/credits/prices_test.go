@@ -1,6 +1,7 @@
 package credits_test
 
 import (
+	"math/big"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -37,6 +38,7 @@ func TestParsePrices(t *testing.T) {
 		"":                         base,
 		"network=1":                {NetworkFee: 1, BaseDeposit: 50, VersionDeposit: 20, ServiceBasisPoints: 500, Storage: base.Storage},
 		"base=2, service-bp=0":     {NetworkFee: 12, BaseDeposit: 2, VersionDeposit: 20, Storage: base.Storage},
+		"token=25,network-most=12": {NetworkFee: 12, Token: 25, MostNetworkFee: 12, BaseDeposit: 50, VersionDeposit: 20, ServiceBasisPoints: 500, Storage: base.Storage},
 		"storage=:0":               {NetworkFee: 12, BaseDeposit: 50, VersionDeposit: 20, ServiceBasisPoints: 500, Storage: []credits.Tier{{}}},
 		"version=3,storage=5:1/:2": {NetworkFee: 12, BaseDeposit: 50, VersionDeposit: 3, ServiceBasisPoints: 500, Storage: []credits.Tier{{UpToMB: 5, PerMB: 1}, {PerMB: 2}}},
 	} {
@@ -46,6 +48,7 @@ func TestParsePrices(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
+		"token=1", "network-most=20", "token=0,network-most=20", "token=20,network-most=11", "token=-1,network-most=20", "token=1000000001,network-most=20", "token=1.5,network-most=20",
 		"network", "network=", "network=-1", "network=1.5", "network=1000000001", "fee=1", ",", "network=1,", "storage=", "storage=10:0", "storage=:1/:2", "storage=10:0/5:1/:2",
 		"storage=10:0/10:1/:2", "storage=0:1/:2", "storage=-1:1/:2", "storage=10/:2", "storage=10:x/:2", "storage=10:-1/:2", "storage=9999999:1/:2", "storage=:1000001", "network=99999999999999999999",
 	} {
@@ -60,6 +63,9 @@ func TestParsePrices(t *testing.T) {
 func genPrices(t *rapid.T) credits.Prices {
 	n := func(name string) int64 { return rapid.Int64Range(0, 1_000_000_000).Draw(t, name) }
 	p := credits.Prices{NetworkFee: n("network"), BaseDeposit: n("base"), VersionDeposit: n("version"), ServiceBasisPoints: n("bp")}
+	if rapid.Bool().Draw(t, "chain") {
+		p.Token, p.MostNetworkFee = max(1, n("token")), max(1, p.NetworkFee, n("most"))
+	}
 	var end int64
 	for range rapid.IntRange(0, 4).Draw(t, "tiers") {
 		end += rapid.Int64Range(1, 1000).Draw(t, "end")
@@ -127,4 +133,37 @@ func FuzzParsePrices(f *testing.F) {
 			t.Fatalf("%q makes 500 MB cost %d", text, q.Total)
 		}
 	})
+}
+
+// The network fee follows the chain's, rounded up, and a node can say anything.
+func TestFollowing(t *testing.T) {
+	prices, err := credits.ParsePrices("token=25,network-most=40", credits.MainnetPrices())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		fee      string
+		decimals int
+		want     int64
+	}{
+		{"0", 12, 0}, {"1", 12, 1}, {"40000000000", 12, 1}, {"40000000001", 12, 2}, {"80000000000", 12, 2},
+		{"1000000000000", 12, 25}, {"1600000000000", 12, 40}, {"1600000000001", 12, 40}, {"2", 0, 40}, {"1", 0, 25}, {"79900000000", 38, 1},
+		{"340282366920938463463374607431768211455", 0, 40}, {"340282366920938463463374607431768211455", 38, 40}, {"340282366920938463463374607431768211455", 12, 40}, {"-5", 12, 0},
+	} {
+		fee, _ := new(big.Int).SetString(c.fee, 10)
+		p := prices.Following(fee, c.decimals)
+		if p.NetworkFee != c.want {
+			t.Errorf("%s with %d decimals: %d, want %d", c.fee, c.decimals, p.NetworkFee, c.want)
+		}
+		if q := p.Register(1); q.Total != c.want+70+(c.want+70+19)/20 || q.NetworkFee != c.want {
+			t.Errorf("%s: %+v", c.fee, q)
+		}
+		if prices.Least().Register(1).Total > p.Register(1).Total {
+			t.Errorf("%s is lower than the least", c.fee)
+		}
+	}
+	fixed := credits.MainnetPrices()
+	if got := fixed.Following(big.NewInt(1), 0); !cmp.Equal(got, fixed) || !cmp.Equal(fixed.Least(), fixed) {
+		t.Errorf("without a rate: %s", got)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,6 +22,8 @@ import (
 	"timbre.example/internal/e2e/harness"
 	"timbre.example/internal/network/substrate/node"
 	"timbre.example/internal/network/substrate/substratetest"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
 	"timbre.example/internal/store/storetest"
 )
 
@@ -124,6 +127,7 @@ func TestSubstrateExactlyOnce(t *testing.T) {
 	if total != len(seen) {
 		t.Errorf("the chain has %d new versions, not %d", total, len(seen))
 	}
+	checkFees(t, x.front.DatabaseURL, chain, append(versions, all...))
 	t.Logf("%d works and %d versions on the chain, each once", works, total)
 }
 
@@ -196,6 +200,43 @@ func TestWidgetOnAChain(t *testing.T) {
 	verdict, _ := exec.CommandContext(t.Context(), harness.Binary(t, ""), args...).CombinedOutput() // the text says it
 	if !strings.Contains(string(verdict), want) {
 		t.Errorf("%s: %s", name, verdict)
+	}
+}
+
+// checkFees compares the fees of the database with the chain's own events: that of each song,
+// and their sum.
+func checkFees(t *testing.T, databaseURL, chain string, songs []*harness.Song) {
+	t.Helper()
+	db, err := store.Open(t.Context(), databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	sum, by := new(big.Int), map[int64]map[[32]byte]*big.Int{}
+	for _, s := range songs {
+		if s == nil {
+			continue
+		}
+		hash, err := hex.DecodeString(strings.TrimPrefix(s.Result.TxHash, "0x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		row, err := db.Read().GetSubstrateTransactionBySignedHash(t.Context(), query.GetSubstrateTransactionBySignedHashParams{Network: "testnet", Hash: hash})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if by[row.Block] == nil {
+			by[row.Block] = substratetest.Fees(t, chain, row.Block, row.Block)
+		}
+		fee := by[row.Block][[32]byte(hash)]
+		if fee == nil || row.Fee != fee.String() || fee.Sign() <= 0 || row.Tip != "0" {
+			t.Errorf("%q: fee %q, tip %q, the chain took %v", s.Title, row.Fee, row.Tip, fee)
+			continue
+		}
+		sum.Add(sum, fee)
+	}
+	if at, err := db.Read().GetSubstrateChain(t.Context(), "testnet"); err != nil || at.Fees != sum.String() {
+		t.Errorf("the fees are %s, want %s: %v", at.Fees, sum, err)
 	}
 }
 

@@ -94,7 +94,10 @@ func (s *Service) keepReading(ctx context.Context, job query.Job, src source) {
 // storeQuote stores the quote, and what it is for. changed is false when another call changed
 // the job in the meantime.
 func (s *Service) storeQuote(ctx context.Context, job query.Job, src source, sum commitment.Commitment) (p Prepared, changed bool, err error) {
-	price := s.price(job, src.stored())
+	price, err := s.price(ctx, job, src.stored())
+	if err != nil {
+		return p, false, err
+	}
 	set := query.PrepareJobParams{
 		ID: job.ID, Seen: job.UpdatedAt, AssetKey: src.asset, MediaHash: src.hash, Media: record.Encode(src.media), Reading: src.reading,
 		Commitment: sum.Hash[:], MerkleRoot: sum.Root[:], TotalCredits: price.Total, Quote: record.Encode(price),
@@ -159,14 +162,24 @@ func (s *Service) adopt(ctx context.Context, tx *store.Tx, job query.Job, copied
 }
 
 // price returns the price of a job that stores so many more bytes. Jobs of test keys cost
-// nothing: credits are only for live registrations.
-func (s *Service) price(job query.Job, stored int64) credits.Quote {
+// nothing: credits are only for live registrations. The network fee can follow that of a chain.
+func (s *Service) price(ctx context.Context, job query.Job, stored int64) (credits.Quote, error) {
 	if job.Test {
-		return credits.Quote{}
+		return credits.Quote{}, nil
 	}
 	prices := s.Prices[network.Name(job.Network)]
-	if job.Kind == record.KindRegister {
-		return prices.Register(stored)
+	update := job.Kind != record.KindRegister
+	if n, ok := s.Networks[network.Name(job.Network)].(network.Priced); ok && prices.Token > 0 {
+		fee, err := n.Fee(ctx, update)
+		if err != nil {
+			return credits.Quote{}, err
+		}
+		if fee.Amount != nil {
+			prices = prices.Following(fee.Amount, fee.Decimals)
+		}
 	}
-	return prices.Update(stored)
+	if update {
+		return prices.Update(stored), nil
+	}
+	return prices.Register(stored), nil
 }

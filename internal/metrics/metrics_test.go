@@ -121,11 +121,11 @@ func TestSources(t *testing.T) {
 			}
 			return []metrics.Witness{{Name: "ben", Behind: 3, CosignedAt: now.Add(-7 * time.Second), FailingSince: now.Add(-5 * time.Second), Alarm: true}, {Name: "new"}}, nil
 		},
-		Accounts: func(ctx context.Context, network string) ([]metrics.Account, error) {
+		Funds: func(ctx context.Context, network string) (metrics.Funds, error) {
 			if network == "testnet" {
-				return nil, errors.New("no answer")
+				return metrics.Funds{}, errors.New("no answer")
 			}
-			return []metrics.Account{{Address: "5Gx", Free: 7e12, Reserved: 11e12, Works: 4, Capacity: 1000, Open: 2, Low: true}}, nil
+			return metrics.Funds{Accounts: []metrics.Account{{Address: "5Gx", Free: 7e12, Reserved: 11e12, Works: 4, Capacity: 1000, Open: 2, Low: true}}, Total: 9e11, Last: 8e10}, nil
 		},
 		Proofs: func(ctx context.Context, network string) (*metrics.Proofs, error) {
 			if network == "testnet" {
@@ -177,6 +177,7 @@ func TestSources(t *testing.T) {
 		`timbre_account_works{account="5Gx",network="mainnet"} 4`, `timbre_account_capacity{account="5Gx",network="mainnet"} 1000`,
 		`timbre_account_open{account="5Gx",network="mainnet"} 2`, `timbre_account_low{account="5Gx",network="mainnet"} 1`,
 		`timbre_proofs_waiting{network="mainnet"} 3`, `timbre_proofs_oldest_seconds{network="mainnet"} 540`, `timbre_proofs_missed{network="mainnet"} 1`,
+		`timbre_chain_fees_total{network="mainnet"} 9e+11`, `timbre_chain_fee_last{network="mainnet"} 8e+10`,
 		`timbre_renewals_due 5`, `timbre_renewals_missed 6`, `timbre_renewals_next_end_seconds 3600`,
 	}
 	var wg sync.WaitGroup

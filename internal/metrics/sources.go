@@ -37,10 +37,10 @@ type Sources struct {
 	Rows func(context.Context) (Rows, error)
 	// Log reads the state of the log of a network.
 	Log func(ctx context.Context, network string) (Log, error)
-	// Accounts reads the accounts that pay for the transactions of a network.
-	Accounts func(ctx context.Context, network string) ([]Account, error)
 	// Proofs counts the proofs of a network that are not collected; nil: it collects none.
 	Proofs func(ctx context.Context, network string) (*Proofs, error)
+	// Funds reads the accounts that pay for the transactions of a network, and its fees.
+	Funds func(ctx context.Context, network string) (Funds, error)
 	// Witnesses reads the state of the witnesses of a network's log.
 	Witnesses func(ctx context.Context, network string) ([]Witness, error)
 	// Stamps reads which blocks wait for dates of others, and which tokens must be renewed.
@@ -135,6 +135,13 @@ type Stamps struct {
 type BlockStamps struct {
 	Network, Kind    string
 	Waiting, Pending int64
+}
+
+// Funds are the accounts that pay for the transactions of a network; it may have none. Total is
+// the sum of the fees that the network took, and Last the newest of them, in its smallest unit.
+type Funds struct {
+	Accounts    []Account
+	Total, Last float64
 }
 
 // Account is an account that pays for transactions. Address is one of few.
@@ -240,9 +247,9 @@ func (m *Metrics) Read(s Sources) {
 	if s.Stamps != nil {
 		m.registry.MustRegister(&stamps{cache[Stamps]{read: s.Stamps, now: s.Now}})
 	}
-	if s.Accounts != nil {
+	if s.Funds != nil {
 		for _, n := range m.networks {
-			m.registry.MustRegister(newAccounts(n, s))
+			m.registry.MustRegister(newFunds(n, s))
 		}
 	}
 	if s.Proofs != nil {
@@ -515,46 +522,52 @@ func (w *witnesses) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// accounts collects the accounts of one network. A network without accounts has none of these
-// metrics, and neither has any network while the database does not answer.
-type accounts struct {
-	cache                                      cache[[]Account]
+// funds collects the accounts and fees of one network. A network without accounts has none of
+// these metrics, and neither has any network while the database does not answer.
+type funds struct {
+	cache                                      cache[Funds]
 	free, reserved, works, capacity, open, low *prometheus.Desc
+	fees, lastFee                              *prometheus.Desc
 }
 
-func newAccounts(network string, s Sources) *accounts {
+func newFunds(network string, s Sources) *funds {
+	labels := prometheus.Labels{"network": network}
 	desc := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, []string{"account"}, prometheus.Labels{"network": network})
+		return prometheus.NewDesc(name, help, []string{"account"}, labels)
 	}
-	return &accounts{
-		cache:    cache[[]Account]{read: func(ctx context.Context) ([]Account, error) { return s.Accounts(ctx, network) }, now: s.Now},
+	return &funds{
+		cache:    cache[Funds]{read: func(ctx context.Context) (Funds, error) { return s.Funds(ctx, network) }, now: s.Now},
 		free:     desc("timbre_account_free", "Funds that the account can pay with, in the chain's smallest unit."),
 		reserved: desc("timbre_account_reserved", "Deposits of the account that the chain keeps, in its smallest unit."),
 		works:    desc("timbre_account_works", "Works that the account owns."),
 		capacity: desc("timbre_account_capacity", "Works that the account can own."),
 		open:     desc("timbre_account_open", "Transactions of the account that are not final."),
 		low:      desc("timbre_account_low", "1 while the account cannot pay for another work."),
+		fees:     prometheus.NewDesc("timbre_chain_fees_total", "Fees that the chain took for final transactions, also for those that it refused, in its smallest unit.", nil, labels),
+		lastFee:  prometheus.NewDesc("timbre_chain_fee_last", "Fee of the newest final transaction, in the chain's smallest unit; 0 before the first.", nil, labels),
 	}
 }
 
-func (a *accounts) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{a.free, a.reserved, a.works, a.capacity, a.open, a.low} {
+func (f *funds) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{f.free, f.reserved, f.works, f.capacity, f.open, f.low, f.fees, f.lastFee} {
 		to <- d
 	}
 }
 
-func (a *accounts) Collect(to chan<- prometheus.Metric) {
-	all, err := a.cache.get()
-	if err != nil {
+func (f *funds) Collect(to chan<- prometheus.Metric) {
+	v, err := f.cache.get()
+	if err != nil || len(v.Accounts) == 0 {
 		return
 	}
-	for _, one := range all {
+	for _, one := range v.Accounts {
 		for d, value := range map[*prometheus.Desc]float64{
-			a.free: one.Free, a.reserved: one.Reserved, a.works: float64(one.Works), a.capacity: float64(one.Capacity), a.open: float64(one.Open), a.low: truth(one.Low),
+			f.free: one.Free, f.reserved: one.Reserved, f.works: float64(one.Works), f.capacity: float64(one.Capacity), f.open: float64(one.Open), f.low: truth(one.Low),
 		} {
 			to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, one.Address)
 		}
 	}
+	to <- prometheus.MustNewConstMetric(f.fees, prometheus.CounterValue, v.Total)
+	to <- prometheus.MustNewConstMetric(f.lastFee, prometheus.GaugeValue, v.Last)
 }
 
 // proofs counts the proofs of one network that are not collected. Its metrics are missing on a network

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"time"
 
@@ -76,6 +77,27 @@ type Rekeyed interface {
 type Funded interface {
 	// Accounts reads the accounts that sign, in their order.
 	Accounts(ctx context.Context) ([]Account, error)
+	// Fees reads what the network took for transactions, beside deposits.
+	Fees(ctx context.Context) (Fees, error)
+}
+
+// Fees is what a network took for final transactions, also for those that it refused, in its
+// smallest unit. Total counts since the network began, and Last is the newest transaction's fee;
+// both are 0 before the first. They are for an operator's eyes: a float loses the last digits.
+type Fees struct{ Total, Last float64 }
+
+// Priced is a network that can say what it takes for a transaction before it is sent.
+type Priced interface {
+	// Fee reads what the network would take now, beside deposits: for a new work, or for another
+	// version. It is not a promise: the fee of the transaction can be another one.
+	Fee(ctx context.Context, update bool) (Fee, error)
+}
+
+// Fee is an amount in the smallest unit of a network; nil: it is not known yet. A whole token has
+// 10 to the power of Decimals of them; Decimals is from 0 to 38.
+type Fee struct {
+	Amount   *big.Int
+	Decimals int
 }
 
 // Account is an account that signs transactions.

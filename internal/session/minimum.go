@@ -6,14 +6,15 @@ import (
 )
 
 // Minimum returns a Service's MinimumCredits for these prices: the price of the smallest
-// registration, or of a version without a new file. Reading costs nothing.
+// registration, or of a version without a new file. A network fee that follows a chain counts
+// as 0: prepare knows it. Reading costs nothing.
 func Minimum(prices map[network.Name]credits.Prices) func(Action, network.Name) int64 {
 	return func(action Action, n network.Name) int64 {
 		switch action {
 		case Register:
-			return prices[n].Register(1).Total
+			return prices[n].Least().Register(1).Total
 		case UpdateVersion:
-			return prices[n].Update(0).Total
+			return prices[n].Least().Update(0).Total
 		case Access:
 			return 0
 		default:

@@ -135,11 +135,18 @@ func (n *Network) adopt(ctx context.Context, rt *runtime, row query.SubstrateTra
 		} else if !errors.Is(err, sql.ErrNoRows) {
 			return false, err
 		}
+		var took paid
+		if _, events, err := n.chain.events(ctx, b); err == nil {
+			took = paidFor(events, int64(i))
+		} else if !discarded(err) {
+			return false, err
+		}
 		var changed int64
 		err := n.db.Tx(ctx, func(tx *store.Tx) (err error) {
 			changed, err = tx.AdoptSubstrateTransaction(ctx, query.AdoptSubstrateTransactionParams{
 				Network: n.name(), Before: row.SignedHash, Account: public[:], Signed: x, SignedHash: hashOf(x), Now: store.Micros(tx.Now),
 				AtsID: m.atsID, Version: m.version + 1, Block: b.number, Position: int64(i),
+				Fee: decimal(took.fee), Tip: decimal(took.tip),
 			})
 			if err != nil || changed == 0 {
 				return err
@@ -147,7 +154,10 @@ func (n *Network) adopt(ctx context.Context, rt *runtime, row query.SubstrateTra
 			if err := tx.InsertSubstrateBlock(ctx, query.InsertSubstrateBlockParams{Network: n.name(), Number: b.number, Hash: b.hash[:], Header: b.header, CreatedAt: store.Micros(when)}); err != nil {
 				return err
 			}
-			return tx.CountSubstrateFinal(ctx, n.name())
+			if err := tx.CountSubstrateFinal(ctx, n.name()); err != nil {
+				return err
+			}
+			return n.addFees(ctx, tx, took)
 		})
 		if err != nil {
 			return false, fmt.Errorf("adopt work %d: %w", m.atsID, err)

@@ -269,6 +269,23 @@ func (c *chain) time(ctx context.Context, m *metadata.Metadata, b block) (time.T
 	return time.UnixMilli(int64(ms)).UTC(), r.End()
 }
 
+// events reads the events of a block, and returns the runtime that executed it.
+func (c *chain) events(ctx context.Context, b block) (*runtime, []metadata.Event, error) {
+	rt, err := c.runtimeAt(ctx, b.parent)
+	if err != nil {
+		return nil, nil, err
+	}
+	coded, err := c.stored(ctx, rt.metadata, b.hash, "System", "Events")
+	if err != nil {
+		return nil, nil, err
+	}
+	events, err := rt.metadata.Events(coded)
+	if err != nil {
+		return nil, nil, fmt.Errorf("block %d: %w", b.number, err)
+	}
+	return rt, events, nil
+}
+
 // account is an account in the state of a block.
 type account struct {
 	nonce          int64

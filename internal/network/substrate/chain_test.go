@@ -115,7 +115,7 @@ func TestRecordedBlocks(t *testing.T) {
 		t.Errorf("the runtime was read again: %v", err)
 	}
 	n := &Network{chain: c}
-	var got []string
+	var got, fees []string
 	for _, at := range []string{
 		"c09eb50def3e38abbf897a2748cfbcb106656015a58ac9e91a2c689c9a90c6dd", "cdb8b10f3a04e68fbce92848989f20b42b704fa709a7e5e5bce4471dc4c62843",
 		"e8f187d65b37a295cde3923baa81174b90e263d424f96b688e20a3b56f461d21", "d35f088b961d502e5582f5fe29b0322aaa7f83ac5cc173a3aab2eb396a160fe7",
@@ -143,6 +143,12 @@ func TestRecordedBlocks(t *testing.T) {
 		default:
 			t.Errorf("block %d: %+v", b.number, results)
 		}
+		if _, events, err := c.events(t.Context(), b); err != nil {
+			t.Error(err)
+		} else { // the chain took it also for the refused ones
+			p := paidFor(events, 1)
+			fees = append(fees, decimal(p.fee)+" "+decimal(p.tip))
+		}
 		if none, err := n.results(t.Context(), b, nil); err != nil || none != nil {
 			t.Errorf("%+v, %v", none, err)
 		}
@@ -153,6 +159,9 @@ func TestRecordedBlocks(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
+	}
+	if want := []string{"79273220835 0", "64836559826 0", "79270681194 0", "64834563442 0"}; !slices.Equal(fees, want) {
+		t.Errorf("%q", fees)
 	}
 }
 

@@ -296,12 +296,15 @@ func (n *Network) take(ctx context.Context, rt *runtime, row query.SubstrateChai
 	n.crash("substrate.found")
 	err = n.db.Tx(ctx, func(tx *store.Tx) error {
 		var succeeded, failed int64
+		var fees []paid
 		for _, r := range results {
+			fees = append(fees, r.paid)
 			if r.again {
 				continue
 			}
 			changed, err := tx.DecideSubstrateTransaction(ctx, query.DecideSubstrateTransactionParams{
 				Network: n.name(), SignedHash: r.of.SignedHash, Now: store.Micros(tx.Now), Failure: r.failure, AtsID: r.atsID, Version: r.version, Block: b.number, Position: r.position,
+				Fee: decimal(r.paid.fee), Tip: decimal(r.paid.tip),
 			})
 			if err != nil {
 				return err
@@ -323,6 +326,9 @@ func (n *Network) take(ctx context.Context, rt *runtime, row query.SubstrateChai
 		}
 		if moved == 0 {
 			return errOvertaken
+		}
+		if err := n.addFees(ctx, tx, fees...); err != nil {
+			return err
 		}
 		if len(results) > 0 {
 			if err := tx.InsertSubstrateBlock(ctx, query.InsertSubstrateBlockParams{Network: n.name(), Number: b.number, Hash: b.hash[:], Header: b.header, CreatedAt: store.Micros(at)}); err != nil {
@@ -387,20 +393,12 @@ func (n *Network) results(ctx context.Context, b block, open map[[32]byte]query.
 	if len(all) == 0 {
 		return nil, nil
 	}
-	rt, err := n.chain.runtimeAt(ctx, b.parent) // that executed the block
-	var coded []byte
-	if err == nil {
-		coded, err = n.chain.stored(ctx, rt.metadata, b.hash, "System", "Events")
-	}
+	rt, events, err := n.chain.events(ctx, b)
 	if discarded(err) {
 		return all, n.lookUp(ctx, b, all)
 	}
 	if err != nil {
 		return nil, err
-	}
-	events, err := rt.metadata.Events(coded)
-	if err != nil {
-		return nil, fmt.Errorf("block %d: %w", b.number, err)
 	}
 	for i := range all {
 		if err := all[i].read(rt, events); err != nil {

@@ -82,7 +82,7 @@ func (k *Kind) Examine(ctx context.Context, at network.Address, report func(netw
 	if len(n.accounts) == 0 {
 		report(network.Finding{Check: "worker for " + name, Err: n.Sequenced(ctx), Found: "alive", Remedy: "Start a process with the role worker on this database."})
 	}
-	report(network.Finding{Check: "network " + name, Err: n.Stopped(ctx), Found: fmt.Sprintf("block %d was read, transactions: %d, failures: %d", row.Number, row.Finals, row.Failures), Remedy: "See docs/chain.md, Accounts and funds."})
+	report(network.Finding{Check: "network " + name, Err: n.Stopped(ctx), Found: fmt.Sprintf("block %d was read, transactions: %d, failures: %d, fees: %s", row.Number, row.Finals, row.Failures, row.Fees), Remedy: "See docs/chain.md, Accounts and funds."})
 	accounts, err := n.Accounts(ctx)
 	if err != nil {
 		report(network.Finding{Check: "accounts of " + name, Err: err})

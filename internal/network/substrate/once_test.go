@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/big"
 	"strings"
 	"sync"
 	"testing"
@@ -567,6 +568,11 @@ func TestDiscardedStates(t *testing.T) {
 		if r := receipts[6]; r.Failure != errLost || r.BlockNumber == 0 {
 			t.Errorf("%+v", r)
 		}
+		for i, row := range kept(t, gone, staged...) { // no event says what the chain took
+			if known := i == 0; (row.Fee != "") != known || (row.Tip != "") != known {
+				t.Errorf("transaction %d: fee %q, tip %q", i, row.Fee, row.Tip)
+			}
+		}
 		if err := c.Audit(); err != nil {
 			t.Error(err)
 		}
@@ -667,6 +673,16 @@ func TestRestored(t *testing.T) {
 			if i == 1 && r.Final() != was {
 				t.Errorf("%x, want %x", r.Final(), was)
 			}
+		}
+		took, sum := substratetest.Fees(t, c.URL, 0, int64(c.Final())), new(big.Int)
+		for i, row := range kept(t, n, staged...) {
+			if want := took[[32]byte(row.SignedHash)]; want == nil || row.Fee != want.String() {
+				t.Errorf("call %d: fee %q, the chain's %v", i, row.Fee, want)
+			}
+			sum.Add(sum, amount(row.Fee))
+		}
+		if row := chainRow(t, n); row.Fees != sum.String() {
+			t.Errorf("fees %s, want %s", row.Fees, sum)
 		}
 		anchored(t, c, 4)
 	})
@@ -815,4 +831,33 @@ func TestSignerIsSilent(t *testing.T) {
 		find(t, n, append(first, second...)...)
 		anchored(t, c, 2)
 	})
+}
+
+// Several hundred works enter one block: the weight of the runtime allows it, and the nonces of
+// each account follow one another without waiting.
+func TestHundredsInOneBlock(t *testing.T) {
+	const works = 400
+	db := storetest.SQLite(t)
+	c := start(t, node.Options{})
+	n := open(t, db, c)
+	steps(t, n)
+	signing := time.Now()
+	staged := stage(t, n, calls(works)...)
+	sending := time.Now()
+	broadcast(t, n, staged...)
+	steps(t, n)
+	sent := time.Now()
+	if c.Pool() != works {
+		t.Fatalf("the pool has %d transactions", c.Pool())
+	}
+	c.Step(1)
+	made := time.Now()
+	steps(t, n)
+	t.Logf("%d works in one block: signed in %s, sent in %s, read with their proofs in %s", works, sending.Sub(signing).Round(time.Millisecond), sent.Sub(sending).Round(time.Millisecond), time.Since(made).Round(time.Millisecond))
+	for _, row := range kept(t, n, staged...) {
+		if row.DecidedAt == 0 || row.Version != 1 || row.Block != int64(c.Final()) || row.Signatures != 1 {
+			t.Fatalf("%+v", row)
+		}
+	}
+	anchored(t, c, works)
 }

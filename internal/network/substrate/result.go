@@ -16,6 +16,7 @@ type result struct {
 	atsID    int64
 	version  int64
 	again    bool // the account was full: another one signs
+	paid     paid
 }
 
 // accountFull is the error of an account that may not own another work.
@@ -23,6 +24,7 @@ const accountFull = pallet + ".MaxAtsPerAccountReached"
 
 // read takes the result from the events of the extrinsic.
 func (r *result) read(rt *runtime, events []metadata.Event) error {
+	r.paid = paidFor(events, r.position)
 	succeeded := false
 	for _, e := range events {
 		if int64(e.Extrinsic) != r.position {

@@ -117,20 +117,6 @@ func (n *Network) setLow(ctx context.Context, a query.ListSubstrateAccountsRow, 
 	return err
 }
 
-// readFee asks what a transaction costs now.
-func (n *Network) readFee(ctx context.Context, rt *runtime, at query.SubstrateChain) error {
-	x, err := n.sample(ctx, rt, at)
-	if err != nil {
-		return err
-	}
-	fee, err := n.chain.fee(ctx, x)
-	if err != nil {
-		return err
-	}
-	n.fee.Store(fee)
-	return nil
-}
-
 // sendEach sends transactions of one account, and records the answers.
 func (n *Network) sendEach(ctx context.Context, rows []query.SubstrateTransaction) error {
 	answers := make([]string, 0, len(rows))

@@ -296,7 +296,7 @@ func (n *Network) try(ctx context.Context, rt *runtime, at query.SubstrateChain)
 	if last := n.tried.Load(); last != nil && n.db.Now().Sub(last.at).Abs() < trialLasts {
 		return last.err
 	}
-	x, err := n.sample(ctx, rt, at)
+	x, err := n.sample(ctx, rt, at, 0)
 	if err == nil {
 		err = n.chain.validate(ctx, x, [32]byte(at.Hash))
 		switch why := invalid(""); {
@@ -312,8 +312,8 @@ func (n *Network) try(ctx context.Context, rt *runtime, at query.SubstrateChain)
 	return err
 }
 
-// sample signs a new work that is never sent, with the account that would sign now.
-func (n *Network) sample(ctx context.Context, rt *runtime, at query.SubstrateChain) ([]byte, error) {
+// sample signs a call that is never sent, with the account that would sign now.
+func (n *Network) sample(ctx context.Context, rt *runtime, at query.SubstrateChain, updates int64) ([]byte, error) {
 	all, err := n.db.Read().ListSubstrateAccounts(ctx, n.name())
 	if err != nil {
 		return nil, err
@@ -331,7 +331,7 @@ func (n *Network) sample(ctx context.Context, rt *runtime, at query.SubstrateCha
 		}
 		return 0
 	})
-	call, err := rt.call(0, [32]byte{1}, ProtocolVersion)
+	call, err := rt.call(updates, [32]byte{1}, ProtocolVersion)
 	if err != nil {
 		return nil, err
 	}

@@ -83,6 +83,7 @@ type Network struct {
 	current atomic.Pointer[runtime]
 	fee     atomic.Pointer[big.Int]
 	tried   atomic.Pointer[trial]
+	units   *int64         // decimals of the chain's token, or -1; nil: not read. Only Run uses it
 	foreign map[int64]made // works of our accounts in no row; only Run uses it
 	behind  atomic.Bool    // accounts changed in a state that no node has any more
 	lacking int64          // the first block since which a hand-off is missing; 0: none; only Run uses it
@@ -98,6 +99,7 @@ var _ interface {
 	network.Observed
 	network.Funded
 	network.Proving
+	network.Priced
 } = (*Network)(nil)
 
 // ProtocolVersion is the one commitment protocol that this network anchors.

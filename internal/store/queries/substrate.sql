@@ -11,6 +11,13 @@ UPDATE substrate_chains SET number = sqlc.arg(number), hash = sqlc.arg(hash), bl
   finals = finals + sqlc.arg(finals), failures = failures + sqlc.arg(failures)
 WHERE network = sqlc.arg(network) AND number = sqlc.arg(before);
 
+-- name: SetSubstrateFees :exec
+-- The caller has changed the row in this transaction, so no other transaction changes the sum.
+UPDATE substrate_chains SET fees = sqlc.arg(fees), last_fee = sqlc.arg(last_fee) WHERE network = sqlc.arg(network);
+
+-- name: SetSubstratePrice :exec
+UPDATE substrate_chains SET work_fee = sqlc.arg(work_fee), version_fee = sqlc.arg(version_fee), decimals = sqlc.arg(decimals) WHERE network = sqlc.arg(network);
+
 -- name: SeeSubstrateChain :exec
 UPDATE substrate_chains SET seen_at = sqlc.arg(now), stopped = sqlc.arg(stopped) WHERE network = sqlc.arg(network);
 
@@ -78,7 +85,7 @@ WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(before) AND decided
 
 -- name: DecideSubstrateTransaction :execrows
 UPDATE substrate_transactions SET decided_at = sqlc.arg(now), failure = sqlc.arg(failure), ats_id = sqlc.arg(ats_id), version = sqlc.arg(version),
-  block = sqlc.arg(block), position = sqlc.arg(position), answer = ''
+  block = sqlc.arg(block), position = sqlc.arg(position), fee = sqlc.arg(fee), tip = sqlc.arg(tip), answer = ''
 WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(signed_hash) AND decided_at = 0;
 
 -- name: InsertSubstrateBlock :exec
@@ -132,7 +139,7 @@ WHERE t.network = sqlc.arg(network) AND t.version > 0 AND NOT t.proven;
 -- name: AdoptSubstrateTransaction :execrows
 -- The chain has the call under other bytes, which a restored database does not know.
 UPDATE substrate_transactions SET account = sqlc.arg(account), signed = sqlc.arg(signed), signed_hash = sqlc.arg(signed_hash), decided_at = sqlc.arg(now),
-  ats_id = sqlc.arg(ats_id), version = sqlc.arg(version), block = sqlc.arg(block), position = sqlc.arg(position), answer = ''
+  ats_id = sqlc.arg(ats_id), version = sqlc.arg(version), block = sqlc.arg(block), position = sqlc.arg(position), fee = sqlc.arg(fee), tip = sqlc.arg(tip), answer = ''
 WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(before) AND decided_at = 0;
 
 -- name: CountSubstrateFinal :exec

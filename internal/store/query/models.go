@@ -555,15 +555,20 @@ type SubstrateBlock struct {
 }
 
 type SubstrateChain struct {
-	Network  string
-	Genesis  []byte
-	Number   int64
-	Hash     []byte
-	BlockAt  int64
-	SeenAt   int64
-	Finals   int64
-	Failures int64
-	Stopped  string
+	Network    string
+	Genesis    []byte
+	Number     int64
+	Hash       []byte
+	BlockAt    int64
+	SeenAt     int64
+	Finals     int64
+	Failures   int64
+	Stopped    string
+	Fees       string
+	LastFee    string
+	WorkFee    string
+	VersionFee string
+	Decimals   int64
 }
 
 type SubstrateProof struct {
@@ -606,6 +611,8 @@ type SubstrateTransaction struct {
 	Block      int64
 	Position   int64
 	Proven     bool
+	Fee        string
+	Tip        string
 }
 
 type Timestamp struct {

@@ -12,8 +12,8 @@ import (
 
 const adoptSubstrateTransaction = `-- name: AdoptSubstrateTransaction :execrows
 UPDATE substrate_transactions SET account = $1, signed = $2, signed_hash = $3, decided_at = $4,
-  ats_id = $5, version = $6, block = $7, position = $8, answer = ''
-WHERE network = $9 AND signed_hash = $10 AND decided_at = 0
+  ats_id = $5, version = $6, block = $7, position = $8, fee = $9, tip = $10, answer = ''
+WHERE network = $11 AND signed_hash = $12 AND decided_at = 0
 `
 
 type AdoptSubstrateTransactionParams struct {
@@ -25,6 +25,8 @@ type AdoptSubstrateTransactionParams struct {
 	Version    int64
 	Block      int64
 	Position   int64
+	Fee        string
+	Tip        string
 	Network    string
 	Before     []byte
 }
@@ -40,6 +42,8 @@ func (q *Queries) AdoptSubstrateTransaction(ctx context.Context, arg AdoptSubstr
 		arg.Version,
 		arg.Block,
 		arg.Position,
+		arg.Fee,
+		arg.Tip,
 		arg.Network,
 		arg.Before,
 	)
@@ -121,8 +125,8 @@ func (q *Queries) CountUnprovedSubstrateTransactions(ctx context.Context, arg Co
 
 const decideSubstrateTransaction = `-- name: DecideSubstrateTransaction :execrows
 UPDATE substrate_transactions SET decided_at = $1, failure = $2, ats_id = $3, version = $4,
-  block = $5, position = $6, answer = ''
-WHERE network = $7 AND signed_hash = $8 AND decided_at = 0
+  block = $5, position = $6, fee = $7, tip = $8, answer = ''
+WHERE network = $9 AND signed_hash = $10 AND decided_at = 0
 `
 
 type DecideSubstrateTransactionParams struct {
@@ -132,6 +136,8 @@ type DecideSubstrateTransactionParams struct {
 	Version    int64
 	Block      int64
 	Position   int64
+	Fee        string
+	Tip        string
 	Network    string
 	SignedHash []byte
 }
@@ -144,6 +150,8 @@ func (q *Queries) DecideSubstrateTransaction(ctx context.Context, arg DecideSubs
 		arg.Version,
 		arg.Block,
 		arg.Position,
+		arg.Fee,
+		arg.Tip,
 		arg.Network,
 		arg.SignedHash,
 	)
@@ -338,7 +346,7 @@ func (q *Queries) GetSubstrateBlock(ctx context.Context, arg GetSubstrateBlockPa
 }
 
 const getSubstrateChain = `-- name: GetSubstrateChain :one
-SELECT network, genesis, number, hash, block_at, seen_at, finals, failures, stopped FROM substrate_chains WHERE network = $1
+SELECT network, genesis, number, hash, block_at, seen_at, finals, failures, stopped, fees, last_fee, work_fee, version_fee, decimals FROM substrate_chains WHERE network = $1
 `
 
 func (q *Queries) GetSubstrateChain(ctx context.Context, network string) (SubstrateChain, error) {
@@ -354,6 +362,11 @@ func (q *Queries) GetSubstrateChain(ctx context.Context, network string) (Substr
 		&i.Finals,
 		&i.Failures,
 		&i.Stopped,
+		&i.Fees,
+		&i.LastFee,
+		&i.WorkFee,
+		&i.VersionFee,
+		&i.Decimals,
 	)
 	return i, err
 }
@@ -431,7 +444,7 @@ func (q *Queries) GetSubstrateProof(ctx context.Context, arg GetSubstrateProofPa
 }
 
 const getSubstrateTransaction = `-- name: GetSubstrateTransaction :one
-SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven FROM substrate_transactions WHERE network = $1 AND call = $2
+SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven, fee, tip FROM substrate_transactions WHERE network = $1 AND call = $2
 `
 
 type GetSubstrateTransactionParams struct {
@@ -465,12 +478,14 @@ func (q *Queries) GetSubstrateTransaction(ctx context.Context, arg GetSubstrateT
 		&i.Block,
 		&i.Position,
 		&i.Proven,
+		&i.Fee,
+		&i.Tip,
 	)
 	return i, err
 }
 
 const getSubstrateTransactionByHash = `-- name: GetSubstrateTransactionByHash :one
-SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven FROM substrate_transactions WHERE network = $1 AND hash = $2
+SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven, fee, tip FROM substrate_transactions WHERE network = $1 AND hash = $2
 `
 
 type GetSubstrateTransactionByHashParams struct {
@@ -504,12 +519,14 @@ func (q *Queries) GetSubstrateTransactionByHash(ctx context.Context, arg GetSubs
 		&i.Block,
 		&i.Position,
 		&i.Proven,
+		&i.Fee,
+		&i.Tip,
 	)
 	return i, err
 }
 
 const getSubstrateTransactionBySignedHash = `-- name: GetSubstrateTransactionBySignedHash :one
-SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven FROM substrate_transactions WHERE network = $1 AND signed_hash = $2
+SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven, fee, tip FROM substrate_transactions WHERE network = $1 AND signed_hash = $2
 `
 
 type GetSubstrateTransactionBySignedHashParams struct {
@@ -543,6 +560,8 @@ func (q *Queries) GetSubstrateTransactionBySignedHash(ctx context.Context, arg G
 		&i.Block,
 		&i.Position,
 		&i.Proven,
+		&i.Fee,
+		&i.Tip,
 	)
 	return i, err
 }
@@ -706,7 +725,7 @@ func (q *Queries) InsertSubstrateTransaction(ctx context.Context, arg InsertSubs
 }
 
 const listOpenSubstrateTransactions = `-- name: ListOpenSubstrateTransactions :many
-SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven FROM substrate_transactions WHERE network = $1 AND decided_at = 0 ORDER BY account, nonce
+SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven, fee, tip FROM substrate_transactions WHERE network = $1 AND decided_at = 0 ORDER BY account, nonce
 `
 
 func (q *Queries) ListOpenSubstrateTransactions(ctx context.Context, network string) ([]SubstrateTransaction, error) {
@@ -741,6 +760,8 @@ func (q *Queries) ListOpenSubstrateTransactions(ctx context.Context, network str
 			&i.Block,
 			&i.Position,
 			&i.Proven,
+			&i.Fee,
+			&i.Tip,
 		); err != nil {
 			return nil, err
 		}
@@ -1331,6 +1352,43 @@ func (q *Queries) SetSubstrateAccountLow(ctx context.Context, arg SetSubstrateAc
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const setSubstrateFees = `-- name: SetSubstrateFees :exec
+UPDATE substrate_chains SET fees = $1, last_fee = $2 WHERE network = $3
+`
+
+type SetSubstrateFeesParams struct {
+	Fees    string
+	LastFee string
+	Network string
+}
+
+// The caller has changed the row in this transaction, so no other transaction changes the sum.
+func (q *Queries) SetSubstrateFees(ctx context.Context, arg SetSubstrateFeesParams) error {
+	_, err := q.db.Exec(ctx, setSubstrateFees, arg.Fees, arg.LastFee, arg.Network)
+	return err
+}
+
+const setSubstratePrice = `-- name: SetSubstratePrice :exec
+UPDATE substrate_chains SET work_fee = $1, version_fee = $2, decimals = $3 WHERE network = $4
+`
+
+type SetSubstratePriceParams struct {
+	WorkFee    string
+	VersionFee string
+	Decimals   int64
+	Network    string
+}
+
+func (q *Queries) SetSubstratePrice(ctx context.Context, arg SetSubstratePriceParams) error {
+	_, err := q.db.Exec(ctx, setSubstratePrice,
+		arg.WorkFee,
+		arg.VersionFee,
+		arg.Decimals,
+		arg.Network,
+	)
+	return err
 }
 
 const signSubstrateTransactionAgain = `-- name: SignSubstrateTransactionAgain :execrows

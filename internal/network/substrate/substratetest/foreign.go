@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
@@ -133,4 +134,55 @@ func Block(t testing.TB, url string, number int64) (hash string, extrinsics map[
 		extrinsics[fmt.Sprintf("0x%x", extrinsic.Hash(b))] = true
 	}
 	return hash, extrinsics
+}
+
+// Fees reads what a chain took for each transaction of its blocks from one number to another, by
+// their hashes: the chain's own events.
+func Fees(t testing.TB, url string, from, to int64) map[[32]byte]*big.Int {
+	t.Helper()
+	client, m := connect(t, url)
+	key, err := storagekey.Key(m, "System", "Events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fees := map[[32]byte]*big.Int{}
+	for number := from; number <= to; number++ {
+		var hash string
+		if err := client.Call(t.Context(), &hash, "chain_getBlockHash", number); err != nil {
+			t.Fatal(err)
+		}
+		var at struct {
+			Block struct{ Extrinsics []string }
+		}
+		if err := client.Call(t.Context(), &at, "chain_getBlock", hash); err != nil {
+			t.Fatal(err)
+		}
+		coded, err := client.Bytes(t.Context(), "state_getStorage", rpc.Hex(key), hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if coded == nil {
+			continue // the first block
+		}
+		events, err := m.Events(coded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			if e.Extrinsic < 0 || e.Extrinsic >= len(at.Block.Extrinsics) || e.Name != "TransactionFeePaid" {
+				continue
+			}
+			b, err := rpc.Unhex(at.Block.Extrinsics[e.Extrinsic])
+			if err != nil {
+				t.Fatal(err)
+			}
+			fee, err := e.Value("actual_fee")
+			if err != nil {
+				t.Fatal(err)
+			}
+			slices.Reverse(fee)
+			fees[extrinsic.Hash(b)] = new(big.Int).SetBytes(fee)
+		}
+	}
+	return fees
 }
