@@ -49,7 +49,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// A client is told to come back later only for uploads of its own that the server still holds.
+// A refusal by rate is right only for uploads of the same client that the server still holds.
 func TestRatesAreNotReached(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -800,8 +800,8 @@ func (l *locked) Sign(ctx context.Context, account [32]byte, message []byte) ([s
 	return l.Keys.Sign(ctx, account, message)
 }
 
-// A signer that does not answer takes no nonce. What is signed is sent meanwhile, and what must be signed again
-// is signed when the signer is back.
+// A signer that does not answer takes no nonce. Signed transactions are sent meanwhile. Void ones are signed
+// again when the signer is back.
 func TestSignerIsSilent(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		c := start(t, node.Options{})
