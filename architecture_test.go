@@ -159,7 +159,7 @@ var rooms = map[string]struct {
 	"internal/manage":     {[]string{"internal/account", "internal/apikey", "internal/audit", "internal/credits", "internal/fault", "internal/limit", "internal/openapi", "internal/people", "internal/permission", "internal/requestlog", "internal/store", "internal/web", "internal/webhook"}, "translates; it decides nothing, and knows no work"},
 	"internal/requestlog": {[]string{"internal/fault", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "calls as it is given them; it knows no route"},
 	"internal/story":      {[]string{"internal/credits", "internal/fault", "internal/network", "internal/operation", "internal/record", "internal/requestlog", "internal/state", "internal/store", "internal/store/query"}, "reads what happened; who may read it is its callers'"},
-	"internal/explorer":   {[]string{"internal/fault", "internal/legible", "internal/network", "internal/network/log", "internal/paths", "proof/evidence", "proof/evidence/leaf"}, "shows what a network holds, through the seam alone, and nothing of ours beyond it"},
+	"internal/explorer":   {[]string{"internal/fault", "internal/legible", "internal/network", "internal/network/log", "internal/paths", "proof/commitment", "proof/evidence", "proof/evidence/leaf"}, "shows what a network holds, through the seam alone, and nothing of ours beyond it"},
 	"internal/docsite":    {[]string{"docs", "internal/fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":       {[]string{"internal/fault"}, "an integrator's page: it may use only what an integrator has"},
 
@@ -172,7 +172,7 @@ var rooms = map[string]struct {
 	"internal/console/settings":        {[]string{"internal/account", "internal/console/shell", "internal/permission", "internal/store"}, "settings, as a page"},
 	"internal/console/signin":          {[]string{"internal/console/shell", "internal/fault", "internal/openid", "internal/people"}, "the way in, as pages"},
 	"internal/console/members":         {[]string{"internal/console/person", "internal/console/shell", "internal/fault", "internal/people", "internal/permission"}, "members and invitations of an organization, as pages"},
-	"internal/console/operator":        {[]string{"internal/account", "internal/console/person", "internal/console/shell", "internal/credits", "internal/people", "internal/store"}, "the operator's view over all organizations, as pages"},
+	"internal/console/operator":        {[]string{"internal/account", "internal/console/person", "internal/console/shell", "internal/credits", "internal/network", "internal/people", "internal/store"}, "the operator's view over all organizations, as pages"},
 	"internal/console/person":          {[]string{"internal/console/shell", "internal/console/signin", "internal/fault", "internal/people"}, "a person's own account, as pages"},
 	"internal/console/shell":           {[]string{"internal/audit", "internal/console/dist", "internal/fault", "internal/limit", "internal/people", "internal/permission", "internal/requestlog", "internal/web"}, "what all pages share; it knows no organization's data"},
 	"internal/console/integration":     {[]string{"docs", "internal/account", "internal/console/shell", "internal/fault", "internal/limit", "internal/network", "internal/permission", "internal/session", "internal/store", "internal/web"}, "puts the widget on a site; account and session decide"},

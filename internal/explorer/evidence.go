@@ -3,9 +3,11 @@ package explorer
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
 
+	"golang.org/x/crypto/blake2b"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"timbre.example/internal/network"
@@ -207,4 +209,66 @@ func publicPath(t tlog.Tile) string {
 		rest = "entries/" + n
 	}
 	return "tile/" + rest
+}
+
+// notCollected is why a check of a chain was not made.
+const notCollected = "The registry has no proof of this. Ask a node of the chain."
+
+// examineChained checks the proof of an entry of a chain, as far as the registry collected it.
+func examineChained(ctx context.Context, l network.Chained, v proven) (proven, error) {
+	v.Transaction = leaf.Transaction{Updates: v.Call.AtsID, Commitment: v.Call.Commitment, ProtocolVersion: v.Call.ProtocolVersion}
+	if v.Index < 0 {
+		return v, nil
+	}
+	p, err := l.Prove(ctx, v.Hash)
+	if err != nil || p.Substrate == nil {
+		return v, err
+	}
+	s := p.Substrate
+	v.chainProof = s
+	one := func(what string, has bool, err error) {
+		c := check{What: what, OK: has && err == nil}
+		if !has {
+			c.Missing = notCollected
+		}
+		v.Checks = append(v.Checks, c)
+	}
+	one("The block hash is the hash of the block’s header.", true, wrong(blake2b.Sum256(s.Header) == v.BlockHash))
+	one("The transaction has this hash.", true, wrong(blake2b.Sum256(s.Extrinsic) == v.Receipt.Final()))
+	has := len(s.ExtrinsicProof) > 0
+	if has {
+		err = s.CheckExtrinsic()
+	}
+	one("The block has the transaction at this place.", has, err)
+	state, has := evidence.ChainState{}, len(s.StateProof) > 0
+	if has {
+		state, err = s.State(v.AtsID, v.Version)
+		if errors.Is(err, evidence.ErrLayout) {
+			has = false
+		} else if err == nil {
+			err = wrong(state.Commitment == v.Transaction.Commitment && state.ProtocolVersion == v.Transaction.ProtocolVersion && state.CreatedAt == v.BlockNumber && state.Versions >= v.Version)
+		}
+	}
+	one("The chain’s own state has this commitment for this work and version, and says that this block registered it.", has, err)
+	one("The chain’s own state has this time.", has && !state.Time.IsZero(), wrong(state.Time.Equal(v.At)))
+	if has = s.Finality != nil; has {
+		err = s.CheckFinality()
+	}
+	one("More than two thirds of the chain’s authorities, as the proof names them, made this block final.", has, err)
+	return v, nil
+}
+
+func wrong(ok bool) error {
+	if ok {
+		return nil
+	}
+	return errors.New("it differs")
+}
+
+// Set is the number of the set of authorities at which the proof begins, or -1.
+func (v proven) Set() int64 {
+	if v.chainProof == nil || v.chainProof.Finality == nil {
+		return -1
+	}
+	return v.chainProof.Finality.SetID
 }
