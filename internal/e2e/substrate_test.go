@@ -181,6 +181,13 @@ func TestWidgetOnAChain(t *testing.T) {
 		t.Fatal(err)
 	}
 	quiet(t, p)
+	page := browser.Eval[string](p, "e2e.hook('explorer').href")
+	p.Goto(page)
+	p.Wait("document.querySelector('h1')")
+	if said := browser.Eval[string](p, "document.body.innerText"); !strings.Contains(said, fmt.Sprintf("0x%x", works[made.AtsID].Versions[1].Commitment)) {
+		t.Errorf("the public page does not have the chain's commitment:\n%s", said)
+	}
+	lookAt(t, p, "chain-public")
 	args, want := []string{"verify", file}, "not proved"
 	if own != nil {
 		made, err := own.Evidence(uint64(made.AtsID), 1)
