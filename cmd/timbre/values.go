@@ -175,6 +175,7 @@ func mappers() []kong.Option {
 		kong.TypeMapper(reflect.TypeFor[logURL](), mapper(byText)),
 		kong.TypeMapper(reflect.TypeFor[existing](), mapper(byText)),
 		kong.TypeMapper(reflect.TypeFor[network.Address](), mapper(byText)),
+		kong.TypeMapper(reflect.TypeFor[network.Elsewhere](), mapper(byText)),
 		kong.TypeMapper(reflect.TypeFor[policyFile](), mapper(byText)),
 		kong.NamedMapper("path", mapper(path)),
 		kong.NamedMapper("existingfile", mapper(existingFile)),
