@@ -21,6 +21,9 @@ type paid struct {
 }
 
 func (p paid) Accounts(context.Context) ([]network.Account, error) { return p.accounts, nil }
+func (p paid) Fees(context.Context) (network.Fees, error)          { return network.Fees{}, nil }
+
+var _ network.Funded = paid{}
 
 func site(t *testing.T, networks ...network.Network) *shelltest.Site {
 	t.Helper()
