@@ -68,6 +68,9 @@ func (f serverFlags) validateSubstrate() error {
 	if _, err := readToken(f.SubstrateToken); err != nil {
 		return err
 	}
+	if f.SubstrateToken != "" && f.SubstrateSigner == "" {
+		return wrongf("substrate-signer-token-file", "needs --substrate-signer: the token is for the signer")
+	}
 	if seed == nil && f.SubstrateSigner == "" && f.has(worker) && f.uses(substrateKind) {
 		return wrongf("substrate-seed-file", "or --substrate-signer is required by a worker with a network %s:. Create the file once: (umask 077; openssl rand -hex 32 > seed)", substrateKind)
 	}
@@ -95,16 +98,11 @@ func readToken(path string) (string, error) {
 }
 
 // substrateNetworks links Substrate chains in. Of the server, this file alone names them.
-func substrateNetworks(ctx context.Context, f serverFlags, d networkDeps) (network.Kind, io.Closer, error) {
+func substrateNetworks(_ context.Context, f serverFlags, d networkDeps) (network.Kind, io.Closer, error) {
 	k := &substrate.Kind{DB: d.db, Logger: d.log}
-	if !d.makes || !f.uses(substrateKind) {
-		return k, nothing{}, nil
+	if d.makes {
+		k.Signer = f.signer
 	}
-	by, err := f.signer(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	k.Signer = by
 	return k, nothing{}, nil
 }
 

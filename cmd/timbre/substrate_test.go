@@ -222,3 +222,21 @@ func seedFile(t *testing.T) string {
 	}
 	return path
 }
+
+// A signer that does not answer stops the start of a worker, and the doctor says so beside its other checks.
+func TestSignerIsAway(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	flags := []string{"--network", "mainnet=substrate:ws://127.0.0.1:1", "--network", "testnet=log:", "--substrate-signer", "unix:" + filepath.Join(dir, "none"), "--public-url", "http://127.0.0.1:1",
+		"--database-url", "sqlite:" + filepath.Join(dir, "timbre.db"), "--secret-file", filepath.Join(dir, "secret"), "--blob-url", "file:" + filepath.Join(dir, "blobs")}
+	serve := timbre(t, append([]string{"serve", "--listen", "127.0.0.1:0"}, flags...)...)
+	if serve.code == exitDone || !strings.Contains(serve.err, "--substrate-signer: signer: list the accounts: no answer") {
+		t.Errorf("%d %s", serve.code, serve.err)
+	}
+	doctor := timbre(t, append([]string{"doctor"}, flags...)...)
+	for _, want := range []string{"signer for mainnet", "list the accounts: no answer", "Start the signer", "continuity of testnet: the database continues"} {
+		if !strings.Contains(doctor.out+doctor.err, want) {
+			t.Errorf("doctor does not say %q:\n%s%s", want, doctor.out, doctor.err)
+		}
+	}
+}

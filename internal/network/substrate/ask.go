@@ -37,7 +37,7 @@ type AnswerVersion struct {
 
 // CheckNode returns an error unless the text is the URL of a node, as Ask takes it.
 func CheckNode(url string) error {
-	if checkEndpoint(url) != nil || strings.Contains(url, ",") {
+	if checkEndpoint(url) != nil || strings.ContainsAny(url, ","+separator) {
 		return errors.New("must be the URL of one node, ws://HOST or wss://HOST")
 	}
 	return nil

@@ -16,8 +16,9 @@ import (
 // Kind opens Substrate chains by URL. It implements network.Kind, Kept and Examined.
 // The fields with the same names as those of Config mean the same.
 type Kind struct {
-	DB      *store.DB
-	Signer  Signer
+	DB *store.DB
+	// Signer returns what signs in this process. It can ask another program. nil: nothing signs.
+	Signer  func(ctx context.Context) (Signer, error)
 	Silence time.Duration
 	Logger  *slog.Logger
 }
@@ -47,12 +48,23 @@ func (k *Kind) Begun(ctx context.Context, n network.Name) (bool, error) {
 }
 
 // Open implements network.Kind. It connects to nothing.
-func (k *Kind) Open(_ context.Context, at network.Address) (network.Network, error) {
-	n, err := Open(k.DB, Config{Network: at.Name, URL: at.URL, Signer: k.Signer, Silence: k.Silence, Logger: k.Logger})
+func (k *Kind) Open(ctx context.Context, at network.Address) (network.Network, error) {
+	by, err := k.signer(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open: %w", err)
+	}
+	n, err := Open(k.DB, Config{Network: at.Name, URL: at.URL, Signer: by, Silence: k.Silence, Logger: k.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
 	return n, nil
+}
+
+func (k *Kind) signer(ctx context.Context) (Signer, error) {
+	if k.Signer == nil {
+		return nil, nil
+	}
+	return k.Signer(ctx)
 }
 
 // Examine implements network.Examined. A process with a signer also asks the chain: whether it
@@ -65,7 +77,11 @@ func (k *Kind) Examine(ctx context.Context, at network.Address, report func(netw
 		report(network.Finding{Check: "network " + name, Err: err})
 		return
 	}
-	n, err := Open(k.DB, Config{Network: at.Name, URL: at.URL, Signer: k.Signer, Silence: k.Silence, Timeout: 10 * time.Second, Logger: k.Logger})
+	by, err := k.signer(ctx)
+	if err != nil { // without it, the rest can be examined
+		report(network.Finding{Check: "signer for " + name, Err: err, Remedy: "Start the signer, and check --substrate-signer and its token."})
+	}
+	n, err := Open(k.DB, Config{Network: at.Name, URL: at.URL, Signer: by, Silence: k.Silence, Timeout: 10 * time.Second, Logger: k.Logger})
 	if err != nil {
 		report(network.Finding{Check: "network " + name, Err: err})
 		return
