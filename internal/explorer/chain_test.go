@@ -159,8 +159,8 @@ func TestPagesOfAChain(t *testing.T) {
 			want []string
 		}{
 			{"/explorer/mainnet", []string{block(first), block(second), block(refused), in(genesis), "no others on the chain", `role="search"`}},
-			{work, []string{"A registered work", "Proved", "2 versions", in(first.Call.Commitment), in(first.BlockHash), page(first), page(second), first.Owner, outside, "registered on a public chain", "checkpoint of the chain"}},
-			{page(first), []string{"This work is on the chain", "Proved", in(first.Call.Commitment), in(first.BlockHash), block(first), first.Owner, outside, "Not the newest version", page(second), "set 0", "proof.json", "Compare the set with a checkpoint"}},
+			{work, []string{"A registered work", "Verified", "2 versions", in(first.Call.Commitment), in(first.BlockHash), page(first), page(second), first.Owner, outside, "registered on a public chain", "checkpoint of the chain"}},
+			{page(first), []string{"This work is on the chain", "Verified", in(first.Call.Commitment), in(first.BlockHash), block(first), first.Owner, outside, "Not the newest version", page(second), "set 0", "proof.json", "Compare the set with a checkpoint"}},
 			{page(second), []string{"the newest one", work}},
 			{page(same), []string{"registered earlier by this registry", page(first)}},
 			{page(refused), []string{"The chain refused this transaction", "Ats.MaxVersionsReached", block(refused)}},
@@ -240,7 +240,7 @@ func TestChainWithoutProofs(t *testing.T) {
 				t.Errorf("%s: %d, no %q in\n%s", path, resp.StatusCode, want, body)
 			}
 		}
-		if m := regexp.MustCompile(`Failed: |Proved<|Could not|chain.example|https?://`).FindString(body); m != "" {
+		if m := regexp.MustCompile(`Failed: |Verified<|Could not|chain.example|https?://`).FindString(body); m != "" {
 			t.Errorf("%s: %q in\n%s", path, m, body)
 		}
 	}
