@@ -99,7 +99,7 @@ func TestSubstrate(t *testing.T) {
 			t.Errorf("doctor does not say %q:\n%s", want, doctor.out)
 		}
 	}
-	if status, body := visit(t, tx.Result.ExplorerURL, "text/html"); status != http.StatusOK || !strings.Contains(body, "This work is on the chain") || !strings.Contains(body, "</span> Proved</span>") || !strings.Contains(body, fmt.Sprintf(`<a href="https://chain.example/block/%d" rel="noopener">`, tx.Result.BlockNumber)) {
+	if status, body := visit(t, tx.Result.ExplorerURL, "text/html"); status != http.StatusOK || !strings.Contains(body, "This work is on the chain") || !strings.Contains(body, "</span> Verified</span>") || !strings.Contains(body, fmt.Sprintf(`<a href="https://chain.example/block/%d" rel="noopener">`, tx.Result.BlockNumber)) {
 		t.Errorf("%d %s", status, body)
 	}
 }
