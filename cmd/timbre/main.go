@@ -36,6 +36,7 @@ type cli struct {
 	Works    worksCmd    `cmd:"" help:"Write a registered work's certificate or evidence, or erase its personal data."`
 	Log      logCmd      `cmd:"" help:"Read a log as anyone can; change the key of the built-in log, end it, or repair it after a restore."`
 	Chain    chainCmd    `cmd:"" help:"Print what people need to check evidence on a chain."`
+	Devnet   devnetCmd   `cmd:"" help:"Run the real runtime of a chain in this process, from its chain spec: for development and tests."`
 	Witness  witnessCmd  `cmd:"" help:"Cosign the checkpoints of the logs of others."`
 	Verify   verifyCmd   `cmd:"" help:"Check the evidence of a work, offline: without a server, a database or a network."`
 	Evidence evidenceCmd `cmd:"" help:"Add statements of others to evidence."`

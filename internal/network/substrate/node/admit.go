@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"golang.org/x/crypto/blake2b"
 )
 
 // ordered returns the transactions of the pool in the order in which a block takes them:
@@ -34,6 +36,10 @@ var (
 
 // refused is the error of JSON-RPC for a transaction that is not valid.
 func (n *Node) refused(why error) *rpcError {
+	var known *rpcError
+	if errors.As(why, &known) {
+		return known
+	}
 	var i invalid
 	if !errors.As(why, &i) {
 		return &rpcError{Code: 1002, Message: errBadCalls + why.Error(), Data: "RuntimeApi(\"Execution failed\")"}
@@ -45,29 +51,32 @@ func (n *Node) refused(why error) *rpcError {
 		}
 		return &rpcError{Code: 1010, Message: string(text)}
 	}
-	return &rpcError{Code: 1010, Message: "Invalid Transaction", Data: says[i][0]}
+	return &rpcError{Code: 1010, Message: "Invalid Transaction", Data: i.Error()}
 }
 
-// head returns the best block as a place to look at transactions.
-func (n *Node) head() *at {
-	b := n.best()
-	return &at{n.program(b.state), &state{b.state}, b.number, b.hash, n.genesis}
+// admit reads a transaction, and checks it on top of a block.
+func (n *Node) admit(b *block, raw []byte) (*extrinsic, valid, error) {
+	prog := n.program(b.state)
+	if prog.wasm != nil {
+		return prog.admit(b, raw)
+	}
+	x, err := prog.decode(raw)
+	if err != nil {
+		return nil, valid{}, err
+	}
+	v, err := (&at{prog, &state{b.state}, b.number, b.hash, n.genesis}).validate(x, Hash{})
+	return x, v, err
 }
 
 // submit takes a transaction into the pool.
 func (n *Node) submit(raw []byte) (*pooled, error) {
-	head := n.head()
-	x, err := head.prog.decode(raw)
-	if err != nil {
-		return nil, n.refused(err)
-	}
-	if n.pool.all[x.hash] != nil {
-		return nil, &rpcError{Code: 1013, Message: "Transaction Already Imported", Data: x.hash.String()}
-	}
-	if till, ok := n.banned[x.hash]; ok && till > head.number && !n.opts.Chopsticks {
+	head := n.best()
+	if hash := Hash(blake2b.Sum256(raw)); n.pool.all[hash] != nil {
+		return nil, &rpcError{Code: 1013, Message: "Transaction Already Imported", Data: hash.String()}
+	} else if till, ok := n.banned[hash]; ok && till > head.number && !n.opts.Chopsticks {
 		return nil, errBanned
 	}
-	v, err := head.validate(x, Hash{})
+	x, v, err := n.admit(head, raw)
 	if err != nil {
 		return nil, n.refused(err)
 	}
@@ -119,7 +128,7 @@ func (n *Node) refresh() {
 // refreshOf is refresh for one account.
 func (n *Node) refreshOf(a Account) {
 	number := n.best().number
-	next := (&state{n.best().state}).account(a).Nonce
+	next := (&state{n.best().state}).nonce(a)
 	for _, nonce := range slices.Sorted(maps.Keys(n.pool.of[a])) {
 		tx := n.pool.of[a][nonce]
 		switch {
@@ -144,7 +153,7 @@ const peer = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp"
 
 // nextIndex returns the nonce after those of the state and of the ready transactions.
 func (n *Node) nextIndex(a Account) uint32 {
-	next := (&state{n.best().state}).account(a).Nonce
+	next := (&state{n.best().state}).nonce(a)
 	for of := n.pool.of[a]; of[next] != nil && of[next].ready; {
 		next++
 	}

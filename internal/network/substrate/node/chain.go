@@ -14,6 +14,9 @@ import (
 
 // makeGenesis makes the first block.
 func (n *Node) makeGenesis() *block {
+	if n.opts.Spec != nil {
+		return n.specGenesis(n.opts.Spec)
+	}
 	st := &state{}
 	st.put(keyCode, n.opts.Runtime.code())
 	var total uint64
@@ -42,6 +45,9 @@ func (n *Node) makeGenesis() *block {
 // turned out invalid. Late blocks skip a slot, so that forks differ.
 func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*pooled, out []*pooled) {
 	prog := n.program(parent.state)
+	if prog.wasm != nil {
+		return n.execute(prog, parent, txs, late)
+	}
 	st := &state{parent.state}
 	b := &block{number: parent.number + 1, parent: parent.hash}
 	r := &run{at: at{prog, st, parent.number, parent.hash, n.genesis}, block: b.number, author: n.opts.Author, made: map[made]uint32{}}
@@ -137,13 +143,34 @@ func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*p
 	b.state, b.made = st.top, r.made
 	b.stateRoot = st.top.root(1)
 	b.extrinsicsRoot = ordered(b.body).root(0)
+	n.seal(b)
+	return b, in, out
+}
+
+// seal finishes a block and adds it to those that the node has.
+func (n *Node) seal(b *block) {
 	b.finish()
 	sealed := blake2b.Sum512(b.header) // a seal's form; no reader of this chain checks it
 	b.logs = append(b.logs, item(digestSeal, "aura", sealed[:]))
 	b.finish()
 	n.blocks[b.hash] = b
 	n.publish(allHeads, b)
-	return b, in, out
+}
+
+// specGenesis makes the first block of a spec. The authorities that finalize are the node's own.
+func (n *Node) specGenesis(spec *Spec) *block {
+	st := &state{}
+	for _, kv := range spec.top {
+		st.put(kv[0], kv[1])
+	}
+	st.put(keyAuthorities, n.set.Encode())
+	st.put(SetIDKey, le64(n.set.ID))
+	for a, amount := range n.opts.Endowed {
+		st.endow(a, amount)
+	}
+	b := &block{state: st.top, stateRoot: st.top.root(1), extrinsicsRoot: ordered(nil).root(0)}
+	b.finish()
+	return b
 }
 
 // setBest makes b, which is on the best chain or on a fork of it, the head of the best chain.
@@ -163,6 +190,12 @@ func (n *Node) setBest(b *block) (gone []*block) {
 // step makes one block on the best chain.
 func (n *Node) step() *block {
 	b, in, out := n.build(n.best(), n.ordered(), false)
+	n.include(b, in, out)
+	return b
+}
+
+// include makes a new block the best one: out are transactions that were not valid in it.
+func (n *Node) include(b *block, in, out []*pooled) {
 	n.setBest(b)
 	for _, tx := range out {
 		n.drop(tx)
@@ -179,7 +212,6 @@ func (n *Node) step() *block {
 			delete(n.included, hash)
 		}
 	}
-	return b
 }
 
 // finalityTimeout is how many blocks a node waits for finality before it tells watchers so.
@@ -219,7 +251,7 @@ func (n *Node) Reorg(depth int, back bool) error {
 			hash := Hash(blake2b.Sum256(raw))
 			tx := n.included[hash]
 			if tx == nil { // no client has watched it since a restart
-				x, err := n.program(old.state).decode(raw)
+				x, _, err := n.admit(n.blocks[old.parent], raw)
 				if err != nil {
 					continue
 				}

@@ -1,16 +1,20 @@
 package node
 
 import (
-	"net/http/httptest"
-	"strings"
-	"testing"
+	"cmp"
+	"fmt"
+	"net"
+	"net/http"
 	"time"
 
 	"golang.org/x/crypto/blake2b"
 )
 
 // Start runs a node until the test ends.
-func Start(t testing.TB, o Options) *Node {
+func Start(t interface {
+	Helper()
+	Cleanup(func())
+}, o Options) *Node {
 	t.Helper()
 	n := New(o)
 	t.Cleanup(n.Close)
@@ -19,6 +23,16 @@ func Start(t testing.TB, o Options) *Node {
 
 // New runs a node until Close.
 func New(o Options) *Node {
+	n, err := Open(o)
+	if err != nil {
+		panic(err) // only a spec or an address can be wrong
+	}
+	return n
+}
+
+// Open is New for options that can be wrong: a spec whose runtime cannot run here, or an address
+// that is not free.
+func Open(o Options) (*Node, error) {
 	if o.Runtime == (Runtime{}) {
 		o.Runtime = Melodie()
 	}
@@ -35,17 +49,28 @@ func New(o Options) *Node {
 		o.Genesis = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
 	n := &Node{
-		opts: o, blocks: map[Hash]*block{}, pool: newPool(), included: map[Hash]*pooled{}, banned: map[Hash]uint32{},
+		machines: machines{}, opts: o, blocks: map[Hash]*block{}, pool: newPool(), included: map[Hash]*pooled{}, banned: map[Hash]uint32{},
 		runtimes: []Runtime{o.Runtime}, set: newSet(0, o.Authorities), conns: map[*conn]bool{}, calls: map[string]int{},
 	}
 	n.sets = []AuthoritySet{n.set}
 	g := n.makeGenesis()
+	if o.Spec != nil {
+		if _, err := n.machines.of(g.state); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrSpec, err)
+		}
+	}
 	n.blocks[g.hash] = g
 	n.chain = []*block{g}
 	n.genesis, n.final, n.newestAt = g.hash, g, g
-	n.server = httptest.NewServer(n)
-	n.URL = "ws" + strings.TrimPrefix(n.server.URL, "http")
-	return n
+	l, err := net.Listen("tcp", cmp.Or(o.Listen, "127.0.0.1:0"))
+	if err != nil {
+		n.machines.close()
+		return nil, err
+	}
+	n.URL = "ws://" + l.Addr().String()
+	n.server = &http.Server{Handler: n, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = n.server.Serve(l) }()
+	return n, nil
 }
 
 // Close ends all connections and the server.
@@ -54,7 +79,10 @@ func (n *Node) Close() {
 	n.down = true
 	n.hangUp()
 	n.mu.Unlock()
-	n.server.Close()
+	_ = n.server.Close()
+	n.mu.Lock() // no call runs
+	n.machines.close()
+	n.mu.Unlock()
 }
 
 // Step makes blocks on the best chain, each with what the pool has, and returns the hash of

@@ -1,12 +1,13 @@
-// Package node is a chain for tests: one node with its own state, spoken to over JSON-RPC as
-// a real one. It is a seam for tests, and no part of the program. It never opens a connection,
-// and listens on the loopback alone.
+// Package node is a chain for tests and for development: one node with its own state, spoken to
+// over JSON-RPC as a real one. No part of a registry uses it. It never opens a connection, and
+// listens on the loopback, or where timbre devnet is told to.
 //
 // Most of it is as on a real chain. The metadata is that of a public network, with constants of
 // the test's choice. Signatures, nonces, eras, fees, deposits and events are those of the
 // pallets that Timbre uses. The state is a Merkle trie, so state roots and read proofs are
 // true. Blocks become final by GRANDPA, with keys of tests. Three parts are simpler: the runtime
 // is Go and not WASM, the seal of a block has only its form, and other pallets have no storage.
+// With Options.Spec the runtime is the real WASM of a network, with all its pallets.
 //
 // Start gives a node to a test. Step makes a block, or Options.Auto makes one for each
 // transaction; no part of the node waits for time to pass. The methods that are named after a
@@ -20,13 +21,20 @@ package node
 import (
 	"bytes"
 	"fmt"
-	"net/http/httptest"
+	"net/http"
 	"sync"
 	"time"
 )
 
 // program returns the runtime that runs on top of a state.
 func (n *Node) program(top *vertex) *program {
+	if n.opts.Spec != nil {
+		p, err := n.machines.of(top)
+		if err != nil {
+			panic(err) // New has run the first code, and the runtime checks the next one
+		}
+		return p
+	}
 	code, _ := top.get(nibbles(keyCode))
 	for _, r := range n.runtimes {
 		if bytes.Equal(r.code(), code) {
@@ -59,7 +67,12 @@ func (n *Node) bare(status string) any {
 type Options struct {
 	// Runtime is the first runtime; the zero value means Melodie.
 	Runtime Runtime
-	// Endowed is what accounts have in the first block.
+	// Spec makes a chain of another network's spec, whose runtime is WASM; nil means a runtime in
+	// Go, which Runtime names. Only its authorities are the node's own. A change of authorities
+	// by the runtime is not followed: nobody has the keys of the next ones. The node then has the
+	// call dev_setStorage, too.
+	Spec *Spec
+	// Endowed is what accounts have in the first block; with a spec, besides what it gives them.
 	Endowed map[Account]uint64
 	// Author receives all fees. The zero value means an account that has no other use.
 	Author Account
@@ -83,6 +96,8 @@ type Options struct {
 	PruneAfter uint32
 	// PoolLimit is the most transactions in the pool; 0 means no limit.
 	PoolLimit int
+	// Listen is the address of the server, as HOST:PORT; "" means a free port of the loopback.
+	Listen string
 	// Genesis is the time of the first block. The zero value means a fixed time.
 	Genesis time.Time
 	// Clock gives the time of a block, if it is later than 6 s after the block before; nil
@@ -96,7 +111,7 @@ type Node struct {
 	URL string
 
 	opts    Options
-	server  *httptest.Server
+	server  *http.Server
 	genesis Hash
 
 	mu       sync.Mutex
@@ -104,6 +119,7 @@ type Node struct {
 	chain    []*block // the best chain by number
 	final    *block
 	runtimes []Runtime
+	machines machines
 	pool     pool
 	included map[Hash]*pooled // in blocks that are not final
 	banned   map[Hash]uint32  // bytes that were in a block, until a block's number

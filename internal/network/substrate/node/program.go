@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/big"
 	"math/bits"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/crypto/blake2b"
 
 	"timbre.example/internal/network/substrate/scale"
+	"timbre.example/internal/network/substrate/wasm"
 )
 
 // dispatchInfo is what a call weighs and costs.
@@ -22,6 +24,8 @@ func dispatchInfo(x *extrinsic, length uint64) []byte {
 // program is a runtime that is ready to run.
 type program struct {
 	Runtime
+
+	wasm *wasm.Code // nil for a runtime in Go
 
 	blobs   map[uint32][]byte // metadata by its version
 	meta    *described
@@ -81,7 +85,12 @@ var says = map[invalid][2]string{
 }
 
 // Error returns the node's text.
-func (i invalid) Error() string { return says[i][0] }
+func (i invalid) Error() string {
+	if text := says[i]; text[0] != "" {
+		return text[0]
+	}
+	return fmt.Sprintf("Transaction is not valid: reason %d", byte(i))
+}
 
 // extrinsic is a signed extrinsic of version 4.
 type extrinsic struct {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/crypto/blake2b"
 
 	"timbre.example/internal/network/substrate/scale"
+	"timbre.example/internal/network/substrate/wasm"
 )
 
 // readLimit is the longest message that a node reads.
@@ -233,6 +234,9 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 	case "rpc_methods":
 		return done(map[string]any{"methods": methods})
 	case "system_chain":
+		if s := n.opts.Spec; s != nil {
+			return done(s.Name)
+		}
 		return done("Timbre Test Chain")
 	case "system_name":
 		return done("Timbre Test Node")
@@ -241,6 +245,9 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 	case "system_health":
 		return done(map[string]any{"peers": 3, "isSyncing": false, "shouldHavePeers": true})
 	case "system_properties":
+		if s := n.opts.Spec; s != nil && s.Properties != nil {
+			return done(s.Properties)
+		}
 		return done(map[string]any{"ss58Format": 42, "tokenDecimals": 12, "tokenSymbol": "MEL"})
 	case "system_accountNextIndex":
 		who, err := ss58(a.text(0))
@@ -331,6 +338,10 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 		if a.err != nil {
 			return done(nil)
 		}
+		if p := n.program(b.state); p.wasm != nil {
+			v, err := p.paymentInfo(b, raw)
+			return v, nil, err
+		}
 		x, err := n.program(b.state).decode(raw)
 		if err != nil {
 			return nil, nil, &rpcError{Code: 9001, Message: "Unable to decode extrinsic: " + err.Error()}
@@ -371,6 +382,12 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 				n.step()
 			}
 		}, nil
+
+	case "dev_setStorage":
+		if n.opts.Spec == nil {
+			break
+		}
+		return n.setStorage(a)
 
 	case "grandpa_proveFinality":
 		return n.proveFinality(a)
@@ -500,6 +517,16 @@ func (n *Node) runtimeCall(b *block, name string, in []byte) ([]byte, error) {
 	bad := func(err error) error {
 		return &rpcError{Code: 4003, Message: "Client error: Execution failed: Execution aborted due to trap: " + err.Error()}
 	}
+	if prog.wasm != nil {
+		out, err := prog.call(&layers{state: state{b.state}}, name, in)
+		switch {
+		case errors.Is(err, wasm.ErrNoFunction):
+			return nil, noFunction(name)
+		case err != nil:
+			return nil, bad(err)
+		}
+		return out, nil
+	}
 	r := scale.NewReader(in)
 	switch name {
 	case "Core_version":
@@ -556,7 +583,11 @@ func (n *Node) runtimeCall(b *block, name string, in []byte) ([]byte, error) {
 		}
 		return v.encode(x), nil
 	}
-	return nil, &rpcError{Code: 4003, Message: "Client error: Execution failed: Other: Exported method " + name + " is not found"}
+	return nil, noFunction(name)
+}
+
+func noFunction(name string) *rpcError {
+	return &rpcError{Code: 4003, Message: "Client error: Execution failed: Other: Exported method " + name + " is not found"}
 }
 
 // proveFinality answers grandpa_proveFinality.

@@ -162,6 +162,42 @@ func (v *vertex) walk(path []byte, visit func(path, value []byte) bool) bool {
 	return true
 }
 
+// after returns the path of the first value below v that comes after key, in the order of keys;
+// all says that each path below v comes after it.
+func (v *vertex) after(key []byte, all bool) (path []byte, found bool) {
+	if v == nil {
+		return nil, false
+	}
+	if !all {
+		n := shared(v.partial, key)
+		switch {
+		case n == len(v.partial):
+			key = key[n:]
+		case n == len(key) || v.partial[n] > key[n]:
+			all = true
+		default:
+			return nil, false
+		}
+	}
+	if all && v.has {
+		return slices.Clone(v.partial), true
+	}
+	if v.child == nil {
+		return nil, false
+	}
+	from, rest := 0, []byte(nil)
+	if !all && len(key) > 0 {
+		from, rest = int(key[0]), key[1:]
+	}
+	for i := from; i < len(v.child); i++ {
+		open := all || len(key) == 0 || i > from
+		if below, found := v.child[i].after(rest, open); found {
+			return slices.Concat(v.partial, []byte{byte(i)}, below), true
+		}
+	}
+	return nil, false
+}
+
 // head returns the first bytes of an encoding: what the vertex is, and its partial key.
 func head(prefix byte, bits int, partial []byte) []byte {
 	most := 1<<bits - 1
