@@ -78,7 +78,8 @@ var rooms = map[string]struct {
 	"internal/network/substrate/ss58":          {nil, "writes addresses"},
 	"internal/network/substrate/rpc":           {nil, "asks nodes; it does not know what"},
 	"internal/network/substrate/substratetest": {[]string{"internal/network/substrate/extrinsic", "internal/network/substrate/metadata", "internal/network/substrate/node", "internal/network/substrate/rpc", "internal/network/substrate/sr25519", "internal/network/substrate/storagekey"}, "gives tests a chain with funds"},
-	"internal/network/substrate/node":          {[]string{"internal/network/substrate/scale"}, "somebody else's chain, for tests; it shares only the coding with what it checks"},
+	"internal/network/substrate/node":          {[]string{"internal/network/substrate/scale", "internal/network/substrate/wasm"}, "somebody else's chain, for tests and development; it shares only the coding with what it checks"},
+	"internal/network/substrate/wasm":          {[]string{"internal/network/substrate/scale"}, "runs code on a state; it knows no pallet and no block"},
 	"internal/network/log/checkpoint":          {nil, "keeps one text outside of a database; it never reads it"},
 
 	"internal/witness": {[]string{"internal/network/log/checkpoint", "internal/operation", "proof/evidence"}, "cosigns checkpoints of any log; it knows no entry, no database and no work"},

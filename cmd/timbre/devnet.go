@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/big"
 	"os"
 	"os/signal"
@@ -47,6 +48,11 @@ const leastBlockTime = 10 * time.Millisecond
 func (c *devnetCmd) Run(o *output) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	return c.run(ctx, o)
+}
+
+// run runs the chain until the context ends.
+func (c *devnetCmd) run(ctx context.Context, o *output) error {
 	if err := c.validate(); err != nil {
 		return err
 	}
@@ -58,7 +64,7 @@ func (c *devnetCmd) Run(o *output) error {
 	if err != nil {
 		return err
 	}
-	n, err := node.Open(node.Options{Spec: spec, Listen: c.Listen, Endowed: endowed, Auto: c.BlockTime == 0, Clock: time.Now, Genesis: time.Now()})
+	n, err := node.Open(node.Options{Spec: spec, Listen: c.Listen, Endowed: endowed, Auto: c.BlockTime == 0, Clock: time.Now, Genesis: time.Now(), PruneAfter: math.MaxUint32})
 	switch {
 	case errors.Is(err, node.ErrSpec):
 		return wrongf("spec", "%s", err)

@@ -25,6 +25,9 @@ var wrongValues = map[string][]string{
 	"data":                             {"FILE/below"},
 	"widget-dir":                       {"DIR/none", "DIR"},
 	"block-time":                       {"soon", "0s"},
+	"block-time of devnet":             {"soon", "1ms", "-1s"},
+	"spec":                             {"DIR/none", "DIR", "FILE"},
+	"fund":                             {"x", "x=1", strings.Repeat("0", 64), strings.Repeat("0", 64) + "=-1", strings.Repeat("0", 64) + "=0.0000001", strings.Repeat("0", 64) + "=99999999999999"},
 	"network-block-time":               {"soon", "0s", "6"},
 	"database-url":                     {"mysql:x", "sqlite:", "nonsense", "sqlite:FILE/below.db", "sqlite:DIR", "sqlite:FILE", "postgres://u:opensesame@h:port/x"},
 	"database-url-file":                {"DIR/none", "DIR"},
@@ -201,7 +204,7 @@ func TestWrongValues(t *testing.T) {
 	// given twice, the last one counts.
 	right := map[string][]string{
 		"--database-url": {"sqlite:" + database}, "--blob-url": {"file:" + filepath.Join(folder, "blobs")}, "--secret-file": {secret}, "--listen": {"127.0.0.1:0"},
-		"--log-key": {filepath.Join(filepath.Dir(evidence), "key.txt")}, "--dir": {filepath.Join(folder, "kept")},
+		"--spec": {tinySpec(t)}, "--log-key": {filepath.Join(filepath.Dir(evidence), "key.txt")}, "--dir": {filepath.Join(folder, "kept")},
 		"--public-url": {"https://songs.example"}, "--addr": {"127.0.0.1:0"}, "--data": {filepath.Join(folder, "demo")}, "--out": {filepath.Join(folder, "out")}, "--network": {"testnet"}, "--id": {"x"}, "--name": {"x"}, "--org": {"x"},
 	}
 	arguments := map[string]string{"org": "x", "id": "x", "name": "x", "origin": "x", "site-key": "x", "code": "x", "amount": "1", "ats-id": "1", "evidence": evidence, "source": evidence, "command": "serve", "email": "x@songs.example", "label": "x", "url": "https://songs.example/log/testnet"}

@@ -58,7 +58,7 @@ func (n *Node) refused(why error) *rpcError {
 func (n *Node) admit(b *block, raw []byte) (*extrinsic, valid, error) {
 	prog := n.program(b.state)
 	if prog.wasm != nil {
-		return prog.admit(b, raw)
+		return prog.ask(b, raw)
 	}
 	x, err := prog.decode(raw)
 	if err != nil {

@@ -46,7 +46,9 @@ func (n *Node) makeGenesis() *block {
 func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*pooled, out []*pooled) {
 	prog := n.program(parent.state)
 	if prog.wasm != nil {
-		return n.execute(prog, parent, txs, late)
+		b, in, out := n.execute(prog, parent, txs, late)
+		n.seal(b)
+		return b, in, out
 	}
 	st := &state{parent.state}
 	b := &block{number: parent.number + 1, parent: parent.hash}

@@ -622,3 +622,38 @@ func (n *Node) proveFinality(a *arguments) (any, func(), error) {
 	}
 	return hexed(out), nil, nil
 }
+
+// setStorage answers dev_setStorage: it changes storage, and makes a block that has the change. A null
+// value removes a key.
+func (n *Node) setStorage(a *arguments) (any, func(), error) {
+	var pairs [][2]*string
+	a.read(0, &pairs)
+	if a.err != nil {
+		return nil, nil, a.err
+	}
+	st := &state{n.best().state}
+	for i, p := range pairs {
+		if p[0] == nil {
+			return nil, nil, fmt.Errorf("entry %d has no key", i)
+		}
+		k, err := unhexed(*p[0])
+		if err != nil {
+			return nil, nil, fmt.Errorf("the key of entry %d: %w", i, err)
+		}
+		if p[1] == nil {
+			st.remove(k)
+			continue
+		}
+		v, err := unhexed(*p[1])
+		if err != nil {
+			return nil, nil, fmt.Errorf("the value of entry %d: %w", i, err)
+		}
+		st.put(k, v)
+	}
+	parent := n.best()
+	changed := *parent
+	changed.state = st.top
+	b, in, out := n.build(&changed, n.ordered(), false)
+	n.include(b, in, out)
+	return b.hash.String(), nil, nil
+}

@@ -186,3 +186,15 @@ func Fees(t testing.TB, url string, from, to int64) map[[32]byte]*big.Int {
 	}
 	return fees
 }
+
+// Proves says whether a chain gives read proofs.
+func Proves(t testing.TB, url string) bool {
+	t.Helper()
+	client, _ := connect(t, url)
+	var hash string
+	if err := client.Call(t.Context(), &hash, "chain_getFinalizedHead"); err != nil {
+		t.Fatal(err)
+	}
+	var proof struct{ Proof []string }
+	return client.Call(t.Context(), &proof, "state_getReadProof", []string{rpc.Hex([]byte(":extrinsic_index"))}, hash) == nil
+}

@@ -15,39 +15,6 @@ import (
 	"timbre.example/internal/network/substrate/scale"
 )
 
-// slice reads bytes of the runtime's memory, by a place and a length in one number. A panic ends
-// the call as a trap: that is how a host stops a runtime.
-func (k *call) slice(at uint64) []byte { return k.read(at&0xffffffff, uint32(at>>32)) }
-
-// read reads n bytes at a place.
-func (k *call) read(at uint64, n uint32) []byte {
-	b, found := k.memory.Read(uint32(at), n)
-	if !found {
-		panic("the runtime names bytes outside of its memory")
-	}
-	return bytes.Clone(b)
-}
-
-// give puts bytes into the runtime's memory.
-func (k *call) give(b []byte) uint64 {
-	at, err := k.heap.store(b)
-	if err != nil {
-		panic(err)
-	}
-	return at
-}
-
-// place is give for bytes of a length that the runtime knows.
-func (k *call) place(b []byte) uint64 { return k.give(b) & 0xffffffff }
-
-// option gives bytes that may be missing.
-func (k *call) option(b []byte, found bool) uint64 {
-	if !found {
-		return k.give([]byte{0})
-	}
-	return k.give(scale.AppendBytes([]byte{1}, b))
-}
-
 func flag(on bool) uint64 {
 	if on {
 		return 1
@@ -104,72 +71,68 @@ func sr25519(public, message, signature []byte) bool {
 type function func(k *call, in []uint64) uint64
 
 // functions are what the host has, by the names of Substrate. Keys of the node, child tries and
-// signatures of Ethereum are not among them. It is filled by init, since it refers to itself.
-var functions map[string]function
-
-func init() {
-	functions = map[string]function{
-		"ext_storage_get_version_1":   func(k *call, in []uint64) uint64 { return k.option(k.st.Get(k.slice(in[0]))) },
-		"ext_storage_set_version_1":   func(k *call, in []uint64) uint64 { k.st.Set(k.slice(in[0]), k.slice(in[1])); return 0 },
-		"ext_storage_clear_version_1": func(k *call, in []uint64) uint64 { k.st.Clear(k.slice(in[0])); return 0 },
-		"ext_storage_exists_version_1": func(k *call, in []uint64) uint64 {
-			_, found := k.st.Get(k.slice(in[0]))
-			return flag(found)
-		},
-		"ext_storage_read_version_1":                 readStorage,
-		"ext_storage_append_version_1":               appendStorage,
-		"ext_storage_next_key_version_1":             func(k *call, in []uint64) uint64 { return k.option(k.st.Next(k.slice(in[0]))) },
-		"ext_storage_clear_prefix_version_2":         clearPrefix,
-		"ext_storage_start_transaction_version_1":    func(k *call, _ []uint64) uint64 { k.st.Begin(); return 0 },
-		"ext_storage_commit_transaction_version_1":   func(k *call, _ []uint64) uint64 { k.st.Commit(); return 0 },
-		"ext_storage_rollback_transaction_version_1": func(k *call, _ []uint64) uint64 { k.st.Rollback(); return 0 },
-		"ext_storage_root_version_2": func(k *call, _ []uint64) uint64 {
-			root := k.st.Root()
-			return k.give(root[:])
-		},
-		"ext_trie_blake2_256_ordered_root_version_2": func(k *call, in []uint64) uint64 {
-			r := scale.NewReader(k.slice(in[0]))
-			var values [][]byte
-			for n := r.Count(1); n > 0; n-- {
-				values = append(values, r.Bytes())
-			}
-			if r.Err() != nil {
-				panic(r.Err())
-			}
-			root := k.st.ListRoot(values, int(uint32(in[1])))
-			return k.place(root[:])
-		},
-		"ext_hashing_blake2_128_version_1": hashed(blake2(16)),
-		"ext_hashing_blake2_256_version_1": hashed(blake2(32)),
-		"ext_hashing_twox_64_version_1":    hashed(twox(1)),
-		"ext_hashing_twox_128_version_1":   hashed(twox(2)),
-		"ext_hashing_keccak_256_version_1": hashed(func(b []byte) []byte { return summed(sha3.NewLegacyKeccak256(), b) }),
-		"ext_crypto_sr25519_verify_version_2": func(k *call, in []uint64) uint64 {
-			return flag(sr25519(k.read(in[2], 32), k.slice(in[1]), k.read(in[0], 64)))
-		},
-		"ext_crypto_ed25519_verify_version_1": func(k *call, in []uint64) uint64 {
-			return flag(ed25519.Verify(k.read(in[2], 32), k.slice(in[1]), k.read(in[0], 64)))
-		},
-		"ext_logging_max_level_version_1": func(*call, []uint64) uint64 { return 1 }, // errors
-		"ext_logging_log_version_1": func(k *call, in []uint64) uint64 {
-			if len(k.logs) < maxLogs {
-				k.logs = append(k.logs, "; "+strings.ToValidUTF8(string(k.slice(in[1]))+": "+string(k.slice(in[2])), "?"))
-			}
-			return 0
-		},
-		"ext_misc_print_hex_version_1":       func(*call, []uint64) uint64 { return 0 },
-		"ext_misc_print_utf8_version_1":      func(*call, []uint64) uint64 { return 0 },
-		"ext_misc_runtime_version_version_1": versionOf,
-		"ext_offchain_index_set_version_1":   func(*call, []uint64) uint64 { return 0 },
-		"ext_allocator_malloc_version_1": func(k *call, in []uint64) uint64 {
-			at, err := k.heap.alloc(uint32(in[0]))
-			if err != nil {
-				panic(err)
-			}
-			return uint64(at)
-		},
-		"ext_allocator_free_version_1": func(k *call, in []uint64) uint64 { k.heap.release(uint32(in[0])); return 0 },
-	}
+// signatures of Ethereum are not among them.
+var functions = map[string]function{
+	"ext_storage_get_version_1":   func(k *call, in []uint64) uint64 { return k.option(k.st.Get(k.slice(in[0]))) },
+	"ext_storage_set_version_1":   func(k *call, in []uint64) uint64 { k.st.Set(k.slice(in[0]), k.slice(in[1])); return 0 },
+	"ext_storage_clear_version_1": func(k *call, in []uint64) uint64 { k.st.Clear(k.slice(in[0])); return 0 },
+	"ext_storage_exists_version_1": func(k *call, in []uint64) uint64 {
+		_, found := k.st.Get(k.slice(in[0]))
+		return flag(found)
+	},
+	"ext_storage_read_version_1":                 readStorage,
+	"ext_storage_append_version_1":               appendStorage,
+	"ext_storage_next_key_version_1":             func(k *call, in []uint64) uint64 { return k.option(k.st.Next(k.slice(in[0]))) },
+	"ext_storage_clear_prefix_version_2":         clearPrefix,
+	"ext_storage_start_transaction_version_1":    func(k *call, _ []uint64) uint64 { k.st.Begin(); return 0 },
+	"ext_storage_commit_transaction_version_1":   func(k *call, _ []uint64) uint64 { k.st.Commit(); return 0 },
+	"ext_storage_rollback_transaction_version_1": func(k *call, _ []uint64) uint64 { k.st.Rollback(); return 0 },
+	"ext_storage_root_version_2": func(k *call, _ []uint64) uint64 {
+		root := k.st.Root()
+		return k.give(root[:])
+	},
+	"ext_trie_blake2_256_ordered_root_version_2": func(k *call, in []uint64) uint64 {
+		r := scale.NewReader(k.slice(in[0]))
+		var values [][]byte
+		for n := r.Count(1); n > 0; n-- {
+			values = append(values, r.Bytes())
+		}
+		if r.Err() != nil {
+			panic(r.Err())
+		}
+		root := k.st.ListRoot(values, int(uint32(in[1])))
+		return k.place(root[:])
+	},
+	"ext_hashing_blake2_128_version_1": hashed(blake2(16)),
+	"ext_hashing_blake2_256_version_1": hashed(blake2(32)),
+	"ext_hashing_twox_64_version_1":    hashed(twox(1)),
+	"ext_hashing_twox_128_version_1":   hashed(twox(2)),
+	"ext_hashing_keccak_256_version_1": hashed(func(b []byte) []byte { return summed(sha3.NewLegacyKeccak256(), b) }),
+	"ext_crypto_sr25519_verify_version_2": func(k *call, in []uint64) uint64 {
+		return flag(sr25519(k.read(in[2], 32), k.slice(in[1]), k.read(in[0], 64)))
+	},
+	"ext_crypto_ed25519_verify_version_1": func(k *call, in []uint64) uint64 {
+		return flag(ed25519.Verify(k.read(in[2], 32), k.slice(in[1]), k.read(in[0], 64)))
+	},
+	"ext_logging_max_level_version_1": func(*call, []uint64) uint64 { return 1 }, // errors
+	"ext_logging_log_version_1": func(k *call, in []uint64) uint64 {
+		if len(k.logs) < maxLogs {
+			k.logs = append(k.logs, "; "+strings.ToValidUTF8(string(k.slice(in[1]))+": "+string(k.slice(in[2])), "?"))
+		}
+		return 0
+	},
+	"ext_misc_print_hex_version_1":       func(*call, []uint64) uint64 { return 0 },
+	"ext_misc_print_utf8_version_1":      func(*call, []uint64) uint64 { return 0 },
+	"ext_misc_runtime_version_version_1": versionOf,
+	"ext_offchain_index_set_version_1":   func(*call, []uint64) uint64 { return 0 },
+	"ext_allocator_malloc_version_1": func(k *call, in []uint64) uint64 {
+		at, err := k.heap.alloc(uint32(in[0]))
+		if err != nil {
+			panic(err)
+		}
+		return uint64(at)
+	},
+	"ext_allocator_free_version_1": func(k *call, in []uint64) uint64 { k.heap.release(uint32(in[0])); return 0 },
 }
 
 // readStorage copies a value, from an offset, to where the runtime has room for it.
@@ -227,11 +190,6 @@ func clearPrefix(k *call, in []uint64) uint64 {
 
 // versionOf asks other code for its version: the runtime does it before an upgrade.
 func versionOf(k *call, in []uint64) uint64 {
-	other, err := Compile(k.ctx, k.slice(in[0]))
-	if err != nil {
-		return k.option(nil, false)
-	}
-	defer func() { _ = other.Close(k.ctx) }()
-	version, err := other.Call(k.ctx, k.st, "Core_version", nil)
+	version, err := k.version(k.slice(in[0]))
 	return k.option(version, err == nil)
 }

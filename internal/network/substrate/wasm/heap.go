@@ -9,6 +9,10 @@ import (
 
 var errFull = errors.New("the memory of the call is full")
 
+// maxPages is how much memory a call has, in pages of 64 KiB: 160 MiB. Nodes give 128 MiB besides
+// what the code begins with.
+const maxPages = 2560
+
 // heap gives the runtime pieces of its memory. A piece has a power of two of bytes and is used
 // again after it is free. Before each piece are 8 bytes that belong to nobody: a runtime may
 // keep an offset there.

@@ -17,37 +17,11 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// Storage is the state that a call reads and changes.
-type Storage interface {
-	// Get returns the value of a key.
-	Get(key []byte) (value []byte, found bool)
-	// Set stores a value. The storage keeps both slices.
-	Set(key, value []byte)
-	// Clear removes a key that may be missing.
-	Clear(key []byte)
-	// Next returns the first key after key, in the order of bytes.
-	Next(key []byte) (next []byte, found bool)
-	// Begin opens a layer of changes. Commit keeps the changes of the newest layer, and Rollback
-	// undoes them.
-	Begin()
-	Commit()
-	Rollback()
-	// Root returns the root hash of the state.
-	Root() [32]byte
-	// ListRoot returns the root hash of the trie of a list, in which the keys are the compact
-	// numbers of the values. The version is that of the trie: 0 or 1.
-	ListRoot(values [][]byte, version int) [32]byte
-}
-
 // MaxCode is the most bytes of code, unpacked.
 const MaxCode = 64 << 20
 
 // maxWindow is the largest window of compressed code: those of real networks name 128 MiB.
 const maxWindow = 256 << 20
-
-// maxPages is how much memory a call has, in pages of 64 KiB: 160 MiB. Nodes give 128 MiB besides
-// what the code begins with.
-const maxPages = 2560
 
 var (
 	// ErrCode says that the code is no runtime that this package can run.
@@ -128,25 +102,21 @@ func (c *Code) Close(ctx context.Context) error { return c.runtime.Close(ctx) }
 // key finds the call in a context.
 type key struct{}
 
-// call is one call while it runs.
-type call struct {
-	ctx    context.Context
-	st     Storage
-	memory api.Memory
-	heap   heap
-	logs   []string
-}
-
-// maxLogs is how many messages of the runtime an error has at most.
-const maxLogs = 5
-
 // Call runs a function of the runtime on a state, and returns its result as SCALE. Its errors
 // wrap ErrNoFunction or ErrTrap; that of a trap has the last messages of the runtime.
 func (c *Code) Call(ctx context.Context, st Storage, function string, input []byte) ([]byte, error) {
 	if _, found := c.module.ExportedFunctions()[function]; !found {
 		return nil, fmt.Errorf("%w: %s", ErrNoFunction, function)
 	}
-	k := &call{ctx: ctx, st: st}
+	k := &call{st: st}
+	k.version = func(code []byte) ([]byte, error) {
+		other, err := Compile(ctx, code)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = other.Close(ctx) }()
+		return other.Call(ctx, st, "Core_version", nil)
+	}
 	ctx = context.WithValue(ctx, key{}, k)
 	in, err := c.runtime.InstantiateModule(ctx, c.module, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {

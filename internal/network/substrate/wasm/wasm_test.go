@@ -241,5 +241,13 @@ func TestCompressed(t *testing.T) {
 func FuzzOwnMemory(f *testing.F) {
 	f.Add(tiny(f))
 	f.Add([]byte("\x00asm\x01\x00\x00\x00"))
-	f.Fuzz(func(_ *testing.T, code []byte) { _, _ = ownMemory(code) })
+	f.Fuzz(func(t *testing.T, code []byte) {
+		own, err := ownMemory(code)
+		if err != nil {
+			return
+		}
+		if again, err := ownMemory(own); err != nil || !bytes.Equal(again, own) {
+			t.Errorf("%x became %x, and then %x, %v", code, own, again, err)
+		}
+	})
 }
