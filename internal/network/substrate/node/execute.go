@@ -12,7 +12,7 @@ import (
 const slots = uint64(blockTime / time.Millisecond)
 
 // execute makes a block by a runtime in WASM, without its seal. It panics if the runtime cannot make an empty block:
-// such a chain is over.
+// such a chain has ended.
 func (n *Node) execute(prog *program, parent *block, txs []*pooled, late bool) (_ *block, in []*pooled, out []*pooled) {
 	st := &layers{state: state{parent.state}}
 	b := &block{number: parent.number + 1, parent: parent.hash}

@@ -1,6 +1,6 @@
 // Package node is a chain for tests and for development: one node with its own state, spoken to
 // over JSON-RPC as a real one. No part of a registry uses it. It never opens a connection, and
-// listens on the loopback, or where timbre devnet is told to.
+// listens on the loopback, or where timbre devnet names another address.
 //
 // Most of it is as on a real chain. The metadata is that of a public network, with constants of
 // the test's choice. Signatures, nonces, eras, fees, deposits and events are those of the
@@ -69,7 +69,7 @@ type Options struct {
 	Runtime Runtime
 	// Spec makes a chain of another network's spec, whose runtime is WASM; nil means a runtime in
 	// Go, which Runtime names. Only its authorities are the node's own. A change of authorities
-	// by the runtime is not followed: nobody has the keys of the next ones. The node then has the
+	// by the runtime is not followed: the keys of the next ones are not known. The node then has the
 	// call dev_setStorage, too.
 	Spec *Spec
 	// Endowed is what accounts have in the first block; with a spec, besides what it gives them.

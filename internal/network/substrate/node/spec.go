@@ -74,8 +74,8 @@ func ReadSpec(r io.Reader) (*Spec, error) {
 	return s, nil
 }
 
-// Decimals is how many digits the chain's coin has after the point; without a word of the spec,
-// 12.
+// Decimals is how many digits the chain's coin has after the point; 12 if the spec does
+// not say it.
 func (s *Spec) Decimals() int {
 	p := struct{ TokenDecimals json.RawMessage }{}
 	var one int

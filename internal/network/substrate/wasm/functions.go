@@ -148,7 +148,7 @@ func readStorage(k *call, in []uint64) uint64 {
 	return k.give(binary.LittleEndian.AppendUint32([]byte{1}, uint32(len(v))))
 }
 
-// appendStorage appends an element to a list. What is no list is replaced.
+// appendStorage appends an element to a list. Another value is replaced.
 func appendStorage(k *call, in []uint64) uint64 {
 	at, element := k.slice(in[0]), k.slice(in[1])
 	list, _ := k.st.Get(at)

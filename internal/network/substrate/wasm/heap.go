@@ -14,7 +14,7 @@ var errFull = errors.New("the memory of the call is full")
 const maxPages = 2560
 
 // heap gives the runtime pieces of its memory. A piece has a power of two of bytes and is used
-// again after it is free. Before each piece are 8 bytes that belong to nobody: a runtime may
+// again after it is free. Before each piece are 8 bytes that are not used: a runtime may
 // keep an offset there.
 type heap struct {
 	memory api.Memory

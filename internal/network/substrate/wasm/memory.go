@@ -98,7 +98,7 @@ func ownMemory(code []byte) ([]byte, error) {
 }
 
 // withoutMemory returns the imports without that of a memory, and the section of a memory of the
-// same size; nil if there is none.
+// same size; nil if it is missing.
 func withoutMemory(imports []byte) (rest, memory []byte, _ error) {
 	c := &cursor{rest: imports}
 	var kept uint64

@@ -24,12 +24,12 @@ const MaxCode = 64 << 20
 const maxWindow = 256 << 20
 
 var (
-	// ErrCode says that the code is no runtime that this package can run.
+	// ErrCode says that the code is not a runtime that this package can run.
 	ErrCode = errors.New("the code is not a runtime that can run here")
 	// ErrNoFunction says that the runtime does not export the function.
 	ErrNoFunction = errors.New("the runtime has no such function")
-	// ErrTrap says that the runtime stopped in the middle of a call. What it changed is not
-	// undone.
+	// ErrTrap says that the runtime stopped in the middle of a call. The storage keeps
+	// the changes before.
 	ErrTrap = errors.New("the runtime stopped")
 )
 
