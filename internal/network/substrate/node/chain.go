@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -46,7 +47,10 @@ func (n *Node) makeGenesis() *block {
 func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*pooled, out []*pooled) {
 	prog := n.program(parent.state)
 	if prog.wasm != nil {
-		b, in, out := n.execute(prog, parent, txs, late)
+		b, in, out, err := n.execute(prog, parent, txs, late)
+		if err != nil {
+			panic(fmt.Sprintf("the chain cannot go on: %v", err)) // Open has made a first block
+		}
 		n.seal(b)
 		return b, in, out
 	}

@@ -55,7 +55,12 @@ func Open(o Options) (*Node, error) {
 	n.sets = []AuthoritySet{n.set}
 	g := n.makeGenesis()
 	if o.Spec != nil {
-		if _, err := n.machines.of(g.state); err != nil {
+		prog, err := n.machines.of(g.state)
+		if err == nil {
+			_, _, _, err = n.execute(prog, g, nil, false)
+		}
+		if err != nil {
+			n.machines.close()
 			return nil, fmt.Errorf("%w: %w", ErrSpec, err)
 		}
 	}

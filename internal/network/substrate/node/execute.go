@@ -3,35 +3,24 @@ package node
 import (
 	"bytes"
 	"fmt"
-	"time"
 
 	"timbre.example/internal/network/substrate/scale"
 )
 
-// slots is the time between two slots of Aura.
-const slots = uint64(blockTime / time.Millisecond)
-
-// execute makes a block by a runtime in WASM, without its seal. It panics if the runtime cannot make an empty block:
-// such a chain has ended.
-func (n *Node) execute(prog *program, parent *block, txs []*pooled, late bool) (_ *block, in []*pooled, out []*pooled) {
+// execute makes a block by a runtime in WASM, without its seal.
+func (n *Node) execute(prog *program, parent *block, txs []*pooled, late bool) (b *block, in []*pooled, out []*pooled, _ error) {
 	st := &layers{state: state{parent.state}}
-	b := &block{number: parent.number + 1, parent: parent.hash}
-	must := func(function string, in []byte) []byte {
-		result, err := prog.call(st, function, in)
-		if err != nil {
-			panic(fmt.Sprintf("the runtime cannot make block %d: %v", b.number, err))
-		}
-		return result
-	}
-
-	now := n.slotTime(st.number(NowKey), late)
-	b.logs = [][]byte{item(digestPreRuntime, "aura", le64(now/slots))}
+	b = &block{number: parent.number + 1, parent: parent.hash}
+	slot, now := n.slotTime(st.number(NowKey), prog.slot, late)
+	b.logs = [][]byte{item(digestPreRuntime, "aura", le64(slot))}
 	b.finish()
-	must("Core_initialize_block", b.header)
+	if _, err := prog.call(st, "Core_initialize_block", b.header); err != nil {
+		return nil, nil, nil, err
+	}
 	timestamp := prog.meta.pallets["Timestamp"]
 	b.body = [][]byte{scale.AppendBytes(nil, scale.AppendCompact([]byte{4, timestamp.index, timestamp.calls["set"]}, now))}
-	if result := must("BlockBuilder_apply_extrinsic", b.body[0]); !bytes.Equal(result, []byte{0, 0}) {
-		panic(fmt.Sprintf("the runtime refuses the time of block %d: %x", b.number, result))
+	if result, err := prog.call(st, "BlockBuilder_apply_extrinsic", b.body[0]); err != nil || !bytes.Equal(result, []byte{0, 0}) {
+		return nil, nil, nil, fmt.Errorf("the runtime refuses the time of block %d: %x, %w", b.number, result, err)
 	}
 
 	for progress := true; progress; {
@@ -58,28 +47,34 @@ func (n *Node) execute(prog *program, parent *block, txs []*pooled, late bool) (
 		}
 	}
 
-	header := must("BlockBuilder_finalize_block", nil)
-	if err := b.read(header); err != nil || b.stateRoot != st.Root() || b.extrinsicsRoot != ordered(b.body).root(0) {
-		panic(fmt.Sprintf("the header of block %d is not that of its state: %x, %v", b.number, header, err))
+	header, err := prog.call(st, "BlockBuilder_finalize_block", nil)
+	if err == nil {
+		err = b.read(header)
+	}
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if b.stateRoot != st.Root() || b.extrinsicsRoot != ordered(b.body).root(0) {
+		return nil, nil, nil, fmt.Errorf("the header of block %d is not that of its state: %x", b.number, header)
 	}
 	b.state = st.top
-	return b, in, out
+	return b, in, out, nil
 }
 
-// slotTime returns the time of a block, in milliseconds, after one with the time last. Late
-// blocks skip a slot. The first block has no time of its own.
-func (n *Node) slotTime(last uint64, late bool) uint64 {
-	now := last + slots
+// slotTime returns the slot and the time of a block, in milliseconds, after one with the time
+// last. Late blocks skip a slot. The first block has no time of its own.
+func (n *Node) slotTime(last, length uint64, late bool) (slot, now uint64) {
 	if last == 0 {
-		now = uint64(n.opts.Genesis.UnixMilli()) + slots
+		last = uint64(n.opts.Genesis.UnixMilli())
 	}
+	now = last + length
 	if late {
-		now += slots
+		now += length
 	}
 	if n.opts.Clock != nil {
 		now = max(now, uint64(n.opts.Clock().UnixMilli()))
 	}
-	return now
+	return now / length, now
 }
 
 // read takes the roots and the digest from a header.

@@ -64,8 +64,16 @@ func machine(top *vertex) (*program, error) {
 		p.blobs = map[uint32][]byte{14: scale.NewReader(text).Bytes()}
 		p.meta, err = describe(p.blobs[14])
 	}
-	if err == nil && (p.meta.pallets["Timestamp"] == nil || p.meta.pallets["Aura"] == nil || p.meta.pallets["Grandpa"] == nil) {
-		err = errors.New("it has not the pallets Timestamp, Aura and Grandpa")
+	if err == nil && (p.meta.pallets["Timestamp"] == nil || p.meta.pallets["Grandpa"] == nil) {
+		err = errors.New("it has not the pallets Timestamp and Grandpa")
+	}
+	if err == nil {
+		text, err = p.call(&layers{state: state{top}}, "AuraApi_slot_duration", nil)
+		if r := scale.NewReader(text); err == nil {
+			if p.slot = r.U64(); r.End() != nil || p.slot == 0 {
+				err = fmt.Errorf("a slot of %x milliseconds", text)
+			}
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("ask the runtime what it is: %w", err), c.Close(ctx))

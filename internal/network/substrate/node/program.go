@@ -26,6 +26,7 @@ type program struct {
 	Runtime
 
 	wasm *wasm.Code // nil for a runtime in Go
+	slot uint64     // of Aura, in milliseconds; only of WASM
 
 	blobs   map[uint32][]byte // metadata by its version
 	meta    *described
