@@ -25,6 +25,7 @@ const (
 	KindRFC3161        AttestationKind = "rfc3161"        // a time-stamp token of an authority
 	KindOpenTimestamps AttestationKind = "opentimestamps" // a proof that leads to a block of Bitcoin
 	KindCheckpoint     AttestationKind = "checkpoint"     // a later checkpoint of the same log
+	KindAnchor         AttestationKind = "anchor"         // a proof that a chain has the block, or a later checkpoint
 )
 
 // Attestation is a statement about the registration by somebody other than the log, or a
@@ -32,8 +33,8 @@ const (
 // the evidence still does.
 type Attestation struct {
 	Kind AttestationKind
-	// Of says what a token or an OpenTimestamps proof is about: see [Subject]. A checkpoint
-	// has none.
+	// Of says what a token, an OpenTimestamps proof or an anchor is about: see [Subject]. A checkpoint
+	// has none. An anchor is about the block, or about a checkpoint.
 	Of Subject
 	// Token is a time-stamp token in DER.
 	Token []byte
@@ -45,6 +46,8 @@ type Attestation struct {
 	Checkpoint   string
 	Consistency  tlog.TreeProof
 	Cosignatures []string
+	// Anchor is set for [KindAnchor] alone.
+	Anchor *Anchor
 
 	raw json.RawMessage // of another kind
 }
@@ -114,6 +117,11 @@ func (a Attestation) MarshalJSON() ([]byte, error) {
 			steps[i] = h.String()
 		}
 		return plain(checkpointMembers{a.Kind, a.Checkpoint, steps, a.Cosignatures})
+	case KindAnchor:
+		if a.Anchor == nil {
+			return nil, errors.New("an anchor without its proof")
+		}
+		return plain(a.Anchor.members(a.Of))
 	}
 	if len(a.raw) == 0 {
 		return nil, fmt.Errorf("an attestation of the unknown kind %.40q", a.Kind)
@@ -164,6 +172,12 @@ func (a *Attestation) UnmarshalJSON(text []byte) error {
 			return fmt.Errorf("attestation: consistency: %w", err)
 		}
 		*a = Attestation{Kind: m.Kind, Checkpoint: m.Checkpoint, Consistency: steps, Cosignatures: m.Cosignatures}
+	case KindAnchor:
+		var m anchorMembers
+		if err := strict(text, &m); err != nil {
+			return err
+		}
+		*a = m.attestation()
 	default:
 		if err := kindFirst(text); err != nil {
 			return err
@@ -232,7 +246,7 @@ func (a Attestation) validate(e Evidence, i int) error {
 		case a.Of != OfCommitment && a.Of != OfBlock && !isAttestation:
 			return fmt.Errorf("of %.40q: must be commitment, block or attestation and a number", a.Of)
 		case isAttestation && (of >= i || e.Attestations[of].content() == nil):
-			return errors.New("of: it must name an earlier attestation of a known kind")
+			return errors.New("of: it must name an earlier attestation that can be renewed")
 		case a.Kind == KindRFC3161 && len(a.Token) == 0 || a.Kind == KindOpenTimestamps && len(a.Proof) == 0:
 			return errors.New("empty")
 		}
@@ -249,11 +263,21 @@ func (a Attestation) validate(e Evidence, i int) error {
 		if err := validateCosignatures(a.Cosignatures); err != nil {
 			return fmt.Errorf("cosignatures: %w", err)
 		}
+	case KindAnchor:
+		of, isAttestation := a.Of.Attestation()
+		switch {
+		case e.Log == nil:
+			return errors.New("an anchor needs a log")
+		case a.Of != OfBlock && !(isAttestation && of < i && e.Attestations[of].Kind == KindCheckpoint):
+			return errors.New("of: an anchor is about the block, or about an earlier attestation that is a checkpoint")
+		}
+		return a.Anchor.validate()
 	}
 	return nil
 }
 
-// content returns the bytes that a renewal of a is about, or nil for an unknown kind.
+// content returns the bytes that a renewal of a is about, or nil for an unknown kind and for an
+// anchor, which has nothing that ends.
 func (a Attestation) content() []byte {
 	switch a.Kind {
 	case KindRFC3161:

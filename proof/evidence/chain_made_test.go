@@ -3,6 +3,7 @@ package evidence_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -183,8 +184,28 @@ func (m chainMaker) state(e evidence.Evidence) map[string][]byte {
 }
 
 // finalized returns the version's evidence on a chain, with every proof.
-func (w work) finalized(m chainMaker) evidence.Evidence {
-	e := w.chained()
+func (w work) finalized(m chainMaker) evidence.Evidence { return m.finalize(w.chained()) }
+
+// anchor returns an anchor of 32 bytes.
+func (m chainMaker) anchor(sum [32]byte, of evidence.Subject) evidence.Attestation {
+	e := song.chained()
+	e.Commitment, e.AtsID, e.Version = sum, 40, 3
+	e = m.finalize(e)
+	s := e.Substrate
+	return evidence.Attestation{Kind: evidence.KindAnchor, Of: of, Anchor: &evidence.Anchor{
+		AtsID: e.AtsID, Version: e.Version, Genesis: s.Genesis, Header: s.Header, StateProof: s.StateProof, Finality: s.Finality,
+	}}
+}
+
+// anchored returns the version's evidence in a log, with an anchor of a later checkpoint.
+func (w work) anchored(m chainMaker) evidence.Evidence {
+	later := w.later(w.size + 300)
+	later.Cosignatures = nil
+	return must(w.logged().Extend(later, m.anchor(sha256.Sum256([]byte(later.Checkpoint)), evidence.OfAttestation(0))))
+}
+
+// finalize adds every proof to evidence on a chain.
+func (m chainMaker) finalize(e evidence.Evidence) evidence.Evidence {
 	s := *e.Substrate
 	values := m.state(e)
 	if m.values != nil {

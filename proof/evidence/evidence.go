@@ -482,8 +482,16 @@ func (e Evidence) validateSecond() error {
 	if len(e.Attestations) > maxAttestations {
 		return fmt.Errorf("%d attestations", len(e.Attestations))
 	}
+	anchors := 0
 	for i, a := range e.Attestations {
-		if err := a.validate(e, i); err != nil {
+		err := a.validate(e, i)
+		if a.Kind == KindAnchor {
+			anchors++
+		}
+		if err == nil && anchors > maxAnchors {
+			err = fmt.Errorf("more than %d anchors", maxAnchors)
+		}
+		if err != nil {
 			return fmt.Errorf("attestations[%d]: %w", i, err)
 		}
 	}

@@ -49,6 +49,7 @@ func golden() map[string][]byte {
 		"redacted.json":  must(evidence.Encode(must(whole.Redact(1)))),
 		"substrate.json": must(evidence.Encode(song.chained())),
 		"chain.json":     must(evidence.Encode(song.finalized(usual))),
+		"anchored.json":  must(evidence.Encode(song.anchored(usual))),
 		"checkpoint.txt": []byte(usual.checkpoint(song.chained(), firstSet)),
 		"key.txt":        []byte(song.key() + "\n"),
 		"media.bin":      song.media,

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 
 	"golang.org/x/crypto/blake2b"
 
@@ -109,8 +108,7 @@ func (s Substrate) checkExtrinsic() error {
 // verifyFinality checks the proof of finality by itself, and compares its sets of authorities
 // with those that the caller trusts.
 func verifyFinality(e Evidence, opts Options, ask string, add adder, skip skipper) {
-	f := e.Substrate.Finality
-	if f == nil {
+	if e.Substrate.Finality == nil {
 		skip(CheckChain, word("check_chain"), ask)
 		return
 	}
@@ -125,12 +123,26 @@ func verifyFinality(e Evidence, opts Options, ask string, add adder, skip skippe
 		skip(CheckChain, word("check_chain"), ask)
 		return
 	}
-	met, ok := 0, true
-	for _, c := range opts.ChainCheckpoints {
-		if c.Genesis != e.Substrate.Genesis {
+	switch status, why := trustSets(opts.ChainCheckpoints, e.Network.Name, e.Substrate.Genesis, sets); status {
+	case NotChecked:
+		skip(CheckChain, word("check_chain"), why)
+	case Failed:
+		add(CheckChain, word("check_chain"), errors.New(why))
+	default:
+		add(CheckChain, word("check_chain"), nil)
+	}
+}
+
+// trustSets compares the sets of authorities of a proof of finality with those that the caller
+// trusts.
+func trustSets(all []ChainCheckpoint, network string, genesis commitment.Hash, sets []chainSet) (Status, string) {
+	known, met, ok := 0, 0, true
+	for _, c := range all {
+		if c.Genesis != genesis {
 			continue
 		}
-		ok = ok && c.Network == e.Network.Name
+		known++
+		ok = ok && c.Network == network
 		for _, set := range sets {
 			if set.id == c.SetID {
 				met++
@@ -139,13 +151,12 @@ func verifyFinality(e Evidence, opts Options, ask string, add adder, skip skippe
 		}
 	}
 	switch {
-	case len(opts.ChainCheckpoints) > 0 && !slices.ContainsFunc(opts.ChainCheckpoints, func(c ChainCheckpoint) bool { return c.Genesis == e.Substrate.Genesis }), !ok:
-		add(CheckChain, word("check_chain"), errors.New(word("why_chain_failed")))
+	case len(all) > 0 && known == 0, !ok:
+		return Failed, word("why_chain_failed")
 	case met == 0:
-		skip(CheckChain, word("check_chain"), filled("why_chain_checkpoint", "{set}", fmt.Sprint(f.SetID)))
-	default:
-		add(CheckChain, word("check_chain"), nil)
+		return NotChecked, filled("why_chain_checkpoint", "{set}", fmt.Sprint(sets[0].id))
 	}
+	return OK, ""
 }
 
 // The indexes of the pallet's calls. The comment lists the arguments.

@@ -71,6 +71,8 @@ func (r Report) Dates(e Evidence) (dates []Date) {
 			dates = append(dates, Date{*c.Time, c.By, true, "since_witnesses"})
 		case c.Name == CheckBitcoin:
 			dates = append(dates, Date{*c.Time, c.By, true, "since_bitcoin"})
+		case c.Name == CheckAnchor:
+			dates = append(dates, Date{*c.Time, c.By, true, "since_chain_final"})
 		}
 	}
 	slices.SortStableFunc(dates, func(a, b Date) int { return a.Time.Compare(b.Time) })
@@ -126,7 +128,7 @@ func (r Report) Levels() (reached []Level) {
 		if c.Status == OK && c.Name == CheckToken && trusted(r, c.Part) {
 			has[LevelStamped] = true
 		}
-		if c.Status == OK && c.Name == CheckBitcoin {
+		if c.Status == OK && (c.Name == CheckBitcoin || c.Name == CheckAnchor) {
 			has[LevelChained] = true
 		}
 	}

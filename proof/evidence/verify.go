@@ -51,6 +51,7 @@ const (
 	CheckTokenAuthority CheckName = "token_authority" // for each time-stamp token: the authority is one that the caller trusts
 	CheckLater          CheckName = "later"           // for each later checkpoint: the log still has this block
 	CheckBitcoin        CheckName = "bitcoin"         // for each OpenTimestamps proof: it leads to a block that the caller has
+	CheckAnchor         CheckName = "anchor"          // for each anchor: a chain's final state has the block, or a later checkpoint
 	CheckAttestation    CheckName = "attestation"     // for each attestation of an unknown kind; it is skipped
 	CheckDates          CheckName = "dates"           // with a date: the dates do not contradict each other
 )

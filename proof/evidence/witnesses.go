@@ -142,6 +142,11 @@ func verifyAttestation(e Evidence, i int, opts Options) []Check {
 			}
 		}
 		return []Check{c}
+	case KindAnchor:
+		if err != nil {
+			return nil
+		}
+		return []Check{verifyAnchor(e, i, sum, opts)}
 	}
 	return []Check{{Name: CheckAttestation, Proves: word("check_attestation"), Status: NotChecked, Part: part, Why: filled("why_attestation", "{kind}", string(a.Kind))}}
 }
