@@ -31,7 +31,7 @@ func (f serverFlags) renewBefore() time.Duration {
 
 // stamping returns what the registry needs to date blocks and to renew tokens.
 func (f serverFlags) stamping() stamping.Config {
-	c := stamping.Config{Timeout: f.LogTokenTimeout, RenewBefore: f.renewBefore()}
+	c := stamping.Config{Timeout: f.LogTokenTimeout, RenewBefore: f.renewBefore(), AnchorEvery: f.LogAnchorEvery}
 	if f.LogTokens {
 		c.Tokens = f.logs()
 	}

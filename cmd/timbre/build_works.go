@@ -24,6 +24,15 @@ type works struct {
 	opened
 	registry *registry.Registry
 	networks network.Set
+	chains   map[network.Name]network.Network // of logs, by the chains' own names
+}
+
+// network returns a network of the server, or the chain of a log; nil: it has none.
+func (w works) network(n string) network.Network {
+	if chain := w.chains[network.Name(n)]; chain != nil {
+		return chain
+	}
+	return w.networks[network.Name(n)]
 }
 
 // openWorks opens the networks and builds the registry. Only a worker anchors and makes
@@ -50,11 +59,16 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 	if smtp != nil {
 		hooks.Warn = mailEndpoint
 	}
-	networks, closer, err := f.openNetworks(ctx, networkDeps{db: st.db, root: st.root, host: at.host, events: told.events, log: told.log})
+	networks, chains, closer, err := f.openNetworks(ctx, networkDeps{db: st.db, root: st.root, host: at.host, events: told.events, log: told.log})
 	if err != nil {
 		return w, err
 	}
-	w.networks = networks
+	w.networks, w.chains = networks, map[network.Name]network.Network{}
+	for _, chain := range chains {
+		w.chains[chain.Name()] = chain
+	}
+	stamps := f.stamping()
+	stamps.Chains = chains
 	w.closes(closer)
 	w.registry = registry.New(registry.Config{
 		DB: st.db, Blobs: st.blobs, Networks: networks, Prices: prices, AccessSecret: st.root.key(purposeCodes), Times: f.times(), Prepares: f.LimitsPrepares, Space: st.space, Events: told.events, Log: told.log,
@@ -63,7 +77,7 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 		Certify:     issuing.Pages{PublicURL: at.url, Registry: f.registryName(at.url), Signer: signer, Raised: raise != nil}.Certify,
 		Stamp:       stamp,
 		Raise:       raise,
-		Stamping:    f.stamping(),
+		Stamping:    stamps,
 		Webhooks:    hooks,
 		// Longer than it takes to make one certificate, and shorter than people wait for a download to start.
 		AwaitCertificate: 4 * time.Second,
@@ -75,6 +89,11 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 		}
 		for _, n := range networks.All() {
 			if r, ok := n.(network.Runner); ok {
+				w.runs(r.Run)
+			}
+		}
+		for _, chain := range w.chains {
+			if r, ok := chain.(network.Runner); ok {
 				w.runs(r.Run)
 			}
 		}

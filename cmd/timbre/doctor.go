@@ -190,8 +190,12 @@ func (c *doctorCmd) stamps(ctx context.Context, db *store.DB, look func(check st
 			check, remedy = "OpenTimestamps proofs of "+b.Network, "Check --log-calendars, and that this machine reaches the calendars. A block is tried for a day."
 			found = fmt.Sprintf("block %d is the newest, blocks without a proof: %d, proofs that wait for a block of Bitcoin: %d", b.Seen, b.Waiting, b.Pending)
 		}
+		if b.Kind == "anchor" {
+			check, remedy = "anchors of "+b.Network, "Check the chain of --log-anchors, and its accounts. No registration waits for it."
+			found = fmt.Sprintf("the chain has block %d, blocks that are on their way: %d", b.Seen, b.Waiting)
+		}
 		var err error
-		if b.Waiting > manyWaiting {
+		if b.Waiting > manyWaiting && b.Kind != "anchor" { // one anchor covers any number of blocks
 			err = errors.New(found)
 		}
 		look(check, err, found, remedy)
@@ -237,7 +241,7 @@ func (c *doctorCmd) networks(ctx context.Context, db *store.DB, root secret, loo
 		}
 	}
 	defer closer.Close()
-	for _, at := range c.addresses() {
+	for _, at := range append(c.addresses(), c.chains()...) {
 		kinds.Examine(ctx, at, func(f network.Finding) {
 			look(f.Check, wrongSecret(c.SecretFile, at.Name, f.Err), f.Found, f.Remedy)
 		})

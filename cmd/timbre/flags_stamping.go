@@ -1,22 +1,29 @@
 package main
 
 import (
+	"slices"
 	"time"
 
+	"timbre.example/internal/network"
 	"timbre.example/internal/stamping"
 )
 
 // stampingFlags configure the dates of blocks by others, and the renewal of tokens.
 type stampingFlags struct {
-	LogTokens        bool          `env:"TIMBRE_LOG_TOKENS" example:"true" default:"true" help:"Request one token for each block of the built-in logs too, from the authority of --tsa-url (default: ${default})."`
-	LogTokenTimeout  time.Duration `env:"TIMBRE_LOG_TOKEN_TIMEOUT" example:"1m" default:"1m" placeholder:"TIME" help:"How long a certificate waits for the token of its block, at most 1h. Then it is made without it; 0s does not wait (default: ${default})."`
-	LogCalendars     []string      `env:"TIMBRE_LOG_CALENDARS" example:"https://calendar.example" placeholder:"URLS" help:"OpenTimestamps calendars that receive the hash of each block, at most 8, separated by commas. Their proofs lead to blocks of Bitcoin, some hours later. Without it, no calendar is asked."`
-	LogCalendarAllow proxies       `env:"TIMBRE_LOG_CALENDAR_ALLOW" example:"10.1.0.0/16,127.0.0.0/8" placeholder:"CIDRS" help:"Networks in which calendars may be beside public addresses, separated by commas. Calendars there may use http and any port. Without this flag, a calendar needs https and a public address."`
-	TSARenewBefore   time.Duration `name:"tsa-renew-before" env:"TIMBRE_TSA_RENEW_BEFORE" example:"2160h" default:"2160h" placeholder:"TIME" help:"How long before the end of the authority's certificates each kept token is renewed: another token that holds it. At least 1h (default: ${default}, 90 days)."`
+	LogTokens        bool              `env:"TIMBRE_LOG_TOKENS" example:"true" default:"true" help:"Request one token for each block of the built-in logs too, from the authority of --tsa-url (default: ${default})."`
+	LogTokenTimeout  time.Duration     `env:"TIMBRE_LOG_TOKEN_TIMEOUT" example:"1m" default:"1m" placeholder:"TIME" help:"How long a certificate waits for the token of its block, at most 1h. Then it is made without it; 0s does not wait (default: ${default})."`
+	LogCalendars     []string          `env:"TIMBRE_LOG_CALENDARS" example:"https://calendar.example" placeholder:"URLS" help:"OpenTimestamps calendars that receive the hash of each block, at most 8, separated by commas. Their proofs lead to blocks of Bitcoin, some hours later. Without it, no calendar is asked."`
+	LogCalendarAllow proxies           `env:"TIMBRE_LOG_CALENDAR_ALLOW" example:"10.1.0.0/16,127.0.0.0/8" placeholder:"CIDRS" help:"Networks in which calendars may be beside public addresses, separated by commas. Calendars there may use http and any port. Without this flag, a calendar needs https and a public address."`
+	LogAnchors       []network.Address `env:"TIMBRE_LOG_ANCHORS" example:"mainnet=substrate:wss://node.example" placeholder:"NAME=URL" help:"Chain on which the newest block of the log NAME is registered now and then, for all works before it; repeat the flag for another log. The URL is as in --network, and the accounts are those of --substrate-seed-file or --substrate-signer. Without it, no block is anchored."`
+	LogAnchorEvery   time.Duration     `env:"TIMBRE_LOG_ANCHOR_EVERY" example:"1h" default:"1h" placeholder:"TIME" help:"Pause between two anchors of a log, from 1m to 168h. Without a new block none is made (default: ${default})."`
+	TSARenewBefore   time.Duration     `name:"tsa-renew-before" env:"TIMBRE_TSA_RENEW_BEFORE" example:"2160h" default:"2160h" placeholder:"TIME" help:"How long before the end of the authority's certificates each kept token is renewed: another token that holds it. At least 1h (default: ${default}, 90 days)."`
 }
 
 // validateStamping checks the flags without a connection.
-func (f stampingFlags) validateStamping() error {
+func (f serverFlags) validateStamping() error {
+	if err := f.validateAnchors(); err != nil {
+		return err
+	}
 	if f.LogTokenTimeout < 0 || f.LogTokenTimeout > time.Hour {
 		return wrongf("log-token-timeout", "must be between 0s and 1h")
 	}
@@ -32,4 +39,36 @@ func (f stampingFlags) validateStamping() error {
 		}
 	}
 	return nil
+}
+
+// validateAnchors checks the chains of logs without a connection.
+func (f serverFlags) validateAnchors() error {
+	if f.LogAnchorEvery != 0 && (f.LogAnchorEvery < time.Minute || f.LogAnchorEvery > 7*24*time.Hour) {
+		return wrongf("log-anchor-every", "must be between 1m and 168h")
+	}
+	if err := checkAddresses(f.LogAnchors, func(network.Name) string { return "log-anchors" }); err != nil {
+		return err
+	}
+	for _, one := range f.LogAnchors {
+		if at, ok := f.address(one.Name); !ok || at.URL != builtIn {
+			return wrongf("log-anchors", "%s is not a built-in log of this server", one.Name)
+		}
+		if one.Info().Kind == builtInKind {
+			return wrongf("log-anchors", "the URL of %s is a log: it must be a chain", one.Name)
+		}
+		for _, other := range slices.Concat(f.addresses(), f.LogAnchors) {
+			if other.Name != one.Name && other.URL == one.URL {
+				return wrongf("log-anchors", "%s is anchored on the chain of %s: both would sign with the same accounts", one.Name, other.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// chains returns where the chains of logs are, under their own names.
+func (f serverFlags) chains() (all []network.Address) {
+	for _, one := range f.LogAnchors {
+		all = append(all, network.Address{Name: network.ChainOf(one.Name), URL: one.URL})
+	}
+	return all
 }

@@ -35,6 +35,9 @@ func (f serverFlags) sources(st storage, who identity, w works, requests *reques
 			return all
 		},
 	}
+	for n := range w.chains {
+		out.Chains = append(out.Chains, string(n))
+	}
 	if w.registry == nil {
 		return out
 	}
@@ -57,7 +60,7 @@ func (f serverFlags) sources(st storage, who identity, w works, requests *reques
 		out.Rows = func(ctx context.Context) (metrics.Rows, error) { return countRows(ctx, st.db, w.registry) }
 	}
 	out.Log = func(ctx context.Context, n string) (metrics.Log, error) {
-		o, ok := w.networks[network.Name(n)].(network.Observed)
+		o, ok := w.network(n).(network.Observed)
 		if !ok {
 			return metrics.Log{}, fmt.Errorf("network %s has no numbers", n)
 		}
@@ -68,10 +71,10 @@ func (f serverFlags) sources(st storage, who identity, w works, requests *reques
 		out.Stamps = func(ctx context.Context) (metrics.Stamps, error) { return countStamps(ctx, st.db, f.renewBefore()) }
 	}
 	out.Funds = func(ctx context.Context, n string) (metrics.Funds, error) {
-		return countFunds(ctx, w.networks[network.Name(n)])
+		return countFunds(ctx, w.network(n))
 	}
 	out.Proofs = func(ctx context.Context, n string) (*metrics.Proofs, error) {
-		proving, ok := w.networks[network.Name(n)].(network.Proving)
+		proving, ok := w.network(n).(network.Proving)
 		if !ok {
 			return nil, nil
 		}
@@ -79,7 +82,7 @@ func (f serverFlags) sources(st storage, who identity, w works, requests *reques
 		return &metrics.Proofs{Waiting: count.Waiting, Oldest: count.Oldest, Missed: count.Missed}, err
 	}
 	out.Witnesses = func(ctx context.Context, n string) ([]metrics.Witness, error) {
-		return countWitnesses(ctx, w.networks[network.Name(n)])
+		return countWitnesses(ctx, w.network(n))
 	}
 	return out
 }

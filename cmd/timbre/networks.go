@@ -59,21 +59,27 @@ func (f serverFlags) kinds(ctx context.Context, d networkDeps) (network.Kinds, i
 	return all, opened, nil
 }
 
-// openNetworks opens all networks of a server, and returns what closes them. Only a worker
-// makes blocks.
-func (f serverFlags) openNetworks(ctx context.Context, d networkDeps) (network.Set, io.Closer, error) {
+// openNetworks opens all networks of a server and the chains of its logs, and returns what closes
+// them. Only a worker makes blocks. chains are by the names of the logs.
+func (f serverFlags) openNetworks(ctx context.Context, d networkDeps) (all network.Set, chains map[network.Name]network.Network, _ io.Closer, err error) {
 	if d.makes = f.has(worker); d.makes {
 		d.place = createPlace
 	}
 	kinds, closer, err := f.kinds(ctx, d)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	all := network.Set{}
+	all, chains = network.Set{}, map[network.Name]network.Network{}
 	for _, at := range f.addresses() {
 		if all[at.Name], err = kinds.Open(ctx, at); err != nil {
 			closer.Close()
-			return nil, nil, wrongSecret(f.SecretFile, at.Name, err)
+			return nil, nil, nil, wrongSecret(f.SecretFile, at.Name, err)
+		}
+	}
+	for i, at := range f.chains() {
+		if chains[f.LogAnchors[i].Name], err = kinds.Open(ctx, at); err != nil {
+			closer.Close()
+			return nil, nil, nil, err
 		}
 	}
 	for _, n := range network.Names() {
@@ -83,13 +89,13 @@ func (f serverFlags) openNetworks(ctx context.Context, d networkDeps) (network.S
 		begun, err := kinds.Begun(ctx, n)
 		if err != nil {
 			closer.Close()
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		if begun {
 			d.log.WarnContext(ctx, "this database has a network that --network does not name: its works cannot be reached, and its open transactions wait", "network", n)
 		}
 	}
-	return all, closer, nil
+	return all, chains, closer, nil
 }
 
 // openNetwork opens a network that a server has begun.

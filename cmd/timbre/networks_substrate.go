@@ -71,8 +71,8 @@ func (f serverFlags) validateSubstrate() error {
 	if f.SubstrateToken != "" && f.SubstrateSigner == "" {
 		return wrongf("substrate-signer-token-file", "needs --substrate-signer: the token is for the signer")
 	}
-	if seed == nil && f.SubstrateSigner == "" && f.has(worker) && f.uses(substrateKind) {
-		return wrongf("substrate-seed-file", "or --substrate-signer is required by a worker with a network %s:. Create the file once: (umask 077; openssl rand -hex 32 > seed)", substrateKind)
+	if seed == nil && f.SubstrateSigner == "" && f.has(worker) && (f.uses(substrateKind) || len(f.LogAnchors) > 0) {
+		return wrongf("substrate-seed-file", "or --substrate-signer is required by a worker with a network %s:, or with --log-anchors. Create the file once: (umask 077; openssl rand -hex 32 > seed)", substrateKind)
 	}
 	return nil
 }

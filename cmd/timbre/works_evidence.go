@@ -24,6 +24,7 @@ type versionFlags struct {
 	Version    int64  `example:"1" name:"work-version" placeholder:"N" help:"Version of the work, from 1 (default: the latest)."`
 	SecretFile string `example:"data/secret" env:"TIMBRE_SECRET_FILE" default:"data/secret" type:"path" placeholder:"FILE" help:"The server's secret file; the log's key is derived from it (default: ${default})."`
 	networkURLFlag
+	LogAnchors []network.Address `name:"log-anchors" env:"TIMBRE_LOG_ANCHORS" example:"mainnet=substrate:wss://node.example" placeholder:"NAME=URL" help:"Where the log is anchored: the same as the server's --log-anchors. No chain is asked. Without it, evidence has no anchor."`
 }
 
 // networkURLFlag says where the server's networks are, for commands whose --network chooses
@@ -108,12 +109,30 @@ func (f versionFlags) find(ctx context.Context, db *store.DB, root secret) (*reg
 	} else if err != nil {
 		return nil, "", nil, err
 	}
+	if err := checkAddresses(f.LogAnchors, func(network.Name) string { return "log-anchors" }); err != nil {
+		return nil, "", nil, err
+	}
+	d := networkDeps{db: db, root: root, log: slog.New(slog.DiscardHandler)}
 	server := serverFlags{networkFlags: networkFlags{Network: f.NetworkURL}, SecretFile: f.SecretFile}
-	n, closer, err := server.openNetwork(ctx, network.Name(f.Network), networkDeps{db: db, root: root, log: slog.New(slog.DiscardHandler)})
+	n, closer, err := server.openNetwork(ctx, network.Name(f.Network), d)
 	if err != nil {
 		return nil, "", nil, err
 	}
-	return registry.New(registry.Config{DB: db, Networks: network.Set{n.Name(): n}}), w.ID, closer, nil
+	config := registry.Config{DB: db, Networks: network.Set{n.Name(): n}}
+	for _, one := range f.LogAnchors {
+		if one.Name != n.Name() {
+			continue
+		}
+		server.Network = []network.Address{{Name: network.ChainOf(one.Name), URL: one.URL}}
+		chain, also, err := server.openNetwork(ctx, network.ChainOf(one.Name), d)
+		if err != nil {
+			closer.Close()
+			return nil, "", nil, err
+		}
+		closer = closers{closer, also}
+		config.Stamping.Chains = map[network.Name]network.Network{one.Name: chain}
+	}
+	return registry.New(config), w.ID, closer, nil
 }
 
 // only returns e with only the creators at these positions, counted from 1.

@@ -83,7 +83,34 @@ func (s *Service) prove(ctx context.Context, w query.Work, v query.Version) (evi
 		return evidence.Evidence{}, "", err
 	}
 	e, err := assemble(w, v, proof, dates[0])
+	if err == nil {
+		e, err = s.addAnchor(ctx, n, e)
+	}
 	return e, proof.Quorum, err
+}
+
+// addAnchor adds the first anchor of the block on a chain, if there is one.
+func (s *Service) addAnchor(ctx context.Context, n network.Network, e evidence.Evidence) (evidence.Evidence, error) {
+	chain := s.Chains[n.Name()]
+	log, ok := n.(stamping.Logged)
+	if chain == nil || !ok {
+		return e, nil
+	}
+	a, err := stamping.AnchorOf(ctx, s.DB, n.Name(), log, chain, e.Block.Number)
+	if err != nil || a == nil {
+		return e, err
+	}
+	more, err := e.AddCheckpoint(a.Checkpoint, a.Consistency)
+	if err == nil {
+		more, err = more.AddAnchor(a.Anchor)
+	}
+	if err != nil {
+		return e, fmt.Errorf("add the anchor: %w", err)
+	}
+	if text, err := evidence.Encode(more); err != nil || len(text) > evidence.MaxSize {
+		return e, err // rather without it than a document that nobody reads
+	}
+	return more, nil
 }
 
 // assemble combines the rows with the proof of the network and the dates of others. It never

@@ -24,6 +24,8 @@ type Config struct {
 	DB       *store.DB
 	Blobs    blob.Store
 	Networks network.Set
+	// Chains are where blocks of logs are anchored, by the name of the log: see package stamping.
+	Chains map[network.Name]network.Network
 	// Certify makes the PDF certificate. It may be called again for the same certificate.
 	Certify func(context.Context, Issue) ([]byte, error)
 	// Stamp requests a token on a commitment from a time-stamp authority; nil: without

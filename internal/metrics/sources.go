@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,6 +13,9 @@ import (
 // Sources are what a scrape reads. A source that is nil has no metrics: another process has
 // them, or none.
 type Sources struct {
+	// Chains are chains that are no networks of the server, by their names: Log, Funds and Proofs
+	// read them too.
+	Chains []string
 	// Followers is the number of open progress streams.
 	Followers func() int
 	// Uploads is how many uploads the process is receiving, and how many bytes they may have.
@@ -130,7 +134,7 @@ type Stamps struct {
 	NextEnd                     time.Time
 }
 
-// BlockStamps are the blocks of a log without a date of one kind, token or ots, and those whose
+// BlockStamps are the blocks of a log without a date of one kind, token, ots or anchor, and those whose
 // OpenTimestamps proof is pending.
 type BlockStamps struct {
 	Network, Kind    string
@@ -240,7 +244,7 @@ func (m *Metrics) Read(s Sources) {
 		m.registry.MustRegister(&rows{cache: cache[Rows]{read: s.Rows, now: s.Now}, networks: m.networks})
 	}
 	if s.Log != nil {
-		for _, n := range m.networks {
+		for _, n := range slices.Concat(m.networks, s.Chains) {
 			m.registry.MustRegister(newLog(n, s))
 		}
 	}
@@ -248,12 +252,12 @@ func (m *Metrics) Read(s Sources) {
 		m.registry.MustRegister(&stamps{cache[Stamps]{read: s.Stamps, now: s.Now}})
 	}
 	if s.Funds != nil {
-		for _, n := range m.networks {
+		for _, n := range slices.Concat(m.networks, s.Chains) {
 			m.registry.MustRegister(newFunds(n, s))
 		}
 	}
 	if s.Proofs != nil {
-		for _, n := range m.networks {
+		for _, n := range slices.Concat(m.networks, s.Chains) {
 			m.registry.MustRegister(newProofs(n, s))
 		}
 	}
@@ -616,7 +620,7 @@ func (p *proofs) Collect(to chan<- prometheus.Metric) {
 type stamps struct{ cache cache[Stamps] }
 
 var (
-	stampsWaiting  = prometheus.NewDesc("timbre_block_stamps_waiting", "Blocks of a log that wait for their date: a token of the authority (token), or the promise of a calendar (ots).", []string{"network", "kind"}, nil)
+	stampsWaiting  = prometheus.NewDesc("timbre_block_stamps_waiting", "Blocks of a log that wait for their date: a token of the authority (token), the promise of a calendar (ots), or a final transaction on a chain (anchor).", []string{"network", "kind"}, nil)
 	stampsPending  = prometheus.NewDesc("timbre_block_stamps_pending", "Blocks of a log whose OpenTimestamps proof waits for a block of Bitcoin.", []string{"network"}, nil)
 	renewalsDue    = prometheus.NewDesc("timbre_renewals_due", "Tokens whose certificates end soon, and which have no renewal yet.", nil, nil)
 	renewalsMissed = prometheus.NewDesc("timbre_renewals_missed", "Tokens whose certificates ended without a renewal.", nil, nil)

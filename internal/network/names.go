@@ -24,6 +24,10 @@ func Names() []Name { return []Name{Testnet, Mainnet} }
 // Valid reports whether n is a network of the wire contract.
 func (n Name) Valid() bool { return slices.Contains(Names(), n) }
 
+// ChainOf is the name of the chain on which blocks of a log are anchored. It is no network of the
+// wire contract: it has a place in the database and in metrics alone.
+func ChainOf(log Name) Name { return log + "-chain" }
+
 // Info is what a server knows of a network without asking it.
 type Info struct {
 	Name Name

@@ -81,6 +81,7 @@ var columns = map[string]string{
 	"log_witnesses":          "network:public witness:public label:public size:public cosigned_at:public failures:other failing_since:other due_at:other failure:other alarm:other proof:public",
 	"stamping":               "network:public kind:other timeout:public next:public",
 	"block_stamps":           "network:public block:public kind:other digest:public content:public complete:other due_at:other until:other tries:other",
+	"log_anchors":            "network:public block:public digest:public updates:public begun_at:other hash:public staged:public decided_at:other failure:public ats_id:public version:public",
 	"renewals":               "token_hash:public ends_at:public renewal:public renewed:other again_at:other tries:other",
 	"log_cosignatures":       "network:public block:public witness:public line:public cosigned_at:public",
 	"log_receipts":           "network:public block:public signature:public",

@@ -122,7 +122,7 @@ func New(c Config) *Registry {
 	r.Works = works.New(works.Config{
 		DB: c.DB, Blobs: c.Blobs, Codes: codes, Access: r.Access, WorkURL: c.WorkURL, ExplorerURL: c.ExplorerURL, Result: c.Times.Result, AwaitCertificate: c.AwaitCertificate, Reached: reached, Log: c.Log,
 	})
-	r.Issuing = issuing.New(issuing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, Certify: c.Certify, Stamp: c.Stamp, Raise: c.Raise, Reached: reached, Events: c.Events, Log: c.Log})
+	r.Issuing = issuing.New(issuing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, Chains: c.Stamping.Chains, Certify: c.Certify, Stamp: c.Stamp, Raise: c.Raise, Reached: reached, Events: c.Events, Log: c.Log})
 	for _, n := range c.Networks.All() {
 		if w, ok := n.(network.Witnessed); ok {
 			w.OnQuorum(r.Issuing.Witnessed)

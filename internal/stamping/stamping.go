@@ -1,6 +1,7 @@
 // Package stamping gets dates of others for what the registry signs. Each block of a log gets a
 // token of a time-stamp authority and an OpenTimestamps proof. Each token gets a renewal before
-// its certificates end. Rows are the queue. The package also reads the dates for evidence, and
+// its certificates end. Now and then the newest block of a log is registered on a chain, for all
+// blocks before it. Rows are the queue. The package also reads the dates for evidence, and
 // serves them. No block and no registration waits for it. It does not know works, and trusts no
 // authority.
 package stamping
@@ -66,6 +67,10 @@ type Config struct {
 	Calendars *Calendars
 	// RenewBefore is how long before the end of its certificates a token is renewed.
 	RenewBefore time.Duration
+	// Chains are where blocks of logs are anchored, by the name of the log. AnchorEvery is the
+	// pause between two anchors of a log; 0 means DefaultAnchorEvery.
+	Chains      map[network.Name]network.Network
+	AnchorEvery time.Duration
 	// Stamped is called after a block got its token, or stays without; nil: no call.
 	Stamped func()
 	// Reached is called at each point between two effects; see package crash.
@@ -85,6 +90,9 @@ type Service struct {
 	// tokensEnded and proofsEnded are when attempts without a result were ended last. They belong
 	// to StampDue and CalendarsDue.
 	tokensEnded, proofsEnded time.Time
+	// sent are the transactions that AnchorDue has sent, by the name of the log. It belongs to
+	// AnchorDue.
+	sent map[network.Name][32]byte
 }
 
 // retry is the next attempt at a party that did not answer.
@@ -100,7 +108,7 @@ func (r *retry) failed(now time.Time) {
 }
 
 // New makes a Service. Begin decides which blocks it works on.
-func New(c Config) *Service { return &Service{Config: c} }
+func New(c Config) *Service { return &Service{Config: c, sent: map[network.Name][32]byte{}} }
 
 // Begin decides for all processes which logs get dates from now on, and which get none any
 // more. Blocks from before the first Begin of a log get none. It is called before the workers

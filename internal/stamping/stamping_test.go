@@ -49,7 +49,8 @@ type world struct {
 	ahead time.Duration
 	works int
 	told  int
-	die   func(point string) // may be nil
+	die   func(point string)     // may be nil
+	chain func() network.Network // opens the chain on which the log is anchored; nil: it is not
 }
 
 func onBoth(t *testing.T, f func(w *world)) {
@@ -83,8 +84,13 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(client.Close)
+	chains := map[network.Name]network.Network{}
+	if w.chain != nil {
+		chains[network.Testnet] = w.chain()
+	}
 	w.s = stamping.New(stamping.Config{
-		DB: w.db, Stamp: client.Stamp, Tokens: []network.Name{network.Testnet}, Timeout: time.Minute, Proofs: []network.Name{network.Testnet},
+		Chains: chains,
+		DB:     w.db, Stamp: client.Stamp, Tokens: []network.Name{network.Testnet}, Timeout: time.Minute, Proofs: []network.Name{network.Testnet},
 		Calendars:   &stamping.Calendars{Addresses: []string{w.cal.URL}, Client: outbound.NewPolicy(local).Client(1, 1)},
 		RenewBefore: stamping.DefaultRenewBefore, Stamped: func() { w.told++ }, Log: slog.New(slog.DiscardHandler),
 		Reached: func(point string) {

@@ -24,9 +24,10 @@ type State struct {
 // Blocks is the state of the blocks of one log.
 type Blocks struct {
 	Network string
-	Kind    string // token or ots
+	Kind    string // token, ots or anchor
 	// Seen is the newest block that was taken into the queue. Waiting are blocks without a date,
-	// Pending those whose proof no block of Bitcoin completes yet.
+	// Pending those whose proof no block of Bitcoin completes yet. For anchors, Seen is the newest
+	// block on the chain, and Waiting are the blocks of an anchor that is not final yet.
 	Seen, Waiting, Pending int64
 }
 
@@ -39,6 +40,15 @@ func Status(ctx context.Context, db *store.DB, renewBefore time.Duration) (out S
 	}
 	for _, row := range rows {
 		out.Blocks = append(out.Blocks, Blocks{Network: row.Network, Kind: row.Kind, Seen: row.Next - 1, Waiting: row.Waiting, Pending: row.Pending})
+	}
+	anchors, err := db.Read().CountLogAnchors(ctx)
+	if err != nil {
+		return out, err
+	}
+	for _, row := range anchors {
+		if row.Last > 0 || row.Open > 0 { // otherwise the log has never been anchored
+			out.Blocks = append(out.Blocks, Blocks{Network: row.Network, Kind: "anchor", Seen: row.Last, Waiting: max(0, row.Open-row.Last)})
+		}
 	}
 	now := db.Now()
 	n, err := db.Read().CountRenewals(ctx, query.CountRenewalsParams{Now: store.Micros(now), Soon: store.Micros(now.Add(renewBefore))})

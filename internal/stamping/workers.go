@@ -12,8 +12,8 @@ const pollEvery = time.Second
 // renewEvery is the pause between two runs of renewals.
 const renewEvery = time.Minute
 
-// Workers returns what gets the dates: of blocks by the authority and by calendars, and the
-// renewals.
+// Workers returns what gets the dates: of blocks by the authority, by calendars and by chains, and
+// the renewals.
 func (s *Service) Workers() []*work.Worker {
 	var all []*work.Worker
 	if s.Stamp != nil {
@@ -23,6 +23,9 @@ func (s *Service) Workers() []*work.Worker {
 	}
 	if s.Calendars != nil {
 		all = append(all, &work.Worker{Name: "calendars", Step: s.CalendarsDue, Every: pollEvery, Log: s.Log})
+	}
+	if len(s.Chains) > 0 {
+		all = append(all, &work.Worker{Name: "anchors", Step: s.AnchorDue, Every: pollEvery, Log: s.Log})
 	}
 	return all
 }

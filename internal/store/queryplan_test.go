@@ -34,6 +34,7 @@ var largeReads = map[string]string{
 	"CountManyOrganizationWorks":         "an organization's days, and its erased works",
 	"CountRenewals":                      "for the metrics; the index has only tokens that are not enrolled yet",
 	"CountUncertified":                   "certificates that wait, for the metrics",
+	"CountLogAnchors":                    "for the metrics; one row for each log",
 	"CountUnstamped":                     "time stamps that wait, for the metrics",
 	"CountUnprovedSubstrateTransactions": "for the metrics; the index has only versions without a proof",
 	"DailyCounts":                        "the days of one chart, with a row for each code",

@@ -90,6 +90,34 @@ func (e Evidence) AddCheckpoint(signed string, consistency tlog.TreeProof) (Evid
 	return e.Extend(Attestation{Kind: KindCheckpoint, Checkpoint: own, Consistency: consistency, Cosignatures: cosignatures})
 }
 
+// AddAnchor returns e with an anchor of the block, or of a later checkpoint that e has: the one
+// whose hash the chain's state has. An anchor of the same version of the same work changes
+// nothing. AddAnchor does not verify the finality.
+func (e Evidence) AddAnchor(a Anchor) (Evidence, error) {
+	state, err := a.substrate().State(a.AtsID, a.Version)
+	if err != nil {
+		return Evidence{}, fmt.Errorf("evidence: an anchor: %w", err)
+	}
+	e = e.upgrade()
+	if slices.ContainsFunc(e.Attestations, func(had Attestation) bool {
+		return had.Kind == KindAnchor && had.Anchor.Genesis == a.Genesis && had.Anchor.AtsID == a.AtsID && had.Anchor.Version == a.Version
+	}) {
+		return e, nil
+	}
+	subjects := []Subject{OfBlock}
+	for i, had := range e.Attestations {
+		if had.Kind == KindCheckpoint {
+			subjects = append(subjects, OfAttestation(i))
+		}
+	}
+	for _, s := range subjects {
+		if sum, err := e.Digest(s); err == nil && sum == state.Commitment {
+			return e.Extend(Attestation{Kind: KindAnchor, Of: s, Anchor: &a})
+		}
+	}
+	return Evidence{}, fmt.Errorf("evidence: an anchor: %w", ErrUnrelated)
+}
+
 // merged returns the signature lines of both lists in the order of format 2.
 func merged(a, b []string) []string {
 	all := slices.Concat(a, b)

@@ -220,9 +220,15 @@ const maxPinned = 64
 
 // Checkpoint returns the file that people pin to check the evidence of a network: so many sets
 // that all evidence until now meets one, and the newest set, for later evidence. A network that
-// has not read its sets has none.
+// has not read its sets has none. The file is of the network of, or else of the chain on which
+// this log is anchored; it names the network in both cases.
 func Checkpoint(ctx context.Context, db *store.DB, of network.Name) (string, error) {
+	chain := of
 	at, err := db.Read().GetSubstrateChain(ctx, string(of))
+	if errors.Is(err, sql.ErrNoRows) {
+		chain = network.ChainOf(of)
+		at, err = db.Read().GetSubstrateChain(ctx, string(chain))
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("checkpoint: network %s is not a Substrate chain, or its worker has not started yet", of)
 	} else if err != nil {
@@ -230,7 +236,7 @@ func Checkpoint(ctx context.Context, db *store.DB, of network.Name) (string, err
 	}
 	var pinned []query.SubstrateSet
 	for next := int64(math.MaxInt64); len(pinned) < maxPinned; {
-		rows, err := db.Read().ListSubstrateSets(ctx, query.ListSubstrateSetsParams{Network: string(of), Newest: next, Lim: maxHandOffs + 1})
+		rows, err := db.Read().ListSubstrateSets(ctx, query.ListSubstrateSetsParams{Network: string(chain), Newest: next, Lim: maxHandOffs + 1})
 		if err != nil {
 			return "", fmt.Errorf("checkpoint: %w", err)
 		}

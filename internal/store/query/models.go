@@ -246,6 +246,20 @@ type Log struct {
 	PendingKeys       string
 }
 
+type LogAnchor struct {
+	Network   string
+	Block     int64
+	Digest    []byte
+	Updates   int64
+	BegunAt   int64
+	Hash      []byte
+	Staged    []byte
+	DecidedAt int64
+	Failure   string
+	AtsID     int64
+	Version   int64
+}
+
 type LogBlock struct {
 	Network    string
 	Number     int64
