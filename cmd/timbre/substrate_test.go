@@ -240,3 +240,66 @@ func TestSignerIsAway(t *testing.T) {
 		}
 	}
 }
+
+// A log is anchored on a chain: one transaction proves the works of the log, each by its own
+// evidence, with the log's key and the chain's checkpoint.
+func TestLogAnchors(t *testing.T) {
+	t.Parallel()
+	seed := [32]byte{7}
+	c := substratetest.Start(t, seed, 1, node.Options{Auto: true, Clock: time.Now})
+	dir := t.TempDir()
+	f := smallServer(dir)
+	f.Network = []network.Address{{Name: network.Testnet, URL: builtIn}}
+	f.LogAnchors, f.LogAnchorEvery = []network.Address{{Name: network.Testnet, URL: "substrate:" + c.URL}}, time.Minute
+	f.SubstrateSeedFile, f.SubstrateAccounts = filepath.Join(dir, "seed"), 1
+	f.MetricsListen = "127.0.0.1:0"
+	if err := os.WriteFile(f.SubstrateSeedFile, []byte(hex.EncodeToString(seed[:])+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, keys, _ := serving(t, f)
+	registerOn(t, "testnet", s.url, keys.SiteKey, keys.SecretKey, site, "Song in a log")
+	for tick := time.NewTicker(20 * time.Millisecond); len(c.Works()) < 2; <-tick.C {
+	}
+	file, key := filepath.Join(dir, "evidence.json"), filepath.Join(dir, "key.txt")
+	write := func() evidence.Evidence {
+		wrote := timbre(t, "works", "evidence", "1", "--network", "testnet", "--network-url", "testnet=log:", "--log-anchors", "testnet=substrate:"+c.URL, "--database-url", f.DatabaseURL, "--secret-file", f.SecretFile, "-o", file)
+		if wrote.code != exitDone {
+			t.Fatal(wrote.err)
+		}
+		e, _, err := readEvidence(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	e := write()
+	for tick := time.NewTicker(50 * time.Millisecond); len(e.Attestations) == 0 || e.Attestations[len(e.Attestations)-1].Kind != evidence.KindAnchor; <-tick.C {
+		e = write()
+	}
+	_, text := visit(t, s.url+"/log/testnet/key", "")
+	if err := os.WriteFile(key, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pinned := timbre(t, "chain", "checkpoint", "--network", "testnet", "--database-url", f.DatabaseURL)
+	checkpoint := filepath.Join(dir, "checkpoint")
+	if err := os.WriteFile(checkpoint, []byte(pinned.out), 0o600); err != nil || !strings.HasPrefix(pinned.out, "network testnet\n") {
+		t.Fatalf("%v %s%s", err, pinned.out, pinned.err)
+	}
+	got := timbre(t, "verify", file, "--log-key", key, "--chain-checkpoint", checkpoint)
+	for _, want := range []string{"The registration is proved", "A chain has this block of the log.", "On a chain. A block of a public chain holds it", "at the latest, by the authorities of the chain"} {
+		if got.code != exitDone || !strings.Contains(got.out, want) {
+			t.Errorf("%d, not %q:\n%s%s", got.code, want, got.out, got.err)
+		}
+	}
+	got = timbre(t, "verify", file, "--log-key", key)
+	if got.code != exitDone || strings.Contains(got.out, "On a chain.") || !strings.Contains(got.out, "This holds if set 0 of the chain’s authorities is as the evidence names it.") {
+		t.Errorf("%d\n%s", got.code, got.out)
+	}
+	doctor := timbre(t, "doctor", "--database-url", f.DatabaseURL, "--secret-file", f.SecretFile, "--blob-url", f.BlobURL, "--public-url", "http://127.0.0.1:1",
+		"--network", "testnet=log:", "--log-anchors", "testnet=substrate:"+c.URL, "--substrate-seed-file", f.SubstrateSeedFile)
+	for _, want := range []string{"chain of testnet-chain: allfeat-melodie-3, version 100", "anchors of testnet: the chain has block ", "account of testnet-chain: 5"} {
+		if !strings.Contains(doctor.out, want) {
+			t.Errorf("doctor does not say %q:\n%s", want, doctor.out)
+		}
+	}
+}

@@ -72,7 +72,7 @@ func (r Report) Dates(e Evidence) (dates []Date) {
 		case c.Name == CheckBitcoin:
 			dates = append(dates, Date{*c.Time, c.By, true, "since_bitcoin"})
 		case c.Name == CheckAnchor:
-			dates = append(dates, Date{*c.Time, c.By, true, "since_chain_final"})
+			dates = append(dates, Date{*c.Time, c.By, true, "since_anchor"})
 		}
 	}
 	slices.SortStableFunc(dates, func(a, b Date) int { return a.Time.Compare(b.Time) })
