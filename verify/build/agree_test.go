@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,7 +49,7 @@ func TestThePageAgrees(t *testing.T) {
 	sum := sha256.Sum256(media)
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 0))
-	golden := [][]byte{read("v1/full.json"), read("v1/redacted.json"), read("v1/substrate.json"), read("v2/full.json"), read("v2/attested.json"), read("v2/attested.json"), read("v2/chain.json"), read("v2/chain.json")}
+	golden := [][]byte{read("v1/full.json"), read("v1/redacted.json"), read("v1/substrate.json"), read("v2/full.json"), read("v2/attested.json"), read("v2/attested.json"), read("v2/chain.json"), read("v2/chain.json"), read("v2/anchored.json"), read("v2/anchored.json")}
 	text := string(read("v2/policy.txt"))
 	policy, err := evidence.ParsePolicy([]byte(text))
 	if err != nil {
@@ -62,13 +63,18 @@ func TestThePageAgrees(t *testing.T) {
 	var documents [][]byte
 	var in bytes.Buffer
 	lines := json.NewEncoder(&in)
-	chain := golden[len(golden)-1]
-	for i := range 2000 + len(chain)/101 {
+	chain, anchored := read("v2/chain.json"), read("v2/anchored.json")
+	for i := range 2000 + (len(chain)+len(anchored))/101 {
 		document := changed(r, golden[r.IntN(len(golden))])
 		if i >= 2000 { // one character of a chain's proof, in every part of it
-			document = bytes.Clone(chain)
+			document = slices.Concat(chain, anchored)
 			at := (i-2000)*101 + r.IntN(101)
 			document[at] = map[bool]byte{true: '1', false: '0'}[document[at] == '0']
+			if at < len(chain) {
+				document = document[:len(chain)]
+			} else {
+				document = document[len(chain):]
+			}
 		}
 		documents = append(documents, document)
 		if err := lines.Encode(map[string]any{"document": document, "key": key, "sha256": hex.EncodeToString(sum[:]), "size": len(media), "policy": text, "checkpoint": checkpoint}); err != nil {

@@ -147,7 +147,7 @@ export interface State {
 }
 
 /** The version and its work in the chain's state. Undefined if the state stores works in an unknown form. */
-export function stateOf(s: Substrate, atsId: bigint, version: bigint): State | undefined {
+export function stateOf(s: Pick<Substrate, 'header' | 'stateProof'>, atsId: bigint, version: bigint): State | undefined {
   const { state } = whole(s.header, blockOf);
   if (version > 0xffffffffn) bad();
   const trie = new Trie(state, s.stateProof);

@@ -41,18 +41,23 @@ export type Attestation =
       readonly consistency: readonly string[];
       readonly cosignatures: readonly string[];
     }
+  | ({ readonly kind: 'anchor'; readonly of: string; readonly atsId: bigint; readonly version: bigint } & Proved)
   | { readonly kind: 'other'; readonly name: string };
 
-/** A transaction on a chain, and the header of its block. */
-export interface Substrate {
+/** What a chain's state has, and that its authorities made this final. */
+interface Proved {
   readonly genesis: string;
   readonly header: Bytes;
-  readonly index: bigint;
-  readonly extrinsic: Bytes;
-  /** The nodes of tries; empty without a proof. */
-  readonly extrinsicProof: readonly Bytes[];
+  /** The nodes of a trie; empty without a proof. */
   readonly stateProof: readonly Bytes[];
   readonly finality: Finality | undefined;
+}
+
+/** A transaction on a chain, and the header of its block. */
+export interface Substrate extends Proved {
+  readonly index: bigint;
+  readonly extrinsic: Bytes;
+  readonly extrinsicProof: readonly Bytes[];
 }
 
 /** The proof that the authorities of a chain made a block final: see the Go sources. */
@@ -162,7 +167,7 @@ class Reader {
 
   integer(name: string, least: bigint): bigint {
     const v = this.get(name);
-    if (!(v instanceof Num) || !/^-?[0-9]+$/.test(v.digits)) return this.refuse(name);
+    if (!(v instanceof Num) || !/^[0-9]+$/.test(v.digits)) return this.refuse(name);
     const n = BigInt(v.digits);
     return n >= least && n <= maxInt64 ? n : this.refuse(name);
   }
@@ -236,6 +241,10 @@ const depthOf = (value: Json): number =>
 
 const maxDepth = 8;
 
+/** The attestation that another one is about. */
+export const subjectOf = (of: string, all: readonly Attestation[]): Attestation | undefined =>
+  all[Number(/^attestation (0|[1-9][0-9]*)$/.exec(of)?.[1])];
+
 function attestationOf(value: Json, path: string, chain: boolean, before: readonly Attestation[]): Attestation {
   const kind = kindOf(value, path);
   if (!/^[a-z][a-z0-9_]{0,31}$/.test(kind)) throw new Malformed('member', path);
@@ -245,9 +254,7 @@ function attestationOf(value: Json, path: string, chain: boolean, before: readon
       const content = kind === 'rfc3161' ? 'token' : 'proof';
       const r = new Reader(path, value, `kind of ${content}`);
       const of = r.text('of');
-      const number = /^attestation (0|[1-9][0-9]*)$/.exec(of)?.[1];
-      const renewed = number === undefined ? undefined : before[Number(number)];
-      if (of !== 'commitment' && of !== 'block' && (!renewed || renewed.kind === 'other')) r.refuse('of');
+      if (of !== 'commitment' && of !== 'block' && ['other', 'anchor', undefined].includes(subjectOf(of, before)?.kind)) r.refuse('of');
       const bytes = unbase64(r.text(content));
       return { kind, of, content: bytes?.length && base64(bytes) === r.text(content) ? bytes : r.refuse(content) };
     }
@@ -255,6 +262,13 @@ function attestationOf(value: Json, path: string, chain: boolean, before: readon
       const r = new Reader(path, value, 'kind checkpoint consistency cosignatures?');
       if (chain) r.refuse('kind');
       return { kind, checkpoint: ownCheckpoint(r), consistency: hashesOf(r, 'consistency'), cosignatures: cosignaturesOf(r) };
+    }
+    case 'anchor': {
+      const r = new Reader(path, value, 'kind of ats_id version genesis header state_proof finality');
+      const of = r.text('of');
+      if (chain || before.filter((a) => a.kind === kind).length > 1 || (of !== 'block' && subjectOf(of, before)?.kind !== 'checkpoint'))
+        r.refuse('of');
+      return { kind, of, atsId: r.integer('ats_id', 0n), version: r.integer('version', 1n), ...provedOf(r) };
     }
   }
   const names = [...(value as Map<string, Json>).keys()].map((name) => name.toLowerCase());
@@ -275,7 +289,15 @@ function logOf(r: Reader, version: number): Log {
   };
 }
 
-function finalityOf(r: Reader): Finality {
+const provedOf = (r: Reader): Proved => ({
+  genesis: r.hash('genesis'),
+  header: r.bytes('header'),
+  stateProof: r.nodes('state_proof', 256),
+  finality: r.has('finality') ? finalityOf(r) : undefined,
+});
+
+function finalityOf(of: Reader): Finality {
+  const r = of.object('finality', 'set_id authorities hand_offs? headers? justification');
   const setId = r.integer('set_id', 0n);
   return {
     setId: setId > maxInt64 - 64n ? r.refuse('set_id') : setId,
@@ -378,15 +400,10 @@ export function decode(bytes: Uint8Array): Evidence {
     },
     at: chain
       ? {
-          genesis: chain.hash('genesis'),
-          header: chain.bytes('header'),
+          ...provedOf(chain),
           index: chain.integer('index', 0n),
           extrinsic: chain.bytes('extrinsic'),
           extrinsicProof: chain.nodes('extrinsic_proof', 64),
-          stateProof: chain.nodes('state_proof', 256),
-          finality: chain.has('finality')
-            ? finalityOf(chain.object('finality', 'set_id authorities hand_offs? headers? justification'))
-            : undefined,
         }
       : logOf(r.object('log', `origin key leaf index proof checkpoint${version === 1 ? '' : ' cosignatures?'}`), version),
     format: version,

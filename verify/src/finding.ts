@@ -92,6 +92,7 @@ const reasons: Partial<Record<`${Check['name']} ${Check['status']}`, Key>> = {
   'state not_checked': 'why_chain',
   'finality not_checked': 'why_chain_forced',
   'time not_checked': 'why_chain',
+  'anchor not_checked': 'why_chain',
   'log_key failed': 'why_log_key_failed',
   'log_key not_checked': 'why_log_key',
   'token not_checked': 'why_token',
@@ -107,7 +108,7 @@ const reasons: Partial<Record<`${Check['name']} ${Check['status']}`, Key>> = {
 function whyOf(c: Check, checks: readonly Check[]): Key | undefined {
   const is = (name: Check['name'], status: Check['status']) => checks.some((k) => k.name === name && k.status === status);
   if (c.name === 'checkpoint' && c.status === 'failed' && is('log_key', 'failed')) return 'why_checkpoint_failed';
-  if (c.name === 'chain' && c.status === 'not_checked' && is('finality', 'ok')) return 'why_chain_checkpoint';
+  if (c.status === 'not_checked' && (c.set !== undefined || (c.name === 'chain' && is('finality', 'ok')))) return 'why_chain_checkpoint';
   return reasons[`${c.name} ${c.status}`];
 }
 
@@ -126,7 +127,7 @@ function line(texts: Texts, c: Check, chain: '' | 'chain_', why: Key | undefined
       h('strong', {}, texts.t(`status_${c.status}`)),
       ' ',
       h('span', {}, c.name === 'log_key' && from ? texts.t('check_log_key_page', { host: from }) : texts.t(claims(c, chain))),
-      why && h('p', { class: 'soft' }, texts.t(why, { set: String(set) })),
+      why && h('p', { class: 'soft' }, texts.t(why, { set: String(c.set ?? set) })),
     ),
   );
 }

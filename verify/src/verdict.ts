@@ -56,15 +56,16 @@ const onChain = (checks: readonly Check[]): boolean => final(checks) && has(chec
 /** A date of the registration, in nanoseconds since 1970, and the word of the sentence that states it. */
 export interface Dated {
   readonly time: bigint;
-  readonly key: 'since_witnesses' | 'since_log' | 'since_log_alone' | 'since_chain' | 'since_chain_final';
+  readonly key: 'since_witnesses' | 'since_anchor' | 'since_log' | 'since_log_alone' | 'since_chain' | 'since_chain_final';
   readonly by: readonly string[];
 }
 
 /** The dates that others than the log state and that the checks prove, the earliest first, and at last that of the log itself. */
 export function dates(e: Evidence, checks: readonly Check[]): Dated[] {
   const others = checks
-    .filter((c) => c.name === 'witnesses' && c.status === 'ok' && c.time !== undefined)
-    .map((c): Dated => ({ time: c.time! * 1_000_000_000n, key: 'since_witnesses', by: c.by ?? [] }));
+    .filter((c) => c.status === 'ok' && c.time !== undefined)
+    .map((c): Dated => ({ time: c.time!, key: c.by ? 'since_witnesses' : 'since_anchor', by: c.by ?? [] }))
+    .sort((a, b) => Number(a.time - b.time));
   const key = !('leaf' in e.at) ? (onChain(checks) ? 'since_chain_final' : 'since_chain') : others.length ? 'since_log' : 'since_log_alone';
   return [...others, { time: e.block.time, key, by: [] }];
 }
@@ -79,7 +80,7 @@ export function levels(checks: readonly Check[]): Level[] {
     ['named', final(checks) && !onChain(checks)],
     ['logged', logged],
     ['witnessed', logged && has(checks, 'witnesses')],
-    ['chained', onChain(checks)],
+    ['chained', onChain(checks) || has(checks, 'anchor')],
   ];
   const reached = all.filter(([, yes]) => yes).map(([level]) => level);
   return reached.length ? reached : ['registered'];

@@ -2,7 +2,7 @@
 import { finalityOf, includes, stateOf, trusts, type Checkpoint } from './chain.js';
 import { sha256, utf8 } from './bytes.js';
 import { leaf, proves, root, seal, version } from './commitment.js';
-import type { Attestation, Evidence, Log, Substrate } from './evidence.js';
+import { subjectOf, type Attestation, type Evidence, type Log, type Substrate } from './evidence.js';
 import { continues, included, openCheckpoint, parseKey, parseLeaf, splitNote } from './log.js';
 import { networkOf } from './network.js';
 import { asks, witnessed, type Cosigned, type Policy } from './policy.js';
@@ -32,6 +32,7 @@ export type Name =
   | 'token_authority'
   | 'later'
   | 'bitcoin'
+  | 'anchor'
   | 'attestation'
   | 'dates';
 
@@ -40,11 +41,13 @@ export interface Check {
   readonly status: Status;
   /** The attestation that the check is about. If it fails, the attestation is ignored. */
   readonly part?: number | undefined;
-  /** The date that the check proves, in seconds since 1970, and the names of those who state it. */
+  /** The date that the check proves, in nanoseconds since 1970, and the names of those who state it. */
   readonly time?: bigint | undefined;
   readonly by?: readonly string[] | undefined;
   /** The owner's account that the chain's state proves. */
   readonly owner?: string | undefined;
+  /** The number of the set of authorities that must be trusted. */
+  readonly set?: bigint | undefined;
 }
 
 /** The verifier's own data, in addition to the evidence. */
@@ -86,7 +89,7 @@ export function verify(e: Evidence, { media, keys: own, policy, chains = [], cha
     checks.push(...verifyWitnesses(e, e.at, keys, policy));
   } else verifyChain(e, e.at, chains, add);
   if (e.token) checks.push(...unreadToken(undefined));
-  e.attestations.forEach((a, i) => checks.push(...verifyAttestation(e, a, i, keys)));
+  e.attestations.forEach((a, i) => checks.push(...verifyAttestation(e, a, i, keys, chains)));
   checks.push(...verifyDates(e, checks, now));
   return checks;
 }
@@ -111,7 +114,7 @@ function later(l: Log, a: Attestation & { kind: 'checkpoint' }, keys: readonly s
   return continues(then, tree, a.consistency) ? 'ok' : 'failed';
 }
 
-function verifyAttestation(e: Evidence, a: Attestation, part: number, keys: readonly string[]): Check[] {
+function verifyAttestation(e: Evidence, a: Attestation, part: number, keys: readonly string[], chains: readonly Checkpoint[]): Check[] {
   switch (a.kind) {
     case 'rfc3161':
       return unreadToken(part);
@@ -121,6 +124,29 @@ function verifyAttestation(e: Evidence, a: Attestation, part: number, keys: read
       const is = later(e.at as Log, a, keys);
       // A contradiction of the log with itself concerns the whole evidence.
       return [{ name: 'later', status: is === 'ok' ? 'ok' : 'failed', part: is === 'fork' ? undefined : part }];
+    }
+    case 'anchor': {
+      const of = subjectOf(a.of, e.attestations) as (Attestation & { kind: 'checkpoint' }) | undefined;
+      const state = attempt(() => stateOf(a, a.atsId, a.version));
+      const sets = attempt(() => finalityOf(a.finality!, a.header));
+      const is =
+        (!of || later(e.at as Log, of, keys) === 'ok') &&
+        (state &&
+          state.commitment === (of ? sha256(utf8(of.checkpoint)) : e.block.hash) &&
+          state.protocol === version &&
+          state.createdAt === BigInt(headerNumber(a.header)!) &&
+          state.versions >= a.version &&
+          state.time !== undefined &&
+          (sets && trusts(chains, e.network, a.genesis, sets)));
+      return [
+        {
+          name: 'anchor',
+          status: is ? 'ok' : is === undefined ? 'not_checked' : 'failed',
+          part,
+          ...(is && state && { time: state.time }),
+          ...(state && sets && { set: a.finality!.setId }),
+        },
+      ];
     }
     default:
       return [{ name: 'attestation', status: 'not_checked', part }];
@@ -144,7 +170,7 @@ function verifyWitnesses(e: Evidence, l: Log, keys: readonly string[], policy: P
     if (one && better(one, best)) best = one;
   }
   const status = !best.met ? 'failed' : best.names.length > 0 ? 'ok' : 'not_checked';
-  const proved = status === 'ok' ? { time: best.since, by: best.names } : {};
+  const proved = status === 'ok' ? { time: best.since! * 1_000_000_000n, by: best.names } : {};
   return [
     { name: 'cosignatures', status: 'ok' },
     { name: 'witnesses', status, ...proved },
@@ -158,20 +184,19 @@ function better(a: Cosigned, b: Cosigned): boolean {
   return a.names.length > 0 && (b.names.length === 0 || a.since! < b.since!);
 }
 
-/** The clocks of honest parties differ less than this, and the clock of the reader is less wrong than that; in seconds. */
-const clockTolerance = 300n;
-const futureTolerance = 86_400n;
+/** The clocks of honest parties differ less than this, and the clock of the reader is less wrong than that; in nanoseconds. */
+const clockTolerance = 300_000_000_000n;
+const futureTolerance = 86_400_000_000_000n;
 
 /** No one can see a block before the log made it, and no one can see anything in the future. */
 function verifyDates(e: Evidence, checks: readonly Check[], now: number): Check[] {
-  const nano = 1_000_000_000n;
-  const future = BigInt(Math.floor(now)) * 1_000_000n + futureTolerance * nano;
+  const future = BigInt(Math.floor(now)) * 1_000_000n + futureTolerance;
   const log = 'leaf' in e.at;
   const dated = checks.filter((c) => c.time !== undefined && c.status === 'ok');
   if (!log && dated.length === 0) return [];
   const wrong =
     (log && e.block.time > future) ||
-    dated.some((c) => c.time! * nano > future || (log && c.name === 'witnesses' && (c.time! + clockTolerance) * nano < e.block.time));
+    dated.some((c) => c.time! > future || (log && c.time! + clockTolerance < e.block.time));
   return [{ name: 'dates', status: wrong ? 'failed' : 'ok' }];
 }
 
