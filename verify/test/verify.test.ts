@@ -9,7 +9,7 @@ import { fingerprint, parseKey } from '../src/log.js';
 import { networkOf, onTestNetwork } from '../src/network.js';
 import { parsePolicy } from '../src/policy.js';
 import { kindOf, read, type Refused } from '../src/reading.js';
-import { find, levels } from '../src/verdict.js';
+import { dates, find, levels } from '../src/verdict.js';
 import { verify } from '../src/verify.js';
 
 const testdata = (name: string): Uint8Array => new Uint8Array(readFileSync(`../proof/evidence/testdata/${name}`));
@@ -197,6 +197,26 @@ test('every forged chain has the result of the Go sources', () => {
     const level = ({ registered: ['chained'], untrusted: ['named'], unknown: ['registered'] } as Record<string, string[]>)[verdict];
     assert.deepEqual(levels(checks), c.failed?.length ? [] : level, c.name);
   }
+});
+
+test('an anchor of a log lifts the proof to the chain, for those who pin it', () => {
+  const e = decode(testdata('v2/anchored.json'));
+  const pinned = parseCheckpoints(text('v2/checkpoint.txt'))!;
+  const found = (chains: typeof pinned) => find(e, { media, keys: [key], chains });
+  const anchor = (chains: typeof pinned) => found(chains).checks.find((c) => c.name === 'anchor');
+  assert.equal(found(pinned).verdict, 'verified');
+  assert.equal(anchor(pinned)?.status, 'ok');
+  assert.deepEqual(levels(found(pinned).checks), ['logged', 'chained']);
+  assert.deepEqual(
+    dates(e, found(pinned).checks).map((d) => d.key),
+    ['since_anchor', 'since_log'],
+  );
+  assert.deepEqual([anchor([])?.status, anchor([])?.set], ['not_checked', 6n]);
+  assert.deepEqual(levels(found([]).checks), ['logged']);
+  const other = pinned.map((c) => ({ ...c, network: 'mainnet' }));
+  assert.equal(anchor(other)?.status, 'failed');
+  assert.equal(found(other).verdict, 'verified'); // it stands beside the proof
+  assert.equal(dates(e, found(other).checks).length, 1);
 });
 
 test('a checkpoint of a chain has one form', () => {
