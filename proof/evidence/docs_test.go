@@ -109,7 +109,7 @@ func TestTheFormIsDocumented(t *testing.T) {
 	logged := must(evidence.Decode(bytes.NewReader(golden()["attested.json"])))
 	var actual []string
 	seen := map[string]bool{"sibling": true, "is_left": true, "says": true} // the line of proof explains the two; the last one is of an unknown kind
-	for _, text := range [][]byte{whole, golden()["chain.json"], must(evidence.Encode(logged))} {
+	for _, text := range [][]byte{whole, golden()["chain.json"], must(evidence.Encode(logged)), golden()["anchored.json"]} {
 		for _, m := range regexp.MustCompile(`(?m)^\s*"([a-z0-9_]+)":\s`).FindAllSubmatch(text, -1) {
 			name := string(m[1])
 			if parents := []string{"media", "network", "block", "log", "substrate", "finality", "rfc3161"}; !seen[name] && !slices.Contains(parents, name) {
