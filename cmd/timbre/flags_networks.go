@@ -85,7 +85,7 @@ func (f serverFlags) validateNetworks() error {
 		}
 		seen[one.Name] = true
 	}
-	return nil
+	return f.validateAnchors()
 }
 
 // checkAddresses refuses a network that is named twice, and an invalid URL; flag returns the

@@ -100,6 +100,8 @@ var wrongValues = map[string][]string{
 	"certificate-allow":                {"10.0.0.0", "x", "10.0.0.0/33", ""},
 	"allow":                            {"10.0.0.0", "x", "10.0.0.0/33", ""},
 	"log-token-timeout":                {"long", "-1s", "2h"},
+	"log-anchors":                      {"mainnet", "moon=substrate:wss://node.example", "mainnet=", "mainnet=ftp://node.example", "mainnet=log:"},
+	"log-anchor-every":                 {"1s", "200h", "soon"},
 	"log-calendars":                    {"calendar.example", "ftp://calendar.example", "https://u:opensesame@calendar.example", "https://calendar.example/?x"},
 	"log-calendar-allow":               {"10.0.0.0", "x", "10.0.0.0/33", ""},
 	"tsa-renew-before":                 {"long", "-1s", "1m"},

@@ -103,13 +103,13 @@ func (f versionFlags) find(ctx context.Context, db *store.DB, root secret) (*reg
 	if err := f.networkURLFlag.validate(); err != nil {
 		return nil, "", nil, err
 	}
+	if err := checkAnchors(f.LogAnchors); err != nil {
+		return nil, "", nil, err
+	}
 	w, err := db.Read().WorkByAtsID(ctx, query.WorkByAtsIDParams{Network: f.Network, AtsID: f.AtsID})
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, "", nil, fault.WorkNotFound()
 	} else if err != nil {
-		return nil, "", nil, err
-	}
-	if err := checkAddresses(f.LogAnchors, func(network.Name) string { return "log-anchors" }); err != nil {
 		return nil, "", nil, err
 	}
 	d := networkDeps{db: db, root: root, log: slog.New(slog.DiscardHandler)}
