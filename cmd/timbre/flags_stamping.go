@@ -1,7 +1,6 @@
 package main
 
 import (
-	"slices"
 	"time"
 
 	"timbre.example/internal/network"
@@ -36,46 +35,4 @@ func (f stampingFlags) validateStamping() error {
 		}
 	}
 	return nil
-}
-
-// validateAnchors checks the chains of logs without a connection.
-func (f serverFlags) validateAnchors() error {
-	if f.LogAnchorEvery != 0 && (f.LogAnchorEvery < time.Minute || f.LogAnchorEvery > 7*24*time.Hour) {
-		return wrongf("log-anchor-every", "must be between 1m and 168h")
-	}
-	if err := checkAnchors(f.LogAnchors); err != nil {
-		return err
-	}
-	for _, one := range f.LogAnchors {
-		if at, ok := f.address(one.Name); !ok || at.URL != builtIn {
-			return wrongf("log-anchors", "%s is not a built-in log of this server", one.Name)
-		}
-		for _, other := range slices.Concat(f.addresses(), f.LogAnchors) {
-			if other.Name != one.Name && other.URL == one.URL {
-				return wrongf("log-anchors", "%s is anchored on the chain of %s: both would sign with the same accounts", one.Name, other.Name)
-			}
-		}
-	}
-	return nil
-}
-
-// checkAnchors refuses a log that is named twice, and a URL that is not of a chain.
-func checkAnchors(all []network.Address) error {
-	if err := checkAddresses(all, func(network.Name) string { return "log-anchors" }); err != nil {
-		return err
-	}
-	for _, one := range all {
-		if one.Info().Kind == builtInKind {
-			return wrongf("log-anchors", "the URL of %s is a log: it must be a chain", one.Name)
-		}
-	}
-	return nil
-}
-
-// chains returns where the chains of logs are, under their own names.
-func (f serverFlags) chains() (all []network.Address) {
-	for _, one := range f.LogAnchors {
-		all = append(all, network.Address{Name: network.ChainOf(one.Name), URL: one.URL})
-	}
-	return all
 }
