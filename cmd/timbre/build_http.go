@@ -72,7 +72,7 @@ func (f serverFlags) openFaces(ctx context.Context, at entrance, st storage, who
 		if onDisk {
 			out.web.Mount("/blob", disk.Handler(uploads{serves.Intake}, web.RenderError))
 		}
-		out.pages(at.url, st.db, w.networks.All(), f.NetworkExplorer)
+		out.pages(at.url, st.db, w.networks.All(), w.chains, f.NetworkExplorer)
 	}
 	describeWebhooks(out.web)
 	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError, out.web.Description))) // with every role: errors link there
@@ -106,7 +106,7 @@ func (u uploads) Uploading(ctx context.Context, key string) (blob.Owner, error) 
 
 // pages adds what browsers open: the explorer, the widget's files, the page /verify and the
 // networks' own files. Their refusals are pages, too.
-func (f *faces) pages(url string, db *store.DB, networks []network.Network, elsewhere network.Elsewheres) {
+func (f *faces) pages(url string, db *store.DB, networks []network.Network, chains map[network.Name]network.Network, elsewhere network.Elsewheres) {
 	pages := explorer.New(networks, elsewhere, web.RenderError)
 	f.web.Missing(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/favicon.ico" { // browsers request it for pages that name no icon
@@ -119,8 +119,8 @@ func (f *faces) pages(url string, db *store.DB, networks []network.Network, else
 	f.web.Mount(strings.TrimSuffix(paths.Explorer, "/"), readable)
 	f.web.Mount(strings.TrimSuffix(paths.Works, "/"), readable)
 	for _, n := range networks {
-		if p, ok := n.(network.Published); ok {
-			f.web.Mount(p.FilesPath(), filesOf(db, n.Name(), p, pages.Refuse))
+		if p, ok := n.(published); ok {
+			f.web.Mount(p.FilesPath(), filesOf(db, p, chains[network.ChainOf(n.Name())], pages.Refuse))
 		}
 	}
 	logs := newLogKeys(url, networks)
@@ -224,10 +224,31 @@ func widgetFiles(refuse func(http.ResponseWriter, *http.Request, error), release
 	return mux
 }
 
-// filesOf serves the files of a network, and the dates of its blocks below /stamps.
-func filesOf(db *store.DB, n network.Name, p network.Published, refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
-	path := p.FilesPath() + "/stamps"
-	files, stamps := p.Files(refuse), stamping.Handler(db, n, path, refuse)
+// published is a network with files of its own.
+type published interface {
+	network.Network
+	network.Published
+}
+
+// filesOf serves the files of a network, and the dates of its blocks below /stamps. chain is
+// where its blocks are anchored, or nil.
+func filesOf(db *store.DB, n published, chain network.Network, refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
+	var anchored func(context.Context, [32]byte) (*stamping.Anchored, error)
+	log, ok := n.(interface {
+		stamping.Logged
+		network.Browsable
+	})
+	if ok && chain != nil {
+		anchored = func(ctx context.Context, block [32]byte) (*stamping.Anchored, error) {
+			number, err := log.BlockWithHash(ctx, block)
+			if err != nil {
+				return nil, err
+			}
+			return stamping.AnchorOf(ctx, db, n.Name(), log, chain, number)
+		}
+	}
+	path := n.FilesPath() + "/stamps"
+	files, stamps := n.Files(refuse), stamping.Handler(db, n.Name(), path, anchored, refuse)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, path+"/") {
 			stamps.ServeHTTP(w, r)

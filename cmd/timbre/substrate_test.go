@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -284,6 +285,18 @@ func TestLogAnchors(t *testing.T) {
 	checkpoint := filepath.Join(dir, "checkpoint")
 	if err := os.WriteFile(checkpoint, []byte(pinned.out), 0o600); err != nil || !strings.HasPrefix(pinned.out, "network testnet\n") {
 		t.Fatalf("%v %s%s", err, pinned.out, pinned.err)
+	}
+	// A holder whose evidence was made before adds it.
+	before := filepath.Join(dir, "before.json")
+	if wrote := timbre(t, "works", "evidence", "1", "--network", "testnet", "--network-url", "testnet=log:", "--database-url", f.DatabaseURL, "--secret-file", f.SecretFile, "-o", before); wrote.code != exitDone {
+		t.Fatal(wrote.err)
+	}
+	upgraded := timbre(t, "evidence", "upgrade", before, "--checkpoint-from", s.url+"/log/testnet", "--log-key", key)
+	if e, _, err := readEvidence(before); err != nil || upgraded.code != exitDone || !slices.ContainsFunc(e.Attestations, func(a evidence.Attestation) bool { return a.Kind == evidence.KindAnchor }) {
+		t.Errorf("%v %d %s%s", err, upgraded.code, upgraded.out, upgraded.err)
+	}
+	if got := timbre(t, "verify", before, "--log-key", key, "--chain-checkpoint", checkpoint); got.code != exitDone || !strings.Contains(got.out, "A chain has this block of the log.") {
+		t.Errorf("%d\n%s%s", got.code, got.out, got.err)
 	}
 	got := timbre(t, "verify", file, "--log-key", key, "--chain-checkpoint", checkpoint)
 	for _, want := range []string{"The registration is proved", "A chain has this block of the log.", "On a chain. A block of a public chain holds it", "at the latest, by the authorities of the chain"} {

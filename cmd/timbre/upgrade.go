@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -182,8 +183,8 @@ func (c *evidenceUpgrade) add(o *output, e evidence.Evidence, opts *evidence.Opt
 	return c.served(ctx, o, e, *opts)
 }
 
-// served returns e with the dates that the log serves: of the block, and of each token that e
-// has, which renew it. A date that does not hold is left out, with a line that says so.
+// served returns e with the dates that the log serves: of the block, also by a chain, and of each
+// token that e has, which renew it. A date that does not hold is left out, with a line that says so.
 func (c *evidenceUpgrade) served(ctx context.Context, o *output, e evidence.Evidence, opts evidence.Options) (evidence.Evidence, error) {
 	take := func(digest [32]byte, kind string, add func(evidence.Evidence, []byte) (evidence.Evidence, error)) error {
 		content, err := monitor.Stamp(ctx, c.From, digest, kind)
@@ -207,6 +208,9 @@ func (c *evidenceUpgrade) served(ctx context.Context, o *output, e evidence.Evid
 	if err := take(e.Block.Hash, monitor.ProofFile, addBetter); err != nil {
 		return e, err
 	}
+	if err := take(e.Block.Hash, monitor.AnchorFile, addAnchors); err != nil {
+		return e, err
+	}
 	for i := 0; i < len(e.Attestations); i++ { // a renewal that was added is renewed, too
 		if e.Attestations[i].Kind != evidence.KindRFC3161 {
 			continue
@@ -214,6 +218,27 @@ func (c *evidenceUpgrade) served(ctx context.Context, o *output, e evidence.Evid
 		digest, err := e.Digest(evidence.OfAttestation(i))
 		if err == nil {
 			err = take(digest, monitor.TokenFile, evidence.Evidence.AddToken)
+		}
+		if err != nil {
+			return e, err
+		}
+	}
+	return e, nil
+}
+
+// addAnchors adds the anchors in a list of attestations, and the checkpoints that they are about.
+func addAnchors(e evidence.Evidence, file []byte) (evidence.Evidence, error) {
+	var all []evidence.Attestation
+	if err := json.Unmarshal(file, &all); err != nil {
+		return e, fmt.Errorf("the anchor: %w", err)
+	}
+	for _, a := range all {
+		var err error
+		switch {
+		case a.Kind == evidence.KindCheckpoint:
+			e, err = e.AddCheckpoint(a.Checkpoint, a.Consistency)
+		case a.Kind == evidence.KindAnchor && a.Anchor != nil:
+			e, err = e.AddAnchor(*a.Anchor)
 		}
 		if err != nil {
 			return e, err

@@ -13,15 +13,19 @@ import (
 	"strings"
 
 	"timbre.example/internal/operation"
+	"timbre.example/proof/evidence"
 )
 
 // The files of dates that a log serves beside its tiles.
 const (
 	TokenFile = "tst" // a time-stamp token in DER
 	ProofFile = "ots" // an OpenTimestamps proof
+	// AnchorFile is a list of attestations as in evidence: an anchor of a block, or of a later
+	// checkpoint that stands before it.
+	AnchorFile = "json"
 )
 
-// maxStamp is the longest such file, in bytes.
+// maxStamp is the longest token or proof, in bytes.
 const maxStamp = 128 << 10
 
 // Stamp reads the date of 32 bytes that a log serves: of a block's hash, or of the SHA-256 of an
@@ -58,9 +62,13 @@ func Stamp(ctx context.Context, source string, digest [32]byte, kind string) (_ 
 		return nil, err
 	}
 	defer from.Close()
-	content, err := io.ReadAll(io.LimitReader(from, maxStamp+1))
-	if err == nil && len(content) > maxStamp {
-		err = fmt.Errorf("more than %d bytes", maxStamp)
+	most := int64(maxStamp)
+	if kind == AnchorFile {
+		most = evidence.MaxSize
+	}
+	content, err := io.ReadAll(io.LimitReader(from, most+1))
+	if err == nil && int64(len(content)) > most {
+		err = fmt.Errorf("more than %d bytes", most)
 	}
 	return content, err
 }

@@ -2,6 +2,7 @@ package stamping
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -168,35 +169,58 @@ type Anchored struct {
 	Consistency tlog.TreeProof
 }
 
-// AnchorOf returns the first anchor that covers a block of a log; nil: there is none yet, or its
-// proof is not collected yet.
+// Attestations returns what evidence of the block with this hash gets: the anchor, and before it
+// the checkpoint that it is about, if that is a later one.
+func (a Anchored) Attestations(block [32]byte) ([]evidence.Attestation, error) {
+	own, _, err := evidence.Split(a.Checkpoint)
+	if err != nil {
+		return nil, err
+	}
+	anchor := evidence.Attestation{Kind: evidence.KindAnchor, Of: evidence.OfBlock, Anchor: &a.Anchor}
+	if sha256.Sum256([]byte(own)) == block {
+		return []evidence.Attestation{anchor}, nil
+	}
+	anchor.Of = evidence.OfAttestation(0)
+	return []evidence.Attestation{{Kind: evidence.KindCheckpoint, Checkpoint: own, Consistency: a.Consistency}, anchor}, nil
+}
+
+// maxUnproved is how many anchors without a proof AnchorOf passes over.
+const maxUnproved = 8
+
+// AnchorOf returns the first anchor that covers a block of a log, and whose proof is collected;
+// nil: there is none yet.
 func AnchorOf(ctx context.Context, db *store.DB, of network.Name, log Logged, chain network.Network, block int64) (_ *Anchored, err error) {
 	defer operation.Wrap(&err, "read the anchor of block %d of the log %s", block, of)
-	row, err := db.Read().FinalLogAnchor(ctx, query.FinalLogAnchorParams{Network: string(of), Block: block})
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
+	from := block
+	for range maxUnproved {
+		row, err := db.Read().FinalLogAnchor(ctx, query.FinalLogAnchorParams{Network: string(of), Block: from})
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
+		proof, err := chain.Prove(ctx, [32]byte(row.Hash))
+		if err != nil {
+			return nil, err
+		}
+		at := proof.Substrate
+		if at == nil || len(at.StateProof) == 0 || at.Finality == nil {
+			from = row.Block + 1 // no node had a part of it
+			continue
+		}
+		mine, err := log.Block(ctx, block)
+		if err != nil {
+			return nil, err
+		}
+		later, err := log.Block(ctx, row.Block)
+		if err != nil {
+			return nil, err
+		}
+		out := &Anchored{Checkpoint: later.Checkpoint, Anchor: evidence.Anchor{
+			AtsID: row.AtsID, Version: row.Version, Genesis: at.Genesis, Header: at.Header, StateProof: at.StateProof, Finality: at.Finality,
+		}}
+		out.Consistency, err = log.ConsistencyProof(ctx, mine.Size, later.Size)
+		return out, err
 	}
-	proof, err := chain.Prove(ctx, [32]byte(row.Hash))
-	if err != nil {
-		return nil, err
-	}
-	at := proof.Substrate
-	if at == nil || len(at.StateProof) == 0 || at.Finality == nil {
-		return nil, nil
-	}
-	mine, err := log.Block(ctx, block)
-	if err != nil {
-		return nil, err
-	}
-	later, err := log.Block(ctx, row.Block)
-	if err != nil {
-		return nil, err
-	}
-	out := &Anchored{Checkpoint: later.Checkpoint, Anchor: evidence.Anchor{
-		AtsID: row.AtsID, Version: row.Version, Genesis: at.Genesis, Header: at.Header, StateProof: at.StateProof, Finality: at.Finality,
-	}}
-	out.Consistency, err = log.ConsistencyProof(ctx, mine.Size, later.Size)
-	return out, err
+	return nil, nil
 }

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"testing"
 	"time"
@@ -80,6 +82,15 @@ func (w *world) anchor(b network.Block) *stamping.Anchored {
 	return a
 }
 
+// anchored is what a server gives to stamping.Handler.
+func (w *world) anchored(ctx context.Context, block [32]byte) (*stamping.Anchored, error) {
+	number, err := w.log.BlockWithHash(ctx, block)
+	if err != nil {
+		return nil, err
+	}
+	return stamping.AnchorOf(ctx, w.db, network.Testnet, w.log, w.s.Chains[network.Testnet], number)
+}
+
 // One transaction stands for all blocks until then. The next one is another version of the same
 // work, after the pause and only if there is a new block.
 func TestAnchors(t *testing.T) {
@@ -102,7 +113,20 @@ func TestAnchors(t *testing.T) {
 				w.t.Error("it holds for another block")
 			}
 		}
+		for b, want := range map[network.Block]int{first: 2, second: 1} {
+			code, file, header := w.get(b.Hash, "json")
+			var all []evidence.Attestation
+			if err := json.Unmarshal(file, &all); code != http.StatusOK || err != nil || len(all) != want || all[want-1].Anchor.Check(second.Hash) != nil || header.Get("Content-Type") != "application/json" {
+				w.t.Errorf("%d %v: %s", code, err, brief(all))
+			}
+		}
 		third := w.block()
+		if code, _, _ := w.get(third.Hash, "json"); code != http.StatusNotFound {
+			w.t.Errorf("a block without an anchor: %d", code)
+		}
+		if code, _, _ := w.get([32]byte{1}, "json"); code != http.StatusNotFound {
+			w.t.Errorf("no block: %d", code)
+		}
 		w.must(w.s.AnchorDue(w.t.Context())) // too early
 		if w.anchor(third) != nil {
 			w.t.Error("a block has the anchor of an earlier one")

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -101,13 +102,15 @@ func Dates(ctx context.Context, db *store.DB, all []Of) (dates [][]evidence.Atte
 //
 //	/<64 hex>.tst    the token of these 32 bytes: a block's hash, or the SHA-256 of a token
 //	/<64 hex>.ots    the OpenTimestamps proof of a block's hash
+//	/<64 hex>.json   the attestations of the first anchor that covers the block with this hash
 //
+// anchored reads the anchor; nil: the log has none.
 // Every site may read everything. Errors go to refuse: fault.CommonNotFound if there is no such
 // date yet, and the errors of the store unchanged.
-func Handler(db *store.DB, n network.Name, path string, refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
+func Handler(db *store.DB, n network.Name, path string, anchored func(ctx context.Context, block [32]byte) (*Anchored, error), refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Access-Control-Allow-Origin", "*")
-		content, kind, err := file(r.Context(), db, n, r.Method, strings.TrimPrefix(r.URL.Path, path+"/"))
+		content, kind, err := file(r.Context(), db, n, anchored, r.Method, strings.TrimPrefix(r.URL.Path, path+"/"))
 		if err != nil {
 			if errors.Is(err, network.ErrNotFound) || errors.Is(err, sql.ErrNoRows) {
 				err = fault.CommonNotFound().Because(err)
@@ -116,9 +119,9 @@ func Handler(db *store.DB, n network.Name, path string, refuse func(http.Respons
 			return
 		}
 		h := w.Header()
-		h.Set("Content-Type", map[string]string{kindToken: "application/timestamp-token", kindProof: "application/vnd.opentimestamps.v1"}[kind])
+		h.Set("Content-Type", map[string]string{kindToken: "application/timestamp-token", kindProof: "application/vnd.opentimestamps.v1", kindAnchor: "application/json"}[kind])
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cache-Control", map[string]string{kindToken: "public, max-age=31536000, immutable", kindProof: "no-cache"}[kind])
+		h.Set("Cache-Control", map[string]string{kindToken: "public, max-age=31536000, immutable", kindProof: "no-cache", kindAnchor: "no-cache"}[kind])
 		h.Set("Content-Length", strconv.Itoa(len(content)))
 		if r.Method != http.MethodHead {
 			w.Write(content) // a client that disconnected is not an error
@@ -127,16 +130,39 @@ func Handler(db *store.DB, n network.Name, path string, refuse func(http.Respons
 }
 
 // file reads what is served under a name.
-func file(ctx context.Context, db *store.DB, n network.Name, method, name string) (content []byte, kind string, err error) {
+func file(ctx context.Context, db *store.DB, n network.Name, anchored func(context.Context, [32]byte) (*Anchored, error), method, name string) (content []byte, kind string, err error) {
 	digits, ending, _ := strings.Cut(name, ".")
-	kind = map[string]string{"tst": kindToken, "ots": kindProof}[ending]
+	kind = map[string]string{"tst": kindToken, "ots": kindProof, "json": kindAnchor}[ending]
 	digest, err := hex.DecodeString(digits)
 	if err != nil || len(digest) != sha256.Size || kind == "" || strings.ToLower(digits) != digits || method != http.MethodGet && method != http.MethodHead {
 		return nil, "", network.ErrNotFound
+	}
+	if kind == kindAnchor {
+		content, err = anchorFile(ctx, anchored, [32]byte(digest))
+		return content, kind, err
 	}
 	content, err = db.Read().BlockStampOfDigest(ctx, query.BlockStampOfDigestParams{Network: string(n), Digest: digest, Kind: kind})
 	if errors.Is(err, sql.ErrNoRows) && kind == kindToken {
 		content, err = db.Read().Renewal(ctx, digest)
 	}
 	return content, kind, err
+}
+
+// anchorFile is the file of an anchor that covers a block.
+func anchorFile(ctx context.Context, anchored func(context.Context, [32]byte) (*Anchored, error), block [32]byte) ([]byte, error) {
+	if anchored == nil {
+		return nil, network.ErrNotFound
+	}
+	a, err := anchored(ctx, block)
+	if err == nil && a == nil {
+		err = network.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	all, err := a.Attestations(block)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(all)
 }

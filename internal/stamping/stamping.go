@@ -25,8 +25,9 @@ import (
 
 // The kinds of rows.
 const (
-	kindToken = "token"
-	kindProof = "ots"
+	kindToken  = "token"
+	kindProof  = "ots"
+	kindAnchor = "anchor" // these rows have a table of their own
 )
 
 // The bounds of the work.

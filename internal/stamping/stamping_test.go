@@ -158,7 +158,7 @@ func brief(all []evidence.Attestation) string {
 
 // get reads a served file.
 func (w *world) get(digest [32]byte, kind string) (int, []byte, http.Header) {
-	h := stamping.Handler(w.db, network.Testnet, "/log/testnet/stamps", func(rw http.ResponseWriter, _ *http.Request, err error) {
+	h := stamping.Handler(w.db, network.Testnet, "/log/testnet/stamps", w.anchored, func(rw http.ResponseWriter, _ *http.Request, err error) {
 		http.Error(rw, err.Error(), http.StatusNotFound)
 	})
 	r := httptest.NewRequestWithContext(w.t.Context(), http.MethodGet, "/log/testnet/stamps/"+hex.EncodeToString(digest[:])+"."+kind, nil)

@@ -47,7 +47,7 @@ func Status(ctx context.Context, db *store.DB, renewBefore time.Duration) (out S
 	}
 	for _, row := range anchors {
 		if row.Last > 0 || row.Open > 0 { // otherwise the log has never been anchored
-			out.Blocks = append(out.Blocks, Blocks{Network: row.Network, Kind: "anchor", Seen: row.Last, Waiting: max(0, row.Open-row.Last)})
+			out.Blocks = append(out.Blocks, Blocks{Network: row.Network, Kind: kindAnchor, Seen: row.Last, Waiting: max(0, row.Open-row.Last)})
 		}
 	}
 	now := db.Now()
