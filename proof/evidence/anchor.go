@@ -99,8 +99,8 @@ func (a Anchor) registered(sum commitment.Hash) (ChainState, error) {
 func verifyAnchor(e Evidence, i int, sum commitment.Hash, opts Options) Check {
 	a := e.Attestations[i]
 	c := Check{Name: CheckAnchor, Proves: word("check_anchor"), Status: Failed, Part: partOf(i)}
-	if k, ok := a.Of.Attestation(); ok && verifyLater(e, e.Attestations[k], opts) != nil {
-		c.Why = "the later checkpoint does not hold"
+	if k, ok := a.Of.Attestation(); ok && verifyLater(e, e.Attestations[k], opts) != nil { // its check has no part at a fork
+		c.Why = "it is about an attestation that does not hold"
 		return c
 	}
 	state, err := a.Anchor.registered(sum)

@@ -71,7 +71,7 @@ func TestAnchorThatDoesNotHold(t *testing.T) {
 	}{
 		"of other bytes":      {[]evidence.Attestation{usual.anchor(sha256.Sum256(nil), evidence.OfBlock)}, firstSet, "", "something else"},
 		"another work":        {[]evidence.Attestation{elsewhere}, firstSet, "", "state_proof"},
-		"a fork's checkpoint": {[]evidence.Attestation{stray, usual.anchor(sha256.Sum256([]byte(stray.Checkpoint)), evidence.OfAttestation(0))}, firstSet, "", "later checkpoint does not hold"},
+		"a fork's checkpoint": {[]evidence.Attestation{stray, usual.anchor(sha256.Sum256([]byte(stray.Checkpoint)), evidence.OfAttestation(0))}, firstSet, "", "about an attestation that does not hold"},
 		"no time":             {[]evidence.Attestation{timeless.anchor(sum, evidence.OfBlock)}, firstSet, "", "time"},
 		"too few votes": {[]evidence.Attestation{func() evidence.Attestation {
 			m := usual

@@ -286,6 +286,7 @@ func (a Attestation) content() []byte {
 		return a.Proof
 	case KindCheckpoint:
 		return []byte(a.Checkpoint)
+	case KindAnchor:
 	}
 	return nil
 }

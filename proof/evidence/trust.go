@@ -126,7 +126,7 @@ func renewed(e Evidence, i int, before time.Time, opts Options) bool {
 			continue
 		}
 		switch a.Kind {
-		case KindCheckpoint: // it has no date of its own
+		case KindCheckpoint, KindAnchor: // neither renews anything
 		case KindOpenTimestamps:
 			if c := verifyBitcoin(a.Proof, sum, opts, ""); c.Status == OK && c.Time.Before(before) {
 				return true

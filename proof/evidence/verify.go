@@ -207,7 +207,7 @@ func Verify(e Evidence, opts Options) (Report, error) {
 		r = append(r, verifyToken(*e.RFC3161, e.Commitment, opts, "rfc3161", func(time.Time) bool { return false })...)
 	}
 	for i := range e.Attestations {
-		r = append(r, verifyAttestation(e, i, opts)...)
+		r = append(r, astray(e, i, r, verifyAttestation(e, i, opts))...)
 	}
 	return append(r, verifyDates(e, r, opts.Now)...), nil
 }

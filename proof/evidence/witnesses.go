@@ -151,6 +151,24 @@ func verifyAttestation(e Evidence, i int, opts Options) []Check {
 	return []Check{{Name: CheckAttestation, Proves: word("check_attestation"), Status: NotChecked, Part: part, Why: filled("why_attestation", "{kind}", string(a.Kind))}}
 }
 
+// astray returns the checks of the attestation at index i. They fail if it is about an earlier
+// attestation that does not hold: its date says nothing about the registration then. A token of an
+// unknown authority still holds what it is about.
+func astray(e Evidence, i int, r Report, checks []Check) []Check {
+	of, ok := e.Attestations[i].Of.Attestation()
+	if !ok || !slices.ContainsFunc(r, func(x Check) bool {
+		return x.Part == partOf(of) && x.Status == Failed && x.Name != CheckTokenAuthority
+	}) {
+		return checks
+	}
+	for k, c := range checks {
+		if c.Name != CheckTokenAuthority && c.Status != Failed {
+			checks[k] = Check{Name: c.Name, Proves: word("check_" + string(c.Name)), Status: Failed, Why: "it is about an attestation that does not hold", Part: c.Part}
+		}
+	}
+	return checks
+}
+
 // clockTolerance is how far the clocks of honest parties may differ. bitcoinTolerance is how
 // wrong the header of a block of Bitcoin may be, and futureTolerance the clock of the verifier.
 const (
