@@ -108,7 +108,7 @@ func (s *Service) addAnchor(ctx context.Context, n network.Network, e evidence.E
 		return e, fmt.Errorf("add the anchor: %w", err)
 	}
 	if text, err := evidence.Encode(more); err != nil || len(text) > evidence.MaxSize {
-		return e, err // rather without it than a document that nobody reads
+		return e, err // programs refuse such a document
 	}
 	return more, nil
 }

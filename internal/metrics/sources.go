@@ -13,8 +13,8 @@ import (
 // Sources are what a scrape reads. A source that is nil has no metrics: another process has
 // them, or none.
 type Sources struct {
-	// Chains are chains that are no networks of the server, by their names: Log, Funds and Proofs
-	// read them too.
+	// Chains are the names of chains on which logs are anchored. Log, Funds and Proofs read them
+	// too.
 	Chains []string
 	// Followers is the number of open progress streams.
 	Followers func() int

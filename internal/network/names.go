@@ -24,7 +24,7 @@ func Names() []Name { return []Name{Testnet, Mainnet} }
 // Valid reports whether n is a network of the wire contract.
 func (n Name) Valid() bool { return slices.Contains(Names(), n) }
 
-// ChainOf is the name of the chain on which blocks of a log are anchored. It is no network of the
+// ChainOf is the name of the chain on which blocks of a log are anchored. It is not a network of the
 // wire contract: it has a place in the database and in metrics alone.
 func ChainOf(log Name) Name { return log + "-chain" }
 

@@ -187,8 +187,8 @@ func (a Anchored) Attestations(block [32]byte) ([]evidence.Attestation, error) {
 // maxUnproved is how many anchors without a proof AnchorOf passes over.
 const maxUnproved = 8
 
-// AnchorOf returns the first anchor that covers a block of a log, and whose proof is collected;
-// nil: there is none yet.
+// AnchorOf returns the first anchor that covers a block of a log, and whose proof is collected.
+// Before that it returns nil.
 func AnchorOf(ctx context.Context, db *store.DB, of network.Name, log Logged, chain network.Network, block int64) (_ *Anchored, err error) {
 	defer operation.Wrap(&err, "read the anchor of block %d of the log %s", block, of)
 	from := block

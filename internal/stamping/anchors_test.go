@@ -183,8 +183,7 @@ func TestAnchorKilled(t *testing.T) {
 	}
 }
 
-// A full work is followed by another one. What the chain refuses is not tried again; a later
-// block is.
+// A full work is followed by another one. Here 102 blocks are anchored.
 func TestAnchorsOfManyWorks(t *testing.T) {
 	onBoth(t, func(w *world) {
 		c := w.chained(node.Options{})

@@ -17,8 +17,8 @@ func pinnedAnd(set int) evidence.Options {
 	return evidence.Options{Keys: []string{song.key()}, ChainCheckpoints: chains}
 }
 
-// An anchor of the block, or of a later checkpoint, dates the block and lifts the proof to the
-// chain, for readers who pin the chain. For others it says what is missing.
+// An anchor dates the block and lifts the proof to the chain, for readers who pin the chain. For
+// others it says that a checkpoint is missing.
 func TestAnchor(t *testing.T) {
 	t.Parallel()
 	whole := song.logged()
@@ -106,7 +106,7 @@ func TestAnchorThatDoesNotHold(t *testing.T) {
 	}
 }
 
-// What the form of an anchor refuses.
+// The form refuses these anchors.
 func TestFormOfAnchors(t *testing.T) {
 	t.Parallel()
 	whole, sum := song.logged(), song.logged().Block.Hash

@@ -276,8 +276,8 @@ func (a Attestation) validate(e Evidence, i int) error {
 	return nil
 }
 
-// content returns the bytes that a renewal of a is about, or nil for an unknown kind and for an
-// anchor, which has nothing that ends.
+// content returns the bytes that a renewal of a is about. It is nil for an unknown kind, and for an
+// anchor, because nothing in it ends.
 func (a Attestation) content() []byte {
 	switch a.Kind {
 	case KindRFC3161:

@@ -44,7 +44,7 @@ export type Attestation =
   | ({ readonly kind: 'anchor'; readonly of: string; readonly atsId: bigint; readonly version: bigint } & Proved)
   | { readonly kind: 'other'; readonly name: string };
 
-/** What a chain's state has, and that its authorities made this final. */
+/** The proof that a chain's state has something, and that its authorities made it final. */
 interface Proved {
   readonly genesis: string;
   readonly header: Bytes;

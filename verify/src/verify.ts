@@ -131,13 +131,14 @@ function verifyAttestation(e: Evidence, a: Attestation, part: number, keys: read
       const sets = attempt(() => finalityOf(a.finality!, a.header));
       const is =
         (!of || later(e.at as Log, of, keys) === 'ok') &&
-        (state &&
-          state.commitment === (of ? sha256(utf8(of.checkpoint)) : e.block.hash) &&
-          state.protocol === version &&
-          state.createdAt === BigInt(headerNumber(a.header)!) &&
-          state.versions >= a.version &&
-          state.time !== undefined &&
-          (sets && trusts(chains, e.network, a.genesis, sets)));
+        state &&
+        state.commitment === (of ? sha256(utf8(of.checkpoint)) : e.block.hash) &&
+        state.protocol === version &&
+        state.createdAt === BigInt(headerNumber(a.header)!) &&
+        state.versions >= a.version &&
+        state.time !== undefined &&
+        sets &&
+        trusts(chains, e.network, a.genesis, sets);
       return [
         {
           name: 'anchor',
@@ -194,9 +195,7 @@ function verifyDates(e: Evidence, checks: readonly Check[], now: number): Check[
   const log = 'leaf' in e.at;
   const dated = checks.filter((c) => c.time !== undefined && c.status === 'ok');
   if (!log && dated.length === 0) return [];
-  const wrong =
-    (log && e.block.time > future) ||
-    dated.some((c) => c.time! > future || (log && c.time! + clockTolerance < e.block.time));
+  const wrong = (log && e.block.time > future) || dated.some((c) => c.time! > future || (log && c.time! + clockTolerance < e.block.time));
   return [{ name: 'dates', status: wrong ? 'failed' : 'ok' }];
 }
 
