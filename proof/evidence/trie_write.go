@@ -16,28 +16,74 @@ import (
 // index. header is the block's header in SCALE, and extrinsics are all of the block, each with
 // its length in front, as a node returns them. It fails if they are not those of the header.
 func ProveExtrinsic(header []byte, extrinsics [][]byte, index int64) ([]Bytes, error) {
+	all, err := ProveExtrinsics(header, extrinsics, index)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// ProveExtrinsics is ProveExtrinsic for several extrinsics of one block, in the order of
+// indexes. The block's trie is made once.
+func ProveExtrinsics(header []byte, extrinsics [][]byte, indexes ...int64) ([][]Bytes, error) {
 	b, err := readBlock(header)
 	if err != nil {
 		return nil, fmt.Errorf("evidence: header: %w", err)
 	}
-	if index < 0 || index >= int64(len(extrinsics)) || len(extrinsics) > maxCompact {
-		return nil, fmt.Errorf("evidence: the block has no extrinsic %d", index)
+	if len(extrinsics) > maxCompact {
+		return nil, errors.New("evidence: no block has so many extrinsics")
+	}
+	for _, index := range indexes {
+		if index < 0 || index >= int64(len(extrinsics)) {
+			return nil, fmt.Errorf("evidence: the block has no extrinsic %d", index)
+		}
 	}
 	values := make(map[string][]byte, len(extrinsics))
 	for i, x := range extrinsics {
 		values[string(appendCompact(nil, uint64(i)))] = x
 	}
 	for _, hashed := range []bool{true, false} { // the header does not say which layout it is
-		if root, nodes := writeTrie(values, hashed); root == b.extrinsics {
-			return proveKeys(root, nodes, appendCompact(nil, uint64(index)))
+		root, nodes := writeTrie(values, hashed)
+		if root != b.extrinsics {
+			continue
 		}
+		t := openTrie(root, nodes)
+		all := make([][]Bytes, len(indexes))
+		for i, index := range indexes {
+			if all[i], err = t.prove(appendCompact(nil, uint64(index))); err != nil {
+				return nil, err
+			}
+		}
+		return all, nil
 	}
 	return nil, errors.New("evidence: these are not the extrinsics of the block")
 }
 
-// proveKeys returns the nodes that lead to the keys, in the order of their bytes.
-func proveKeys(root commitment.Hash, nodes []Bytes, keys ...[]byte) (proof []Bytes, err error) {
-	t := openTrie(root, nodes)
+// A StateProver makes proofs for single versions from nodes that prove several at once. It is
+// not safe for concurrent use.
+type StateProver struct{ t *trie }
+
+// NewStateProver returns a StateProver for a block's header in SCALE, and for nodes of the trie
+// of its state. It does not check the nodes.
+func NewStateProver(header []byte, nodes []Bytes) (*StateProver, error) {
+	b, err := readBlock(header)
+	if err != nil {
+		return nil, fmt.Errorf("evidence: header: %w", err)
+	}
+	return &StateProver{openTrie(b.state, nodes)}, nil
+}
+
+// Prove returns the nodes of [Substrate.StateProof] for a version of a work: those that lead to
+// its [StateKeys], and no others. It fails if one is missing. What the state says there is not
+// looked at: [Substrate.State] does that.
+func (p *StateProver) Prove(id, version int64) ([]Bytes, error) {
+	keys := StateKeys(id, version)
+	return p.t.prove(keys[:]...)
+}
+
+// prove returns the nodes that lead to the keys, in the order of their bytes.
+func (t *trie) prove(keys ...[]byte) (proof []Bytes, err error) {
+	clear(t.used)
 	for _, key := range keys {
 		if _, _, err := t.get(key); err != nil {
 			return nil, fmt.Errorf("evidence: %w", err)

@@ -7,8 +7,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"timbre.example/internal/network/substrate/extrinsic"
+	"timbre.example/internal/network/substrate/storagekey"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -23,6 +25,16 @@ import (
 func (n *Network) adoptNew(ctx context.Context, rt *runtime, at query.SubstrateChain, due []query.SubstrateTransaction) (rest []query.SubstrateTransaction, err error) {
 	var works []made
 	read := false
+	var updated []int64
+	for _, row := range due {
+		if row.SentAt == 0 && row.Updates != 0 && !slices.Contains(updated, row.Updates) {
+			updated = append(updated, row.Updates)
+		}
+	}
+	next, err := n.following(ctx, rt, [32]byte(at.Hash), updated...)
+	if err != nil {
+		return nil, err
+	}
 	for _, row := range due {
 		if row.SentAt != 0 {
 			rest = append(rest, row)
@@ -36,9 +48,7 @@ func (n *Network) adoptNew(ctx context.Context, rt *runtime, at query.SubstrateC
 		}
 		of := works
 		if row.Updates != 0 {
-			if of, err = n.following(ctx, rt, [32]byte(at.Hash), row.Updates); err != nil {
-				return nil, err
-			}
+			of = next[row.Updates]
 		}
 		adopted := false
 		for i, m := range of {
@@ -50,6 +60,12 @@ func (n *Network) adoptNew(ctx context.Context, rt *runtime, at query.SubstrateC
 			}
 			if adopted && row.Updates == 0 {
 				works = append(works[:i:i], works[i+1:]...)
+			} else if adopted { // a later row can have the version after it
+				more, err := n.following(ctx, rt, [32]byte(at.Hash), row.Updates)
+				if err != nil {
+					return nil, err
+				}
+				next[row.Updates] = more[row.Updates]
 			}
 			break
 		}
@@ -62,48 +78,72 @@ func (n *Network) adoptNew(ctx context.Context, rt *runtime, at query.SubstrateC
 
 // unknown returns the works of our accounts that are in no row.
 func (n *Network) unknown(ctx context.Context, rt *runtime, at [32]byte) (all []made, err error) {
+	var keys [][]byte
 	for _, public := range n.accounts {
-		list, err := n.chain.stored(ctx, rt.metadata, at, pallet, "OwnerIndex", public[:])
+		key, err := storagekey.Key(rt.metadata, pallet, "OwnerIndex", public[:])
 		if err != nil {
 			return nil, err
 		}
-		ids, err := readIDs(list)
+		keys = append(keys, key)
+	}
+	lists, err := n.chain.values(ctx, at, keys)
+	if err != nil {
+		return nil, err
+	}
+	var ids []int64
+	for _, key := range keys {
+		some, err := readIDs(lists[string(key)])
 		if err != nil {
 			return nil, err
 		}
-		for _, id := range ids {
-			if _, err := n.db.Read().SubstrateWork(ctx, query.SubstrateWorkParams{Network: n.name(), AtsID: id}); err == nil {
-				continue
-			} else if !errors.Is(err, sql.ErrNoRows) {
-				return nil, err
-			}
-			m, found := n.foreign[id] // what the chain has never changes
-			if !found {
-				if m, found, err = n.chain.version(ctx, rt, at, id, 0); err != nil {
-					return nil, err
-				}
-				if !found {
-					continue
-				}
-				n.foreign[id] = m
-			}
+		ids = append(ids, some...)
+	}
+	var first, asked []place
+	for _, id := range ids {
+		if _, err := n.db.Read().SubstrateWork(ctx, query.SubstrateWorkParams{Network: n.name(), AtsID: id}); err == nil {
+			continue
+		} else if !errors.Is(err, sql.ErrNoRows) {
+			return nil, err
+		}
+		first = append(first, place{id, 0})
+		if _, known := n.foreign[id]; !known { // what the chain has never changes
+			asked = append(asked, place{id, 0})
+		}
+	}
+	has, err := n.chain.versions(ctx, rt, at, asked)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range has {
+		n.foreign[m.atsID] = m
+	}
+	for _, of := range first {
+		if m, found := n.foreign[of.atsID]; found {
 			all = append(all, m)
 		}
 	}
 	return all, nil
 }
 
-// following returns the version of a work after the newest one in a row, if the chain has it.
-func (n *Network) following(ctx context.Context, rt *runtime, at [32]byte, atsID int64) ([]made, error) {
-	work, err := n.db.Read().SubstrateWork(ctx, query.SubstrateWorkParams{Network: n.name(), AtsID: atsID})
+// following returns for each work the version after the newest one in a row, if the chain has it.
+func (n *Network) following(ctx context.Context, rt *runtime, at [32]byte, works ...int64) (map[int64][]made, error) {
+	var places []place
+	for _, id := range works {
+		work, err := n.db.Read().SubstrateWork(ctx, query.SubstrateWorkParams{Network: n.name(), AtsID: id})
+		if err != nil {
+			return nil, err
+		}
+		places = append(places, place{id, work.Version})
+	}
+	has, err := n.chain.versions(ctx, rt, at, places)
 	if err != nil {
 		return nil, err
 	}
-	m, found, err := n.chain.version(ctx, rt, at, atsID, work.Version)
-	if err != nil || !found {
-		return nil, err
+	next := map[int64][]made{}
+	for _, m := range has {
+		next[m.atsID] = []made{m}
 	}
-	return []made{m}, nil
+	return next, nil
 }
 
 // adopt records that the chain has the call of a row under other bytes. It reports false if the

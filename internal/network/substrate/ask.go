@@ -89,7 +89,7 @@ func (c *chain) ask(ctx context.Context, id, number int64) (a Answer, err error)
 		}
 	}
 	for v := range int64(askVersions) {
-		m, found, err := c.version(ctx, rt, head.hash, id, v)
+		m, found, err := c.version(ctx, rt, head.hash, place{id, v})
 		if err != nil {
 			return a, err
 		}

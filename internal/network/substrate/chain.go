@@ -27,6 +27,7 @@ type chain struct {
 
 	mu       sync.Mutex
 	runtimes map[version]*runtime
+	newest   block // that was read last; its hash says what it is for ever
 }
 
 func newChain(endpoints []string, timeout time.Duration) *chain {
@@ -206,8 +207,14 @@ func (h header) block(hash string) (block, error) {
 	return block{number: number, hash: sum, parent: h.ParentHash, header: coded}, nil
 }
 
-// read returns a block with its extrinsics.
+// read returns a block with its extrinsics. The one that was read last is not asked for again.
 func (c *chain) read(ctx context.Context, hash [32]byte) (block, error) {
+	c.mu.Lock()
+	newest := c.newest
+	c.mu.Unlock()
+	if newest.hash == hash && len(newest.header) > 0 {
+		return newest, nil
+	}
 	var answer *struct {
 		Block struct {
 			Header     header   `json:"header"`
@@ -231,6 +238,9 @@ func (c *chain) read(ctx context.Context, hash [32]byte) (block, error) {
 		}
 		b.extrinsics = append(b.extrinsics, x)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.newest = b
 	return b, nil
 }
 
@@ -245,6 +255,54 @@ func (c *chain) stored(ctx context.Context, m *metadata.Metadata, at [32]byte, o
 		return nil, fmt.Errorf("%s.%s: %w", of, entry, err)
 	}
 	return b, nil
+}
+
+// maxKeys is how many values of the state, or proofs of them, one request asks for. The keys of
+// so many take 40 KB. A proof of so many has some hundred KB, of the 15 MB that nodes answer with.
+const maxKeys = 256
+
+// values returns values of the state of a block, by their keys, in few requests. A missing one
+// has no entry.
+func (c *chain) values(ctx context.Context, at [32]byte, keys [][]byte) (map[string][]byte, error) {
+	all := make(map[string][]byte, len(keys))
+	for some := range slices.Chunk(keys, maxKeys) {
+		var answer []struct {
+			Changes [][2]*string `json:"changes"`
+		}
+		if err := c.client.Call(ctx, &answer, "state_queryStorageAt", hexes(some), rpc.Hex(at[:])); err != nil {
+			return nil, err
+		}
+		said := map[string]bool{}
+		for _, a := range answer {
+			for _, change := range a.Changes {
+				if change[0] == nil {
+					return nil, errors.New("state_queryStorageAt: a value without a key")
+				}
+				key, err := rpc.Unhex(*change[0])
+				if err == nil && change[1] != nil {
+					all[string(key)], err = rpc.Unhex(*change[1])
+				}
+				if err != nil {
+					return nil, fmt.Errorf("state_queryStorageAt: %w", err)
+				}
+				said[string(key)] = true
+			}
+		}
+		for _, key := range some { // silence is no proof that a value is missing
+			if !said[string(key)] {
+				return nil, fmt.Errorf("state_queryStorageAt: the node says nothing of the key %x", key)
+			}
+		}
+	}
+	return all, nil
+}
+
+// hexes are keys as nodes read them.
+func hexes(keys [][]byte) (all []string) {
+	for _, k := range keys {
+		all = append(all, rpc.Hex(k))
+	}
+	return all
 }
 
 // time returns the time of a block: that of its first extrinsic, which its author adds.
@@ -293,13 +351,38 @@ type account struct {
 	works          int64
 }
 
-// account reads an account in the state of a block.
-func (c *chain) account(ctx context.Context, r *runtime, at [32]byte, public [32]byte) (a account, err error) {
-	a.free, a.reserved = new(big.Int), new(big.Int)
-	b, err := c.stored(ctx, r.metadata, at, "System", "Account", public[:])
-	if err != nil {
-		return a, err
+// accounts reads accounts in the state of a block.
+func (c *chain) accounts(ctx context.Context, r *runtime, at [32]byte, publics ...[32]byte) (map[[32]byte]account, error) {
+	var keys [][]byte
+	for _, public := range publics {
+		system, err := storagekey.Key(r.metadata, "System", "Account", public[:])
+		if err != nil {
+			return nil, err
+		}
+		owned, err := storagekey.Key(r.metadata, pallet, "OwnerIndex", public[:])
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, system, owned)
 	}
+	values, err := c.values(ctx, at, keys)
+	if err != nil {
+		return nil, fmt.Errorf("accounts: %w", err)
+	}
+	all := map[[32]byte]account{}
+	for i, public := range publics {
+		a, err := r.account(values[string(keys[2*i])], values[string(keys[2*i+1])])
+		if err != nil {
+			return nil, fmt.Errorf("account %x: %w", public, err)
+		}
+		all[public] = a
+	}
+	return all, nil
+}
+
+// account reads an account: its values of System.Account and of Ats.OwnerIndex.
+func (r *runtime) account(b, ids []byte) (a account, err error) {
+	a.free, a.reserved = new(big.Int), new(big.Int)
 	if b != nil {
 		system, err := r.metadata.Pallet("System")
 		if err != nil {
@@ -324,9 +407,8 @@ func (c *chain) account(ctx context.Context, r *runtime, at [32]byte, public [32
 		a.nonce = scale.NewReader(nonce).Uint(len(nonce)).Int64()
 		a.free, a.reserved = scale.NewReader(free).Uint(len(free)), scale.NewReader(reserved).Uint(len(reserved))
 	}
-	ids, err := c.stored(ctx, r.metadata, at, pallet, "OwnerIndex", public[:])
-	if err != nil || ids == nil {
-		return a, err
+	if ids == nil {
+		return a, nil
 	}
 	list := scale.NewReader(ids)
 	a.works = int64(list.Count(8))
@@ -415,35 +497,73 @@ func discarded(err error) bool {
 
 // made is a version as the chain has it.
 type made struct {
-	atsID, version int64 // version counts from 0
-	block          int64
-	commitment     [32]byte
+	place
+	block      int64
+	commitment [32]byte
 }
 
-// version reads a version of a work, counted from 0, in the state of a block.
-func (c *chain) version(ctx context.Context, r *runtime, at [32]byte, id, version int64) (m made, found bool, err error) {
-	b, err := c.stored(ctx, r.metadata, at, pallet, "AtsVersions", binary.LittleEndian.AppendUint64(nil, uint64(id)), binary.LittleEndian.AppendUint32(nil, uint32(version)))
+// place is a version of a work, counted from 0.
+type place struct{ atsID, version int64 }
+
+// version reads a version of a work in the state of a block.
+func (c *chain) version(ctx context.Context, r *runtime, at [32]byte, of place) (m made, found bool, err error) {
+	b, err := c.stored(ctx, r.metadata, at, pallet, "AtsVersions", of.keys()...)
 	if err != nil || b == nil {
 		return m, false, err
 	}
+	m, err = r.made(of, b)
+	return m, err == nil, err
+}
+
+// versions reads versions in the state of a block, in few requests. A missing one has no entry.
+func (c *chain) versions(ctx context.Context, r *runtime, at [32]byte, places []place) (map[place]made, error) {
+	keys := make([][]byte, len(places))
+	for i, of := range places {
+		var err error
+		if keys[i], err = storagekey.Key(r.metadata, pallet, "AtsVersions", of.keys()...); err != nil {
+			return nil, err
+		}
+	}
+	values, err := c.values(ctx, at, keys)
+	if err != nil {
+		return nil, fmt.Errorf("%s.AtsVersions: %w", pallet, err)
+	}
+	all := map[place]made{}
+	for i, of := range places {
+		if b, found := values[string(keys[i])]; found {
+			if all[of], err = r.made(of, b); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return all, nil
+}
+
+// keys are those of the version in the map AtsVersions.
+func (p place) keys() [][]byte {
+	return [][]byte{binary.LittleEndian.AppendUint64(nil, uint64(p.atsID)), binary.LittleEndian.AppendUint32(nil, uint32(p.version))}
+}
+
+// made reads the value of a version.
+func (r *runtime) made(of place, b []byte) (m made, err error) {
 	p, err := r.metadata.Pallet(pallet)
 	if err != nil {
-		return m, false, err
+		return m, err
 	}
 	s, err := p.Storage("AtsVersions")
 	if err != nil {
-		return m, false, err
+		return m, err
 	}
 	has, err := r.metadata.Member(s.Value, b, "commitment")
 	if err == nil && len(has) != len(m.commitment) {
-		err = fmt.Errorf("the commitment of work %d has %d bytes", id, len(has))
+		err = fmt.Errorf("the commitment of work %d has %d bytes", of.atsID, len(has))
 	}
 	if err != nil {
-		return m, false, err
+		return m, err
 	}
 	in, err := r.metadata.Member(s.Value, b, "created_at")
 	if err != nil {
-		return m, false, err
+		return m, err
 	}
-	return made{atsID: id, version: version, block: scale.NewReader(in).Uint(len(in)).Int64(), commitment: [32]byte(has)}, true, nil
+	return made{place: of, block: scale.NewReader(in).Uint(len(in)).Int64(), commitment: [32]byte(has)}, nil
 }

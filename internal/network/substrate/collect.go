@@ -1,7 +1,6 @@
 package substrate
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -37,11 +36,11 @@ type collected struct {
 	Begins *int64 `json:"begins,omitempty"`
 }
 
-// check returns an error if the proof does not hold for the version that the block registered. The answer of a node
-// is kept only after this check: evidence with a wrong part fails for ever.
-func (c collected) check(b block, row query.ListUnprovedSubstrateTransactionsRow) error {
-	s := evidence.Substrate{Header: b.header, StateProof: c.StateProof, Finality: c.Finality}
-	state, err := s.State(row.AtsID, row.Version)
+// checkState returns an error if the proof of the state does not hold for the version that the
+// block registered. The answer of a node is kept only after this check: evidence with a wrong
+// part fails for ever.
+func (c collected) checkState(b block, row query.ListUnprovedSubstrateTransactionsRow) error {
+	state, err := (evidence.Substrate{Header: b.header, StateProof: c.StateProof}).State(row.AtsID, row.Version)
 	switch {
 	case errors.Is(err, evidence.ErrLayout):
 	case err != nil:
@@ -49,89 +48,136 @@ func (c collected) check(b block, row query.ListUnprovedSubstrateTransactionsRow
 	case state.CreatedAt != b.number:
 		return fmt.Errorf("the state says that block %d registered the version", state.CreatedAt)
 	}
-	if c.Finality == nil {
-		return nil
-	}
-	return s.CheckFinality()
+	return nil
+}
+
+// final is a block with its proof of finality, which all of its works share.
+type final struct {
+	block
+	finality *evidence.Finality // nil: the node does not have it any more
+	begins   *int64
 }
 
 // collect collects the proofs that are missing. If a node lacks a part, the next step
 // asks again.
 func (n *Network) collect(ctx context.Context, at int64) error {
+	var last final
 	for {
-		if more, err := n.collectSome(ctx, at); err != nil || !more {
+		if more, err := n.collectSome(ctx, at, &last); err != nil || !more {
 			return err
 		}
 	}
 }
 
-// collectSome collects at most maxCollect proofs. more reports that it collected so many.
-func (n *Network) collectSome(ctx context.Context, at int64) (more bool, err error) {
+// collectSome collects at most maxCollect proofs. more reports that it collected so many. last
+// is the block of which it collected some last.
+func (n *Network) collectSome(ctx context.Context, at int64, last *final) (more bool, err error) {
 	rows, err := n.db.Read().ListUnprovedSubstrateTransactions(ctx, query.ListUnprovedSubstrateTransactionsParams{Network: n.name(), Since: max(1, at-provable), Lim: maxCollect})
 	if err != nil {
 		return false, err
 	}
-	var b block
-	var finality *evidence.Finality
-	var begins *int64
-	missing, done := int64(0), 0 // a block of which the node lacks a part
-	for _, row := range rows {
-		if row.Block == missing {
-			continue
+	done := 0
+	for len(rows) > 0 { // rows of one block follow one another
+		end := slices.IndexFunc(rows, func(r query.ListUnprovedSubstrateTransactionsRow) bool { return r.Block != rows[0].Block })
+		if end < 0 {
+			end = len(rows)
 		}
-		if b.number != row.Block {
-			kept, err := n.db.Read().GetSubstrateBlock(ctx, query.GetSubstrateBlockParams{Network: n.name(), Number: row.Block})
-			if err != nil {
-				return false, err
-			}
-			if b, err = n.chain.read(ctx, [32]byte(kept.Hash)); err != nil {
-				return false, err
-			}
-			begins = nil
-			if finality, err = n.chain.finality(ctx, b); err == nil {
-				begins, err = n.begins(ctx, finality, b.number)
-			}
-			if errors.Is(err, errUnknownSet) && at-row.Block > waitBlocks { // rather without hand-offs
-				err = nil
-			}
-			if lacks(err) && at-row.Block > provable/2 { // rather without finality than with nothing
-				err = nil
-			}
+		of := rows[:min(end, maxProofs)]
+		if last.number != of[0].Block {
+			f, err := n.finalBlock(ctx, at, of[0].Block)
 			if lacks(err) {
-				missing = row.Block
+				rows = rows[end:]
 				continue
 			} else if err != nil {
 				return false, err
 			}
+			*last = f
 		}
-		proof, err := n.chain.prove(ctx, b, row.AtsID, row.Version, row.Position)
+		kept, err := n.collectOf(ctx, *last, of)
 		if lacks(err) {
-			missing = row.Block
+			rows = rows[end:]
 			continue
 		} else if err != nil {
 			return false, err
 		}
-		proof.Finality, proof.Begins = finality, begins
-		if err := proof.check(b, row); err != nil {
-			n.config.Logger.WarnContext(ctx, "a node gave a proof that does not hold: it is not kept, and asked for again", "network", n.config.Network, "block", b.number, "error", err)
-			missing = row.Block
-			continue
-		}
-		text, err := json.Marshal(proof)
-		if err != nil {
-			return false, err
-		}
-		if err := n.db.Tx(ctx, func(tx *store.Tx) error {
-			if err := tx.InsertSubstrateProof(ctx, query.InsertSubstrateProofParams{Network: n.name(), SignedHash: row.SignedHash, Proof: text}); err != nil {
-				return err
-			}
-			return tx.ProvenSubstrateTransaction(ctx, query.ProvenSubstrateTransactionParams{Network: n.name(), SignedHash: row.SignedHash})
-		}); err != nil {
-			return false, err
-		}
-		done++
+		done += kept
+		rows = rows[len(of):]
 	}
 	return done == maxCollect, nil
+}
+
+// finalBlock reads a block and its proof of finality, and checks the proof. The error is one of lacks if
+// the node does not have it, and later can have it.
+func (n *Network) finalBlock(ctx context.Context, at, number int64) (final, error) {
+	kept, err := n.db.Read().GetSubstrateBlock(ctx, query.GetSubstrateBlockParams{Network: n.name(), Number: number})
+	if err != nil {
+		return final{}, err
+	}
+	b, err := n.chain.read(ctx, [32]byte(kept.Hash))
+	if err != nil {
+		return final{}, err
+	}
+	f := final{block: b}
+	if f.finality, err = n.chain.finality(ctx, b); err == nil {
+		if wrong := f.check(); wrong != nil {
+			n.wrongProof(ctx, b, 1, wrong)
+			f.finality, err = nil, errNotYet
+		} else {
+			f.begins, err = n.begins(ctx, f.finality, b.number)
+		}
+	}
+	if errors.Is(err, errUnknownSet) && at-number > waitBlocks { // rather without hand-offs
+		err = nil
+	}
+	if lacks(err) && at-number > provable/2 { // rather without finality than with nothing
+		err = nil
+	}
+	return f, err
+}
+
+// check returns an error if the proof of finality does not hold for the block.
+func (f final) check() error {
+	return evidence.Substrate{Header: f.header, Finality: f.finality}.CheckFinality()
+}
+
+func (n *Network) wrongProof(ctx context.Context, b block, proofs int, err error) {
+	n.config.Logger.WarnContext(ctx, "a node gave a proof that does not hold: it is not kept, and asked for again", "network", n.config.Network, "block", b.number, "proofs", proofs, "error", err)
+}
+
+// collectOf collects the proofs of versions in one block. It returns how many it kept. Each is
+// checked by itself: one that does not hold does not keep the others from theirs.
+func (n *Network) collectOf(ctx context.Context, f final, rows []query.ListUnprovedSubstrateTransactionsRow) (kept int, err error) {
+	proofs, err := n.chain.prove(ctx, f.block, rows)
+	if err != nil {
+		return 0, err
+	}
+	texts := make([][]byte, len(rows))
+	var wrong error
+	for i, proof := range proofs {
+		if proof.err != nil {
+			wrong = proof.err
+			continue
+		}
+		proof.Finality, proof.Begins = f.finality, f.begins
+		if texts[i], err = json.Marshal(proof.collected); err != nil {
+			return 0, err
+		}
+		kept++
+	}
+	if wrong != nil {
+		n.wrongProof(ctx, f.block, len(rows)-kept, wrong)
+	}
+	return kept, n.db.Tx(ctx, func(tx *store.Tx) error {
+		return tx.Each(len(rows), func(tx *store.Tx, i int) error {
+			if texts[i] == nil {
+				return nil
+			}
+			if err := tx.InsertSubstrateProof(ctx, query.InsertSubstrateProofParams{Network: n.name(), SignedHash: rows[i].SignedHash, Proof: texts[i]}); err != nil {
+				return err
+			}
+			return tx.ProvenSubstrateTransaction(ctx, query.ProvenSubstrateTransactionParams{Network: n.name(), SignedHash: rows[i].SignedHash})
+		})
+	})
 }
 
 // Proving implements network.Proving.
@@ -199,32 +245,62 @@ func (n *Network) addProof(ctx context.Context, signedHash []byte, to *evidence.
 	return err
 }
 
-// prove returns the proofs of a version in its block.
-func (c *chain) prove(ctx context.Context, b block, atsID, version, position int64) (collected, error) {
-	extrinsic, err := evidence.ProveExtrinsic(b.header, b.extrinsics, position)
-	if err != nil {
-		return collected{}, fmt.Errorf("prove extrinsic %d of block %d: %w", position, b.number, err)
+// maxProofs is for how many works one request asks for proofs of the state.
+const maxProofs = maxKeys / 4
+
+// proved is what a node gave for a version, or why that is not kept.
+type proved struct {
+	collected
+	err error
+}
+
+// prove returns the proofs of at most maxProofs versions in their block, in the order of rows. One
+// request asks for the state of all. Each version keeps only the nodes on its own paths, and
+// its proof is checked.
+func (c *chain) prove(ctx context.Context, b block, rows []query.ListUnprovedSubstrateTransactionsRow) ([]proved, error) {
+	var indexes []int64
+	var keys [][]byte
+	known := map[string]bool{} // all share three keys
+	for _, row := range rows {
+		indexes = append(indexes, row.Position)
+		for _, k := range evidence.StateKeys(row.AtsID, row.Version) {
+			if !known[string(k)] {
+				known[string(k)] = true
+				keys = append(keys, k)
+			}
+		}
 	}
-	var keys []string
-	for _, k := range evidence.StateKeys(atsID, version) {
-		keys = append(keys, rpc.Hex(k))
+	extrinsics, err := evidence.ProveExtrinsics(b.header, b.extrinsics, indexes...)
+	if err != nil {
+		return nil, fmt.Errorf("prove the extrinsics of block %d: %w", b.number, err)
 	}
 	var answer struct {
 		Proof []string `json:"proof"`
 	}
-	if err := c.client.Call(ctx, &answer, "state_getReadProof", keys, rpc.Hex(b.hash[:])); err != nil {
-		return collected{}, err
+	if err := c.client.Call(ctx, &answer, "state_getReadProof", hexes(keys), rpc.Hex(b.hash[:])); err != nil {
+		return nil, err
 	}
-	var state []evidence.Bytes
+	var nodes []evidence.Bytes
 	for _, text := range answer.Proof {
 		node, err := rpc.Unhex(text)
 		if err != nil {
-			return collected{}, fmt.Errorf("state_getReadProof: %w", err)
+			return nil, fmt.Errorf("state_getReadProof: %w", err)
 		}
-		state = append(state, node)
+		nodes = append(nodes, node)
 	}
-	slices.SortFunc(state, func(a, b evidence.Bytes) int { return bytes.Compare(a, b) })
-	return collected{ExtrinsicProof: extrinsic, StateProof: slices.CompactFunc(state, func(a, b evidence.Bytes) bool { return bytes.Equal(a, b) })}, nil
+	state, err := evidence.NewStateProver(b.header, nodes)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]proved, len(rows))
+	for i, row := range rows {
+		p := &all[i]
+		p.ExtrinsicProof = extrinsics[i]
+		if p.StateProof, p.err = state.Prove(row.AtsID, row.Version); p.err == nil {
+			p.err = p.checkState(b, row)
+		}
+	}
+	return all, nil
 }
 
 // maxHeaders is how many headers may lie between a block and its justification.

@@ -29,7 +29,10 @@ func TestCheckedBeforeKept(t *testing.T) {
 		c := collected{StateProof: slices.Clone(s.StateProof), Finality: &finality}
 		b := block{number: e.Block.Number, header: s.Header}
 		change(&c, &b)
-		return c.check(b, row)
+		if err := c.checkState(b, row); err != nil || c.Finality == nil {
+			return err
+		}
+		return final{block: b, finality: c.Finality}.check()
 	}
 	if err := check(func(*collected, *block) {}); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"timbre.example/internal/network/substrate/extrinsic"
@@ -277,21 +278,17 @@ func (n *Network) take(ctx context.Context, rt *runtime, row query.SubstrateChai
 	if err != nil {
 		return row, err
 	}
-	accounts := map[[32]byte]account{}
+	var publics [][32]byte
 	for _, r := range results {
-		public := [32]byte(r.of.Account)
-		if _, known := accounts[public]; known {
-			continue
+		if public := [32]byte(r.of.Account); !slices.Contains(publics, public) {
+			publics = append(publics, public)
 		}
-		a, err := n.chain.account(ctx, rt, b.hash, public)
-		if discarded(err) {
-			n.behind.Store(true) // they are read in a later state
-			continue
-		}
-		if err != nil {
-			return row, err
-		}
-		accounts[public] = a
+	}
+	accounts, err := n.chain.accounts(ctx, rt, b.hash, publics...)
+	if discarded(err) {
+		n.behind.Store(true) // they are read in a later state
+	} else if err != nil {
+		return row, err
 	}
 	n.crash("substrate.found")
 	err = n.db.Tx(ctx, func(tx *store.Tx) error {
@@ -360,13 +357,9 @@ func (n *Network) setAccount(ctx context.Context, tx *store.Tx, rt *runtime, pub
 
 // readAccounts reads all accounts in the state of the newest block that was read.
 func (n *Network) readAccounts(ctx context.Context, rt *runtime, row query.SubstrateChain) error {
-	accounts := map[[32]byte]account{}
-	for _, public := range n.accounts {
-		a, err := n.chain.account(ctx, rt, [32]byte(row.Hash), public)
-		if err != nil {
-			return err
-		}
-		accounts[public] = a
+	accounts, err := n.chain.accounts(ctx, rt, [32]byte(row.Hash), n.accounts...)
+	if err != nil {
+		return err
 	}
 	return n.db.Tx(ctx, func(tx *store.Tx) error {
 		now, err := tx.GetSubstrateChain(ctx, n.name())

@@ -2,6 +2,8 @@ package substrate
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 
 	"timbre.example/internal/network/substrate/rpc"
@@ -28,51 +30,102 @@ func (n *Network) lookUp(ctx context.Context, b block, all []result) error {
 	if err != nil {
 		return err
 	}
-	taken := map[[2]int64]bool{}
+	look := lookup{rt: rt, head: head, b: b, owned: map[[32]byte][]int64{}, has: map[place]made{}, taken: map[place]bool{}}
+	if err := n.prepare(ctx, &look, all); err != nil {
+		return fmt.Errorf("look up block %d: %w", b.number, err)
+	}
 	for i := range all {
-		if err := n.lookUpOne(ctx, rt, head, b, &all[i], taken); err != nil {
+		if err := n.lookUpOne(ctx, look, &all[i]); err != nil {
 			return fmt.Errorf("look up extrinsic %d of block %d: %w", all[i].position, b.number, err)
 		}
 	}
 	return nil
 }
 
-func (n *Network) lookUpOne(ctx context.Context, rt *runtime, head, b block, r *result, taken map[[2]int64]bool) error {
-	ids := []int64{r.of.Updates}
-	if r.of.Updates == 0 {
-		list, err := n.chain.stored(ctx, rt.metadata, head.hash, pallet, "OwnerIndex", r.of.Account)
+// lookup is what the newest final state says of the works that transactions can have made.
+type lookup struct {
+	rt      *runtime
+	head, b block
+	owned   map[[32]byte][]int64 // works of accounts
+	has     map[place]made
+	taken   map[place]bool // by a transaction
+}
+
+// prepare reads the works of the accounts, and the first version of each work that no row has, in few requests.
+func (n *Network) prepare(ctx context.Context, look *lookup, all []result) error {
+	var first []place
+	for _, r := range all {
+		by := [32]byte(r.of.Account)
+		if _, read := look.owned[by]; r.of.Updates != 0 || read {
+			continue
+		}
+		list, err := n.chain.stored(ctx, look.rt.metadata, look.head.hash, pallet, "OwnerIndex", by[:])
 		if err != nil {
 			return err
 		}
-		if ids, err = readIDs(list); err != nil {
+		ids, err := readIDs(list)
+		if err != nil {
 			return err
 		}
-	}
-	for _, id := range ids {
-		known := int64(0) // versions that are other transactions'
-		work, err := n.db.Read().SubstrateWork(ctx, query.SubstrateWorkParams{Network: n.name(), AtsID: id})
-		if err == nil {
-			known = work.Version
-		}
-		if r.of.Updates == 0 && known > 0 {
-			continue
-		}
-		for version := known; version < rt.versions; version++ {
-			m, found, err := n.chain.version(ctx, rt, head.hash, id, version)
-			if err != nil {
+		look.owned[by] = nil
+		for _, id := range ids {
+			if _, err := n.db.Read().SubstrateWork(ctx, query.SubstrateWorkParams{Network: n.name(), AtsID: id}); errors.Is(err, sql.ErrNoRows) {
+				look.owned[by] = append(look.owned[by], id)
+				first = append(first, place{id, 0})
+			} else if err != nil {
 				return err
 			}
-			if found && m.block == b.number && m.commitment == [32]byte(r.of.Commitment) && !taken[[2]int64{id, version}] {
-				taken[[2]int64{id, version}] = true
-				r.atsID, r.version = id, version+1
+		}
+	}
+	has, err := n.chain.versions(ctx, look.rt, look.head.hash, first)
+	if has != nil {
+		look.has = has
+	}
+	return err
+}
+
+func (n *Network) lookUpOne(ctx context.Context, look lookup, r *result) error {
+	is := func(m made) bool {
+		return m.block == look.b.number && m.commitment == [32]byte(r.of.Commitment) && !look.taken[m.place]
+	}
+	found := func(m made) {
+		look.taken[m.place] = true
+		r.failure, r.atsID, r.version = "", m.atsID, m.version+1
+	}
+	r.failure = errLost
+	if r.of.Updates == 0 {
+		for _, id := range look.owned[[32]byte(r.of.Account)] {
+			if m, ok := look.has[place{id, 0}]; ok && is(m) {
+				found(m)
 				return nil
 			}
-			if !found || r.of.Updates == 0 {
-				break
+		}
+		return nil
+	}
+	work, err := n.db.Read().SubstrateWork(ctx, query.SubstrateWorkParams{Network: n.name(), AtsID: r.of.Updates})
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	for version := work.Version; version < look.rt.versions; {
+		var later []place
+		for ; version < look.rt.versions && len(later) < maxKeys; version++ {
+			later = append(later, place{r.of.Updates, version})
+		}
+		has, err := n.chain.versions(ctx, look.rt, look.head.hash, later)
+		if err != nil {
+			return err
+		}
+		for _, at := range later {
+			m, ok := has[at]
+			if !ok {
+				return nil
+			}
+			if is(m) {
+				found(m)
+				return nil
 			}
 		}
 	}
-	r.failure = errLost
 	return nil
 }
 

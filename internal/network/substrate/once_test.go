@@ -1,10 +1,12 @@
 package substrate
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +19,7 @@ import (
 	"timbre.example/internal/network/substrate/sr25519"
 	"timbre.example/internal/network/substrate/substratetest"
 	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
 	"timbre.example/internal/store/storetest"
 	"timbre.example/proof/evidence"
 )
@@ -851,13 +854,128 @@ func TestHundredsInOneBlock(t *testing.T) {
 		t.Fatalf("the pool has %d transactions", c.Pool())
 	}
 	c.Step(1)
-	made := time.Now()
+	made, before, blocks := time.Now(), c.Requests(), c.Calls("chain_getBlock")
 	steps(t, n)
+	asked := c.Requests() - before
+	// 7 proofs of 64 works, and what is asked once for a block or a step.
+	if proofs := c.Calls("state_getReadProof"); proofs != (works+maxProofs-1)/maxProofs {
+		t.Errorf("%d requests for proofs", proofs)
+	}
+	if blocks := c.Calls("chain_getBlock") - blocks; blocks != 1 {
+		t.Errorf("the block was asked for %d times", blocks)
+	}
+	if asked > 40 {
+		t.Errorf("%d requests for a block with %d works", asked, works)
+	}
+	t.Logf("%d requests for a block with %d works", asked, works)
 	t.Logf("%d works in one block: signed in %s, sent in %s, read with their proofs in %s", works, sending.Sub(signing).Round(time.Millisecond), sent.Sub(sending).Round(time.Millisecond), time.Since(made).Round(time.Millisecond))
-	for _, row := range kept(t, n, staged...) {
+	for i, row := range kept(t, n, staged...) {
 		if row.DecidedAt == 0 || row.Version != 1 || row.Block != int64(c.Final()) || row.Signatures != 1 {
 			t.Fatalf("%+v", row)
 		}
+		if i%25 == 0 {
+			alone(t, c, n, staged[i], row.AtsID)
+		}
 	}
 	anchored(t, c, works)
+}
+
+// alone checks that a work's evidence has what a node proves for this work alone, and no more.
+func alone(t *testing.T, c *node.Node, n *Network, s network.Staged, id int64) {
+	t.Helper()
+	p, err := n.Prove(t.Context(), s.Hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := c.Evidence(uint64(id), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(made.Proof, bytes.Compare)
+	made.Proof = slices.CompactFunc(made.Proof, bytes.Equal)
+	if !slices.EqualFunc(p.Substrate.StateProof, made.Proof, func(a evidence.Bytes, b []byte) bool { return bytes.Equal(a, b) }) {
+		t.Errorf("the proof of work %d has %d nodes, and that of this work alone %d", id, len(p.Substrate.StateProof), len(made.Proof))
+	}
+}
+
+// What a step asks for does not grow with the works in it, except for what is sent: new versions, and works whose
+// results no state has any more.
+func TestFewRequests(t *testing.T) {
+	const works, others = 60, 40 // others do not depend on the number of works
+	db := storetest.SQLite(t)
+	c := start(t, node.Options{PruneAfter: 8})
+	n := open(t, db, c)
+	steps(t, n)
+	asked := func(what string, most int, of *Network) {
+		t.Helper()
+		before := c.Requests()
+		steps(t, of)
+		if got := c.Requests() - before; got > most {
+			t.Errorf("%s: %d requests for %d works", what, got, works)
+		}
+	}
+	staged := stage(t, n, calls(works)...)
+	broadcast(t, n, staged...)
+	asked("send", works+others, n)
+	c.Step(1)
+	asked("read", others, n)
+	var updates []network.Call
+	for i, r := range find(t, n, staged...) {
+		u := call(works + i)
+		u.AtsID = r.AtsID
+		updates = append(updates, u)
+	}
+	later := stage(t, n, updates...)
+	broadcast(t, n, later...)
+	asked("send versions", works+others, n)
+	last := stage(t, n, call(2*works))
+	broadcast(t, n, last...)
+	asked("send", 1+others, n)
+	c.Step(20) // no node has the events any more
+	gone := open(t, db, c)
+	asked("look up", works+others, gone)
+	for _, row := range kept(t, gone, append(later, last...)...) {
+		if row.Version == 0 || row.Failure != "" {
+			t.Fatalf("%+v", row)
+		}
+	}
+	anchored(t, c, 2*works+1)
+}
+
+// In an answer for several works, what is wrong for one does not keep the others from their proofs.
+func TestOneWrong(t *testing.T) {
+	db := storetest.SQLite(t)
+	c := start(t, node.Options{})
+	n := open(t, db, c)
+	steps(t, n)
+	staged := stage(t, n, calls(3)...)
+	broadcast(t, n, staged...)
+	steps(t, n)
+	c.Inject(node.Fault{Method: "state_getReadProof", Code: 4003, Message: "State already discarded"})
+	c.Step(1)
+	steps(t, n)
+	c.Heal()
+	rows, err := db.Read().ListUnprovedSubstrateTransactions(t.Context(), query.ListUnprovedSubstrateTransactionsParams{Network: n.name(), Since: 1, Lim: 9})
+	if err != nil || len(rows) != 3 {
+		t.Fatal(rows, err)
+	}
+	f, err := n.finalBlock(t.Context(), int64(c.Final()), int64(c.Final()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows[1].Version = 7 // as if the node had not this one
+	if kept, err := n.collectOf(t.Context(), f, rows); err != nil || kept != 2 {
+		t.Fatal(kept, err)
+	}
+	counted, err := n.Proving(t.Context())
+	if err != nil || counted.Waiting != 1 {
+		t.Errorf("%+v, %v", counted, err)
+	}
+	steps(t, n)
+	for _, s := range staged {
+		p, err := n.Prove(t.Context(), s.Hash)
+		if err != nil || len(p.Substrate.StateProof) == 0 || p.Substrate.Finality == nil {
+			t.Errorf("%v", err)
+		}
+	}
 }

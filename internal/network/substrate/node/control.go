@@ -130,6 +130,16 @@ func (n *Node) Pool() int { n.mu.Lock(); defer n.mu.Unlock(); return len(n.pool.
 // Calls returns how often a method was called.
 func (n *Node) Calls(method string) int { n.mu.Lock(); defer n.mu.Unlock(); return n.calls[method] }
 
+// Requests returns how often any method was called.
+func (n *Node) Requests() (sum int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, calls := range n.calls {
+		sum += calls
+	}
+	return sum
+}
+
 // Balance returns what an account has after the best block.
 func (n *Node) Balance(a Account) Balance {
 	n.mu.Lock()
