@@ -168,7 +168,7 @@ const (
 // idSize is the length of a work's id, by which an update is longer than a creation.
 const idSize = 8
 
-// extrinsic checks that the transaction is the call of this version. Only the chain's
+// extrinsic checks that the transaction is the call of this version, or a batch that has it. Only the chain's
 // metadata says how long the part between the tip and the call is. Chains have a byte or two
 // there. If it has fewer bytes than an id, the length tells the two calls apart. Otherwise
 // nothing is decided. The signature, the signer and the pallet are not checked.
@@ -188,10 +188,13 @@ func extrinsic(e Evidence) (decided bool, err error) {
 		call = binary.LittleEndian.AppendUint64([]byte{callUpdate}, uint64(e.AtsID))
 	}
 	call = append(append(call, e.Commitment[:]...), e.ProtocolVersion)
+	rest, ok := afterTip(body)
+	if ok && inBatch(rest, call) {
+		return true, nil
+	}
 	if !bytes.HasSuffix(body, call) {
 		return true, errors.New("it ends with something else")
 	}
-	rest, ok := afterTip(body)
 	if !ok {
 		return false, nil
 	}
@@ -201,6 +204,32 @@ func extrinsic(e Evidence) (decided bool, err error) {
 	default:
 		return between < idSize, nil
 	}
+}
+
+// inBatch reports whether b is a batch that has a call. In front of a batch are fewer bytes than an id
+// has. Then come the pallet and the call of the batch, a number, and so many calls of one pallet up
+// to the end. It has at least two calls. So it is longer than any single call, and no bytes are both.
+func inBatch(b, call []byte) bool {
+	const create = 1 + 1 + len(commitment.Hash{}) + 1 // the pallet, the call, the commitment, the protocol version
+	for skip := range min(idSize, len(b)-1) {
+		n, rest, err := compact(b[min(skip+2, len(b)):])
+		if err != nil || n < 2 || len(rest) == 0 {
+			continue
+		}
+		has, pallet := false, rest[0]
+		for ; n > 0 && len(rest) > 1 && rest[0] == pallet && rest[1] <= callUpdate; n-- {
+			size := create + int(rest[1])*idSize
+			if len(rest) < size {
+				break
+			}
+			has = has || bytes.Equal(rest[1:size], call)
+			rest = rest[size:]
+		}
+		if has && n == 0 && len(rest) == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // afterTip returns what follows the parts of a signed extrinsic that are the same on most

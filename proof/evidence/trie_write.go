@@ -74,8 +74,8 @@ func NewStateProver(header []byte, nodes []Bytes) (*StateProver, error) {
 }
 
 // Prove returns the nodes of [Substrate.StateProof] for a version of a work: those that lead to
-// its [StateKeys], and no others. It fails if one is missing. What the state says there is not
-// looked at: [Substrate.State] does that.
+// its [StateKeys], and no others. It fails if one is missing. It does not read the values:
+// [Substrate.State] does.
 func (p *StateProver) Prove(id, version int64) ([]Bytes, error) {
 	keys := StateKeys(id, version)
 	return p.t.prove(keys[:]...)

@@ -36,6 +36,25 @@ function afterTip(body: Uint8Array): number | undefined {
   return at > body.length ? undefined : body.length - at;
 }
 
+/** Whether the bytes are a batch of calls that has this one. */
+function inBatch(b: Uint8Array, call: string): boolean {
+  for (let skip = 0; skip < 8; skip++) {
+    const c = compact(b.subarray(skip + 2));
+    if (!c || c.n < 2) continue;
+    let { n, rest } = c;
+    let has = false;
+    while (n > 0 && rest[0] === c.rest[0] && rest[1]! < 2) {
+      const size = 35 + 8 * rest[1]!;
+      if (rest.length < size) break;
+      has ||= hex(rest.subarray(1, size)) === call;
+      rest = rest.subarray(size);
+      n--;
+    }
+    if (has && !n && !rest.length) return true;
+  }
+  return false;
+}
+
 /** Whether the extrinsic is signed and is the call that registers the commitment. The Go sources have the reasons. */
 export function registers(
   extrinsic: Uint8Array,
@@ -49,8 +68,9 @@ export function registers(
   const id = new Uint8Array(8);
   new DataView(id.buffer).setBigUint64(0, atsId, true);
   const call = concat(version > 1n ? concat(Uint8Array.of(1), id) : Uint8Array.of(0), unhex(commitment), Uint8Array.of(protocol));
-  if (c.rest.length < call.length || hex(c.rest.subarray(-call.length)) !== hex(call)) return false;
   const after = afterTip(c.rest);
+  if (after !== undefined && inBatch(c.rest.subarray(c.rest.length - after), hex(call))) return true;
+  if (c.rest.length < call.length || hex(c.rest.subarray(-call.length)) !== hex(call)) return false;
   if (after === undefined) return 'not_checked';
   const between = after - 1 - call.length;
   if (between < 0 || (version === 1n && between > 7 && between < 16 && c.rest.at(-call.length - 8) === 1)) return false;
