@@ -24,6 +24,7 @@ const maxAccounts = 256
 type substrateFlags struct {
 	SubstrateSeedFile string `env:"TIMBRE_SUBSTRATE_SEED_FILE" type:"path" example:"/run/secrets/substrate-seed" placeholder:"FILE" help:"File with the seed of the accounts that sign on Substrate chains: 64 hex digits. Only a worker needs it, and only with a network substrate:. The accounts have the paths //0, //1, … of this seed. Back it up: only these accounts can add versions to their works."`
 	SubstrateAccounts int    `env:"TIMBRE_SUBSTRATE_ACCOUNTS" example:"4" default:"1" placeholder:"NUMBER" help:"How many accounts of the seed sign, from 1 to 256. The chain limits the works of one account: give the server more accounts before they are full. The number may only grow (default: ${default})."`
+	SubstrateBatch    int    `env:"TIMBRE_SUBSTRATE_BATCH" example:"50" default:"1" placeholder:"NUMBER" help:"How many works one transaction on a Substrate chain may have, from 1 to 200. With more than 1, works that wait for the same account share a transaction and its fee. 1 gives each work its own (default: ${default})."`
 	SubstrateSigner   string `env:"TIMBRE_SUBSTRATE_SIGNER" example:"unix:/run/signer.sock" placeholder:"URL" help:"Program that has the accounts and signs with them, instead of --substrate-seed-file: http://HOST:PORT, https://HOST or unix:/SOCKET. Its HTTP protocol is in docs/chain.md. Only a worker needs it. The worker asks for its accounts once, at the start."`
 	SubstrateToken    string `name:"substrate-signer-token-file" env:"TIMBRE_SUBSTRATE_SIGNER_TOKEN_FILE" type:"path" example:"/run/secrets/signer-token" placeholder:"FILE" help:"File with the token that the worker sends to the signer, as Authorization: Bearer TOKEN: one line of printable characters, at most 1,024. Without it no token is sent."`
 }
@@ -52,6 +53,9 @@ func readSeed(path string) (*[sr25519.SeedSize]byte, error) {
 func (f serverFlags) validateSubstrate() error {
 	if f.SubstrateAccounts < 0 || f.SubstrateAccounts > maxAccounts {
 		return wrongf("substrate-accounts", "must be from 1 to %d", maxAccounts)
+	}
+	if f.SubstrateBatch < 0 || f.SubstrateBatch > substrate.MaxBatch {
+		return wrongf("substrate-batch", "must be from 1 to %d", substrate.MaxBatch)
 	}
 	seed, err := readSeed(f.SubstrateSeedFile)
 	if err != nil {
@@ -99,7 +103,7 @@ func readToken(path string) (string, error) {
 
 // substrateNetworks links Substrate chains in. Of the server, this file alone names them.
 func substrateNetworks(_ context.Context, f serverFlags, d networkDeps) (network.Kind, io.Closer, error) {
-	k := &substrate.Kind{DB: d.db, Logger: d.log}
+	k := &substrate.Kind{DB: d.db, Batch: f.SubstrateBatch, Logger: d.log}
 	if d.makes {
 		k.Signer = f.signer
 	}

@@ -95,6 +95,7 @@ var wrongValues = map[string][]string{
 	"log-witness-allow":                {"10.0.0.0", "x", "10.0.0.0/33", ""},
 	"substrate-seed-file":              {"DIR/none", "DIR", "FILE"},
 	"substrate-accounts":               {"many", "-1", "257"},
+	"substrate-batch":                  {"many", "-1", "201"},
 	"substrate-signer":                 {"signer:9000", "ftp://signer.example", "https://u:opensesame@signer.example", "unix:signer.sock"},
 	"substrate-signer-token-file":      {"DIR/none", "DIR", "FILE"},
 	"certificate-allow":                {"10.0.0.0", "x", "10.0.0.0/33", ""},

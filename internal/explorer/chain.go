@@ -95,8 +95,12 @@ func (x *explorer) chainTransaction(w http.ResponseWriter, r *http.Request, l ne
 	if err != nil {
 		return err
 	}
-	if asked, _ := parseHash(r.PathValue("hash")); asked != e.Receipt.Final() { // it was signed again
-		http.Redirect(w, r, paths.Transaction(l.Name(), prefixed(e.Receipt.Final())), http.StatusSeeOther)
+	switch asked, _ := parseHash(r.PathValue("hash")); {
+	case e.Shared && asked != e.Hash: // several works have it
+		http.Redirect(w, r, paths.Network(l.Name())+"?q="+prefixed(asked), http.StatusSeeOther)
+		return nil
+	case asked != e.Receipt.Own(): // it was signed again
+		http.Redirect(w, r, paths.Transaction(l.Name(), prefixed(e.Receipt.Own())), http.StatusSeeOther)
 		return nil
 	}
 	v, err := examine(r.Context(), l, e)
@@ -144,7 +148,7 @@ func (x *explorer) chainProofFile(w http.ResponseWriter, r *http.Request, l netw
 	if err != nil {
 		return err
 	}
-	if e.Index < 0 {
+	if asked, _ := parseHash(r.PathValue("hash")); e.Index < 0 || e.Shared && asked != e.Hash {
 		return fault.CommonNotFound()
 	}
 	p, err := l.Prove(r.Context(), e.Hash)

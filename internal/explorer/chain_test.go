@@ -35,7 +35,7 @@ type ground struct {
 	chain *node.Node
 }
 
-func onChain(t *testing.T, db *store.DB, elsewhere string) ground {
+func onChain(t *testing.T, db *store.DB, elsewhere string, batch int) ground {
 	t.Helper()
 	seed := [32]byte{9}
 	c := substratetest.Start(t, seed, 1, node.Options{Auto: true})
@@ -44,7 +44,7 @@ func onChain(t *testing.T, db *store.DB, elsewhere string) ground {
 		t.Fatal(err)
 	}
 	n, err := substrate.Open(db, substrate.Config{
-		Network: network.Mainnet, URL: "substrate:" + c.URL, Signer: keys, Poll: 20 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
+		Network: network.Mainnet, URL: "substrate:" + c.URL, Signer: keys, Batch: batch, Poll: 20 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -119,10 +119,68 @@ func (g ground) proved(e network.Entry) bool {
 	return err == nil && p.Substrate.Finality != nil
 }
 
+// The works of a batch have a page each. The hash of their transaction leads to all of them.
+func TestPagesOfABatch(t *testing.T) {
+	db := storetest.SQLite(t)
+	g := onChain(t, db, "https://chain.example/tx/{tx_hash}", 5)
+	var staged []network.Staged
+	for i := range 3 {
+		g.eventually(func() error {
+			s, err := g.n.Stage(t.Context(), network.Call{Commitment: [32]byte{byte(i + 1)}, ProtocolVersion: 1, Nonce: fmt.Sprint(i)})
+			if err == nil {
+				staged = append(staged, s)
+			}
+			return err
+		})
+	}
+	if err := g.n.Broadcast(t.Context(), staged); err != nil {
+		t.Fatal(err)
+	}
+	var all []network.Entry
+	for _, s := range staged {
+		g.eventually(func() error {
+			e, err := g.n.Entry(t.Context(), s.Hash)
+			if err == nil && !g.proved(e) {
+				err = errors.New("it is not proved")
+			}
+			if err == nil {
+				all = append(all, e)
+			}
+			return err
+		})
+	}
+	shared := all[0].Receipt.Final()
+	of := func(h [32]byte) string { return "/explorer/mainnet/tx/0x" + hex.EncodeToString(h[:]) }
+	resp, list := g.ask("GET", "/explorer/mainnet?q=0x"+hex.EncodeToString(shared[:]), "Accept", browserAccept)
+	if resp.StatusCode != 200 {
+		t.Fatalf("%d %s", resp.StatusCode, list)
+	}
+	for i, e := range all {
+		if !e.Shared || e.Receipt.Final() != shared || !strings.Contains(list, of(e.Hash)) {
+			t.Errorf("%+v", e)
+		}
+		resp, page := g.ask("GET", of(e.Hash), "Accept", browserAccept)
+		for _, want := range []string{"This work is on the chain", "Verified", hex.EncodeToString(shared[:]), "https://chain.example/tx/0x" + hex.EncodeToString(shared[:]), of(e.Hash) + "/proof.json", fmt.Sprintf("/w/mainnet/%d", i+1)} {
+			if resp.StatusCode != 200 || !strings.Contains(page, want) {
+				t.Errorf("work %d: %d, %q is missing", i, resp.StatusCode, want)
+			}
+		}
+		if _, work := g.ask("GET", fmt.Sprintf("/w/mainnet/%d", e.AtsID), "Accept", browserAccept); !strings.Contains(work, of(e.Hash)) {
+			t.Errorf("the page of work %d has no link to its transaction", e.AtsID)
+		}
+	}
+	if resp, body := g.ask("GET", of(shared), "Accept", browserAccept); !strings.Contains(body, of(all[2].Hash)) {
+		t.Errorf("the shared hash: %d %s", resp.StatusCode, body)
+	}
+	if resp, _ := g.ask("GET", of(shared)+"/proof.json"); resp.StatusCode != 404 {
+		t.Errorf("the proof of a shared hash: %d", resp.StatusCode)
+	}
+}
+
 // The pages of a chain are as complete as those of a log, and never call it a log.
 func TestPagesOfAChain(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		g := onChain(t, db, "https://chain.example/block/{block}?tx={tx_hash}")
+		g := onChain(t, db, "https://chain.example/block/{block}?tx={tx_hash}", 0)
 		if resp, body := g.ask("GET", "/explorer/mainnet", "Accept", browserAccept); resp.StatusCode != 200 || !strings.Contains(body, "The list is still empty") {
 			t.Errorf("before the first work: %d %s", resp.StatusCode, body)
 		}
@@ -136,7 +194,7 @@ func TestPagesOfAChain(t *testing.T) {
 		signed := refused.Receipt.Final()
 		if err := db.Tx(t.Context(), func(tx *store.Tx) error { // as if the chain had refused it
 			_, err := tx.DecideSubstrateTransaction(t.Context(), query.DecideSubstrateTransactionParams{
-				Network: "mainnet", SignedHash: signed[:], Now: 1, Failure: "the chain refused it: Ats.MaxVersionsReached", Block: first.BlockNumber, Position: first.Index + 1,
+				Network: "mainnet", Hash: refused.Hash[:], SignedHash: signed[:], Now: 1, Failure: "the chain refused it: Ats.MaxVersionsReached", Block: first.BlockNumber, Position: first.Index + 1,
 			})
 			return err
 		}); err != nil {
@@ -226,7 +284,7 @@ func TestPagesOfAChain(t *testing.T) {
 
 // Without its proof, a registration is neither called proved nor wrong.
 func TestChainWithoutProofs(t *testing.T) {
-	g := onChain(t, storetest.SQLite(t), "")
+	g := onChain(t, storetest.SQLite(t), "", 0)
 	g.chain.Inject(node.Fault{Method: "state_getReadProof", Code: -32000, Message: "discarded"})
 	e := g.anchor(1, "first", 0, func(e network.Entry) bool { return e.Index >= 0 })
 	h := e.Receipt.Final()

@@ -147,7 +147,10 @@ func made(l network.Browsable) string {
 // hashed finds a transaction, a commitment or a block by its hash.
 func hashed(ctx context.Context, l network.Browsable, h [32]byte) ([]found, error) {
 	if e, err := l.Entry(ctx, h); err == nil {
-		return []found{{Path: paths.Transaction(l.Name(), prefixed(e.Receipt.Final()))}}, nil
+		if e.Shared && e.Hash != h {
+			return calls(ctx, l, h)
+		}
+		return []found{{Path: paths.Transaction(l.Name(), prefixed(e.Receipt.Own()))}}, nil
 	} else if !errors.Is(err, network.ErrNotFound) {
 		return nil, err
 	}
@@ -155,8 +158,34 @@ func hashed(ctx context.Context, l network.Browsable, h [32]byte) ([]found, erro
 	if err != nil {
 		return nil, err
 	}
-	var all []found
-	for _, e := range same {
+	if len(same) > 0 {
+		return list(l, same), nil
+	}
+	n, err := l.BlockWithHash(ctx, h)
+	if errors.Is(err, network.ErrNotFound) {
+		return nil, fault.TransactionNotFound()
+	} else if err != nil {
+		return nil, err
+	}
+	return []found{{Path: paths.Block(l.Name(), n)}}, nil
+}
+
+// calls finds the works of this registry that share a transaction.
+func calls(ctx context.Context, l network.Browsable, h [32]byte) ([]found, error) {
+	shared, ok := l.(network.Sharing)
+	if !ok {
+		return nil, nil
+	}
+	all, err := shared.Calls(ctx, h, maxCalls)
+	return list(l, all), err
+}
+
+// maxCalls is how many works of one transaction are listed: as many as one can have.
+const maxCalls = 200
+
+// list are entries as results.
+func list(l network.Browsable, entries []network.Entry) (all []found) {
+	for _, e := range entries {
 		what, more := "Waiting for its block", ""
 		if !e.ReceivedAt.IsZero() {
 			more = "received on " + day(e.ReceivedAt)
@@ -166,18 +195,9 @@ func hashed(ctx context.Context, l network.Browsable, h [32]byte) ([]found, erro
 		} else if e.Index >= 0 {
 			what, more = "Registration number "+strconv.FormatInt(e.AtsID, 10)+", version "+strconv.FormatInt(e.Version, 10), "registered on "+day(e.At)
 		}
-		all = append(all, found{paths.Transaction(l.Name(), prefixed(e.Receipt.Final())), what, more})
+		all = append(all, found{paths.Transaction(l.Name(), prefixed(e.Receipt.Own())), what, more})
 	}
-	if len(all) > 0 {
-		return all, nil
-	}
-	n, err := l.BlockWithHash(ctx, h)
-	if errors.Is(err, network.ErrNotFound) {
-		return nil, fault.TransactionNotFound()
-	} else if err != nil {
-		return nil, err
-	}
-	return []found{{Path: paths.Block(l.Name(), n)}}, nil
+	return all
 }
 
 // answer redirects to the only result of a search, or lists the results.

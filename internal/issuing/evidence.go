@@ -70,7 +70,12 @@ func (s *Service) prove(ctx context.Context, w query.Work, v query.Version) (evi
 	if err != nil {
 		return evidence.Evidence{}, "", err
 	}
-	proof, err := n.Prove(ctx, [32]byte(v.TxHash))
+	var proof network.Proof
+	if shared, ok := n.(network.Sharing); ok {
+		proof, err = shared.ProveVersion(ctx, [32]byte(v.TxHash), w.AtsID, v.Version)
+	} else {
+		proof, err = n.Prove(ctx, [32]byte(v.TxHash))
+	}
 	if err != nil {
 		return evidence.Evidence{}, "", err
 	}

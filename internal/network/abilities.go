@@ -197,6 +197,14 @@ type Batched interface {
 	ProveAll(ctx context.Context, hashes [][32]byte) (map[[32]byte]Proof, error)
 }
 
+// Sharing is a network that can have several calls under one hash: Receipt.Shared.
+type Sharing interface {
+	// ProveVersion is Prove for the call that made a version, by the hash under which the network has it.
+	ProveVersion(ctx context.Context, hash [32]byte, atsID, version int64) (Proof, error)
+	// Calls returns at most most of the calls under a hash, in their order.
+	Calls(ctx context.Context, hash [32]byte, most int) ([]Entry, error)
+}
+
 // Browsable is a network of which the registry's transactions can be read: the versions of a
 // work, and blocks. Prove proves each of them.
 type Browsable interface {

@@ -45,6 +45,8 @@ type Receipt struct {
 	// TxHash is the hash under which the network has the transaction; zero: it is Hash. It
 	// differs if the staged bytes could never be accepted, and others were signed.
 	TxHash [32]byte
+	// Shared says that the network has several calls under that hash.
+	Shared bool
 	// AtsID is the work's id, assigned by the network with the first version.
 	AtsID int64
 	// Version counts from 1 within the work.
@@ -68,6 +70,14 @@ func (r Receipt) Final() [32]byte {
 		return r.TxHash
 	}
 	return r.Hash
+}
+
+// Own is a hash that is this call's alone: Final, or Hash if others share that.
+func (r Receipt) Own() [32]byte {
+	if r.Shared {
+		return r.Hash
+	}
+	return r.Final()
 }
 
 // Proof proves that a transaction is final, without asking a server. It has the form in

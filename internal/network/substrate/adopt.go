@@ -76,6 +76,34 @@ func (n *Network) adoptNew(ctx context.Context, rt *runtime, at query.SubstrateC
 	return rest, nil
 }
 
+// onChain reports whether the chain has one of the calls, and no row says so.
+func (n *Network) onChain(ctx context.Context, rt *runtime, at query.SubstrateChain, rows []query.SubstrateTransaction) (bool, error) {
+	var updated []int64
+	has := map[[32]byte]bool{}
+	for _, row := range rows {
+		if row.Updates != 0 && !slices.Contains(updated, row.Updates) {
+			updated = append(updated, row.Updates)
+		}
+	}
+	works, err := n.unknown(ctx, rt, [32]byte(at.Hash))
+	if err != nil {
+		return false, err
+	}
+	for _, m := range works {
+		has[m.commitment] = true
+	}
+	next, err := n.following(ctx, rt, [32]byte(at.Hash), updated...)
+	if err != nil {
+		return false, err
+	}
+	for _, row := range rows {
+		if row.Updates == 0 && has[[32]byte(row.Commitment)] || row.Updates != 0 && slices.ContainsFunc(next[row.Updates], func(m made) bool { return m.commitment == [32]byte(row.Commitment) }) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // unknown returns the works of our accounts that are in no row.
 func (n *Network) unknown(ctx context.Context, rt *runtime, at [32]byte) (all []made, err error) {
 	var keys [][]byte
@@ -161,30 +189,38 @@ func (n *Network) adopt(ctx context.Context, rt *runtime, row query.SubstrateTra
 	if err != nil {
 		return false, err
 	}
-	call := append(bytes.Clone(row.Commitment), byte(row.Protocol))
-	if row.Updates != 0 {
-		call = append(binary.LittleEndian.AppendUint64(nil, uint64(row.Updates)), call...)
+	then, err := n.chain.runtimeAt(ctx, b.parent)
+	if discarded(err) {
+		then, err = rt, nil
+	}
+	if err != nil {
+		return false, err
 	}
 	for i, x := range b.extrinsics {
 		public, signed := extrinsic.Signer(x)
-		if !signed || !n.ours(public) || !bytes.HasSuffix(x, call) {
+		if !signed || !n.ours(public) {
 			continue
 		}
-		if _, err := n.db.Read().GetSubstrateTransactionBySignedHash(ctx, query.GetSubstrateTransactionBySignedHashParams{Network: n.name(), Hash: hashOf(x)}); err == nil {
-			continue // it is another row's
-		} else if !errors.Is(err, sql.ErrNoRows) {
+		item, calls, err := n.itemOf(ctx, then, x, row)
+		if err != nil {
 			return false, err
+		}
+		if calls == 0 {
+			continue
 		}
 		var took paid
 		if _, events, err := n.chain.events(ctx, b); err == nil {
 			took = paidFor(events, int64(i))
+			if item != alone {
+				took = paid{share(took.fee, int(item), calls), share(took.tip, int(item), calls)}
+			}
 		} else if !discarded(err) {
 			return false, err
 		}
 		var changed int64
-		err := n.db.Tx(ctx, func(tx *store.Tx) (err error) {
+		err = n.db.Tx(ctx, func(tx *store.Tx) (err error) {
 			changed, err = tx.AdoptSubstrateTransaction(ctx, query.AdoptSubstrateTransactionParams{
-				Network: n.name(), Before: row.SignedHash, Account: public[:], Signed: x, SignedHash: hashOf(x), Now: store.Micros(tx.Now),
+				Network: n.name(), Hash: row.Hash, Before: row.SignedHash, Item: item, Account: public[:], Signed: x, SignedHash: hashOf(x), Now: store.Micros(tx.Now),
 				AtsID: m.atsID, Version: m.version + 1, Block: b.number, Position: int64(i),
 				Fee: decimal(took.fee), Tip: decimal(took.tip),
 			})
@@ -206,6 +242,35 @@ func (n *Network) adopt(ctx context.Context, rt *runtime, row query.SubstrateTra
 		return true, nil
 	}
 	return false, nil
+}
+
+// itemOf returns where an extrinsic has the call of a row, and how many calls it has. calls is 0 if it has not that
+// call, or only for other rows.
+func (n *Network) itemOf(ctx context.Context, rt *runtime, x []byte, row query.SubstrateTransaction) (item int64, calls int, err error) {
+	taken, err := n.db.Read().ListSubstrateItems(ctx, query.ListSubstrateItemsParams{Network: n.name(), SignedHash: hashOf(x)})
+	if err != nil {
+		return 0, 0, err
+	}
+	if items := rt.items(x); items != nil {
+		call, err := rt.call(row.Updates, [32]byte(row.Commitment), uint8(row.Protocol))
+		if err != nil {
+			return 0, 0, err
+		}
+		for i, each := range items {
+			if bytes.Equal(each, call) && !slices.Contains(taken, int64(i)) {
+				return int64(i), len(items), nil
+			}
+		}
+		return 0, 0, nil
+	}
+	call := append(bytes.Clone(row.Commitment), byte(row.Protocol))
+	if row.Updates != 0 {
+		call = append(binary.LittleEndian.AppendUint64(nil, uint64(row.Updates)), call...)
+	}
+	if len(taken) > 0 || !bytes.HasSuffix(x, call) {
+		return 0, 0, nil
+	}
+	return alone, 1, nil
 }
 
 func hashOf(x []byte) []byte {

@@ -288,7 +288,7 @@ func (c *chain) values(ctx context.Context, at [32]byte, keys [][]byte) (map[str
 				said[string(key)] = true
 			}
 		}
-		for _, key := range some { // silence is no proof that a value is missing
+		for _, key := range some { // the node must say that a value is missing
 			if !said[string(key)] {
 				return nil, fmt.Errorf("state_queryStorageAt: the node says nothing of the key %x", key)
 			}

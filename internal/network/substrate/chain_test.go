@@ -133,8 +133,8 @@ func TestRecordedBlocks(t *testing.T) {
 			t.Errorf("block %d: %s, %v", b.number, when, err)
 		}
 		ours := b.extrinsics[1]
-		of := query.SubstrateTransaction{Commitment: ours[len(ours)-33 : len(ours)-1]}
-		results, err := n.results(t.Context(), b, map[[32]byte]query.SubstrateTransaction{extrinsic.Hash(ours): of})
+		of := query.SubstrateTransaction{Item: alone, Commitment: ours[len(ours)-33 : len(ours)-1]}
+		results, err := n.results(t.Context(), b, map[[32]byte][]query.SubstrateTransaction{extrinsic.Hash(ours): {of}})
 		switch {
 		case err != nil:
 			got = append(got, err.Error())

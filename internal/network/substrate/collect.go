@@ -172,10 +172,10 @@ func (n *Network) collectOf(ctx context.Context, f final, rows []query.ListUnpro
 			if texts[i] == nil {
 				return nil
 			}
-			if err := tx.InsertSubstrateProof(ctx, query.InsertSubstrateProofParams{Network: n.name(), SignedHash: rows[i].SignedHash, Proof: texts[i]}); err != nil {
+			if err := tx.InsertSubstrateProof(ctx, query.InsertSubstrateProofParams{Network: n.name(), Hash: rows[i].Hash, Proof: texts[i]}); err != nil {
 				return err
 			}
-			return tx.ProvenSubstrateTransaction(ctx, query.ProvenSubstrateTransactionParams{Network: n.name(), SignedHash: rows[i].SignedHash})
+			return tx.ProvenSubstrateTransaction(ctx, query.ProvenSubstrateTransactionParams{Network: n.name(), Hash: rows[i].Hash})
 		})
 	})
 }
@@ -207,6 +207,18 @@ func (n *Network) Prove(ctx context.Context, hash [32]byte) (network.Proof, erro
 	if errors.Is(err, sql.ErrNoRows) {
 		row, err = n.db.Read().GetSubstrateTransactionByHash(ctx, query.GetSubstrateTransactionByHashParams{Network: name, Hash: hash[:]})
 	}
+	return n.proofOf(ctx, hash, row, err)
+}
+
+// ProveVersion implements network.Sharing.
+func (n *Network) ProveVersion(ctx context.Context, hash [32]byte, atsID, version int64) (network.Proof, error) {
+	row, err := n.db.Read().GetSubstrateTransactionOfVersion(ctx, query.GetSubstrateTransactionOfVersionParams{Network: n.name(), Hash: hash[:], AtsID: atsID, Version: version})
+	return n.proofOf(ctx, hash, row, err)
+}
+
+// proofOf returns the proof of a row, which err says if it was not read.
+func (n *Network) proofOf(ctx context.Context, hash [32]byte, row query.SubstrateTransaction, err error) (network.Proof, error) {
+	name := n.name()
 	if errors.Is(err, sql.ErrNoRows) || err == nil && row.Version == 0 {
 		err = network.ErrNotFinal
 	}
@@ -222,15 +234,15 @@ func (n *Network) Prove(ctx context.Context, hash [32]byte) (network.Proof, erro
 		return network.Proof{}, n.fail("prove", err)
 	}
 	p := &evidence.Substrate{Genesis: [32]byte(at.Genesis), Header: b.Header, Index: row.Position, Extrinsic: row.Signed}
-	if err := n.addProof(ctx, row.SignedHash, p); err != nil {
+	if err := n.addProof(ctx, row.Hash, p); err != nil {
 		return network.Proof{}, n.fail(fmt.Sprintf("prove transaction %x", hash), err)
 	}
 	return network.Proof{Substrate: p}, nil
 }
 
 // addProof adds what was collected for a transaction.
-func (n *Network) addProof(ctx context.Context, signedHash []byte, to *evidence.Substrate) error {
-	text, err := n.db.Read().GetSubstrateProof(ctx, query.GetSubstrateProofParams{Network: n.name(), SignedHash: signedHash})
+func (n *Network) addProof(ctx context.Context, hash []byte, to *evidence.Substrate) error {
+	text, err := n.db.Read().GetSubstrateProof(ctx, query.GetSubstrateProofParams{Network: n.name(), Hash: hash})
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}

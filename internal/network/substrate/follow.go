@@ -129,7 +129,7 @@ func (n *Network) step(ctx context.Context, all bool) error {
 		return err
 	}
 	n.notice(row.Finals + row.Failures)
-	again := n.signAgain(ctx)
+	again := n.signAgain(ctx, rt)
 	why, err := n.send(ctx, rt)
 	if err != nil {
 		return errors.Join(again, err)
@@ -236,24 +236,25 @@ func (n *Network) scan(ctx context.Context, rt *runtime, row query.SubstrateChai
 	return nil
 }
 
-// open returns the open transactions, by the hash of their bytes.
-func (n *Network) open(ctx context.Context) (map[[32]byte]query.SubstrateTransaction, error) {
+// open returns the open calls, by the hash of the bytes of their transactions. Those of a batch are in
+// its order.
+func (n *Network) open(ctx context.Context) (map[[32]byte][]query.SubstrateTransaction, error) {
 	rows, err := n.db.Read().ListOpenSubstrateTransactions(ctx, n.name())
 	if err != nil {
 		return nil, err
 	}
-	open := map[[32]byte]query.SubstrateTransaction{}
+	open := map[[32]byte][]query.SubstrateTransaction{}
 	for _, r := range rows {
-		open[[32]byte(r.SignedHash)] = r
+		open[[32]byte(r.SignedHash)] = append(open[[32]byte(r.SignedHash)], r)
 	}
 	return open, nil
 }
 
 // anyValid reports whether bytes of an open transaction can be on a block. After a restore of
 // the database that may be so before they are wanted.
-func anyValid(open map[[32]byte]query.SubstrateTransaction) bool {
-	for _, r := range open {
-		if r.Nonce >= 0 {
+func anyValid(open map[[32]byte][]query.SubstrateTransaction) bool {
+	for _, of := range open {
+		if of[0].Nonce >= 0 {
 			return true
 		}
 	}
@@ -300,7 +301,7 @@ func (n *Network) take(ctx context.Context, rt *runtime, row query.SubstrateChai
 				continue
 			}
 			changed, err := tx.DecideSubstrateTransaction(ctx, query.DecideSubstrateTransactionParams{
-				Network: n.name(), SignedHash: r.of.SignedHash, Now: store.Micros(tx.Now), Failure: r.failure, AtsID: r.atsID, Version: r.version, Block: b.number, Position: r.position,
+				Network: n.name(), Hash: r.of.Hash, SignedHash: r.of.SignedHash, Now: store.Micros(tx.Now), Failure: r.failure, AtsID: r.atsID, Version: r.version, Block: b.number, Position: r.position,
 				Fee: decimal(r.paid.fee), Tip: decimal(r.paid.tip),
 			})
 			if err != nil {
@@ -375,12 +376,17 @@ func (n *Network) readAccounts(ctx context.Context, rt *runtime, row query.Subst
 	})
 }
 
-// results finds our transactions in a block, and what became of them.
-func (n *Network) results(ctx context.Context, b block, open map[[32]byte]query.SubstrateTransaction) ([]result, error) {
+// results finds our transactions in a block, and what became of their calls.
+func (n *Network) results(ctx context.Context, b block, open map[[32]byte][]query.SubstrateTransaction) ([]result, error) {
 	var all []result
+	var parts [][]result // of each transaction
 	for i, x := range b.extrinsics {
-		if of, ok := open[extrinsic.Hash(x)]; ok {
+		from := len(all)
+		for _, of := range open[extrinsic.Hash(x)] {
 			all = append(all, result{of: of, position: int64(i)})
+		}
+		if from < len(all) {
+			parts = append(parts, all[from:len(all):len(all)])
 		}
 	}
 	if len(all) == 0 {
@@ -393,10 +399,17 @@ func (n *Network) results(ctx context.Context, b block, open map[[32]byte]query.
 	if err != nil {
 		return nil, err
 	}
-	for i := range all {
-		if err := all[i].read(rt, events); err != nil {
-			return nil, fmt.Errorf("extrinsic %d of block %d: %w", all[i].position, b.number, err)
+	all = all[:0]
+	for _, part := range parts {
+		if part[0].of.Item == alone {
+			err = part[0].read(rt, events)
+		} else {
+			err = readBatch(rt, events, part)
 		}
+		if err != nil {
+			return nil, fmt.Errorf("extrinsic %d of block %d: %w", part[0].position, b.number, err)
+		}
+		all = append(all, part...)
 	}
 	return all, nil
 }

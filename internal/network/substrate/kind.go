@@ -19,6 +19,7 @@ type Kind struct {
 	DB *store.DB
 	// Signer returns what signs in this process. It can ask another program. nil: nothing signs.
 	Signer  func(ctx context.Context) (Signer, error)
+	Batch   int
 	Silence time.Duration
 	Logger  *slog.Logger
 }
@@ -53,7 +54,7 @@ func (k *Kind) Open(ctx context.Context, at network.Address) (network.Network, e
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
-	n, err := Open(k.DB, Config{Network: at.Name, URL: at.URL, Signer: by, Silence: k.Silence, Logger: k.Logger})
+	n, err := Open(k.DB, Config{Network: at.Name, URL: at.URL, Signer: by, Batch: k.Batch, Silence: k.Silence, Logger: k.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}

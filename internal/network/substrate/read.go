@@ -30,7 +30,7 @@ func entry(row query.GetSubstrateEntryRow) network.Entry {
 		Index: -1, Bytes: row.Signed,
 		Call: network.Call{Commitment: [32]byte(row.Commitment), ProtocolVersion: uint8(row.Protocol), AtsID: row.Updates},
 		Receipt: network.Receipt{
-			Hash: [32]byte(row.Hash), TxHash: [32]byte(row.SignedHash), Failure: row.Failure, Owner: row.Address,
+			Hash: [32]byte(row.Hash), TxHash: [32]byte(row.SignedHash), Failure: row.Failure, Owner: row.Address, Shared: row.Item != alone,
 		},
 	}
 	if row.DecidedAt == 0 || row.BlockHash == nil { // it waits
@@ -43,7 +43,7 @@ func entry(row query.GetSubstrateEntryRow) network.Entry {
 	return e
 }
 
-func entries[row query.ListSubstrateVersionsRow | query.ListSubstrateEntriesOfCommitmentRow | query.ListSubstrateEntriesInBlockRow](rows []row) []network.Entry {
+func entries[row query.ListSubstrateVersionsRow | query.ListSubstrateEntriesOfTransactionRow | query.ListSubstrateEntriesOfCommitmentRow | query.ListSubstrateEntriesInBlockRow](rows []row) []network.Entry {
 	es := make([]network.Entry, len(rows))
 	for i, one := range rows {
 		es[i] = entry(query.GetSubstrateEntryRow(one))
@@ -59,6 +59,15 @@ func (n *Network) Entry(ctx context.Context, hash [32]byte) (network.Entry, erro
 		return network.Entry{}, n.fail(fmt.Sprintf("transaction %x", hash), absent(err))
 	}
 	return entry(row), nil
+}
+
+// Calls implements network.Sharing.
+func (n *Network) Calls(ctx context.Context, hash [32]byte, most int) ([]network.Entry, error) {
+	rows, err := n.db.Read().ListSubstrateEntriesOfTransaction(ctx, query.ListSubstrateEntriesOfTransactionParams{Network: n.name(), Hash: hash[:], Lim: int32(most)})
+	if err != nil {
+		return nil, n.fail(fmt.Sprintf("calls of transaction %x", hash), err)
+	}
+	return entries(rows), nil
 }
 
 // WithCommitment implements network.Browsable. Open transactions are first.

@@ -8,7 +8,7 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// result is what a block says of one transaction.
+// result is what a block says of one call.
 type result struct {
 	of       query.SubstrateTransaction
 	position int64
@@ -22,9 +22,10 @@ type result struct {
 // accountFull is the error of an account that may not own another work.
 const accountFull = pallet + ".MaxAtsPerAccountReached"
 
-// read takes the result from the events of the extrinsic.
+// read takes the result of a transaction with one call from the events of the extrinsic.
 func (r *result) read(rt *runtime, events []metadata.Event) error {
 	r.paid = paidFor(events, r.position)
+	var own []metadata.Event
 	succeeded := false
 	for _, e := range events {
 		if int64(e.Extrinsic) != r.position {
@@ -34,18 +35,36 @@ func (r *result) read(rt *runtime, events []metadata.Event) error {
 		case "System.ExtrinsicSuccess":
 			succeeded = true
 		case "System.ExtrinsicFailed":
-			for _, v := range e.Values {
-				if v.Name != "dispatch_error" {
-					continue
-				}
-				name, err := rt.metadata.ErrorName(v)
-				if err != nil {
-					return err
-				}
-				r.failure, r.again = "the chain refused it: "+name, name == accountFull && r.of.Updates == 0
-				return nil
-			}
-			return errors.New("it failed without a reason")
+			return r.failed(rt, e, "dispatch_error")
+		}
+		own = append(own, e)
+	}
+	if !succeeded {
+		return errors.New("its events say neither that it succeeded nor that it failed")
+	}
+	return r.made(own)
+}
+
+// failed takes the reason from an event: the error in a field.
+func (r *result) failed(rt *runtime, e metadata.Event, field string) error {
+	for _, v := range e.Values {
+		if v.Name != field {
+			continue
+		}
+		name, err := rt.metadata.ErrorName(v)
+		if err != nil {
+			return err
+		}
+		r.failure, r.again = "the chain refused it: "+name, name == accountFull && r.of.Updates == 0
+		return nil
+	}
+	return errors.New("it failed without a reason")
+}
+
+// made takes the version from the events of the call.
+func (r *result) made(events []metadata.Event) error {
+	for _, e := range events {
+		switch e.Pallet + "." + e.Name {
 		case pallet + ".AtsCreated", pallet + ".AtsUpdated":
 			id, err := e.Number("ats_id", 8)
 			if err != nil {
@@ -69,7 +88,7 @@ func (r *result) read(rt *runtime, events []metadata.Event) error {
 		}
 	}
 	switch {
-	case !succeeded || r.version == 0:
+	case r.version == 0:
 		return errors.New("its events say neither that it succeeded nor that it failed")
 	case r.atsID <= 0:
 		return fmt.Errorf("its work has the number %d, which this registry cannot name", r.atsID)

@@ -1,10 +1,12 @@
 package substrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"sync"
 
 	"timbre.example/internal/network/substrate/rpc"
@@ -66,7 +68,7 @@ func (n *Network) send(ctx context.Context, rt *runtime) (stopped string, err er
 			return "", err
 		}
 		room, paid = room || hasRoom(a), paid || hasRoom(a) && !low
-		if due, err = n.adoptNew(ctx, rt, at, due); err != nil {
+		if due, err = n.unsent(ctx, rt, at, due, open[[32]byte(a.Account)]); err != nil {
 			return "", err
 		}
 		sending.Go(func() { errs[i] = n.sendEach(ctx, due) })
@@ -84,14 +86,50 @@ func (n *Network) send(ctx context.Context, rt *runtime) (stopped string, err er
 	return "", nil
 }
 
-// affordable returns what is due to be sent, in order. low says that the account could not pay
-// for another work after all of its open transactions.
+// unsent returns what of due the chain does not have yet. A call that it has is taken over. A batch with such a
+// call is not sent: its other calls are signed again when its era has ended.
+func (n *Network) unsent(ctx context.Context, rt *runtime, at query.SubstrateChain, due, open []query.SubstrateTransaction) (rest []query.SubstrateTransaction, err error) {
+	var single []query.SubstrateTransaction
+	for _, row := range due {
+		if row.Item == alone {
+			single = append(single, row)
+			continue
+		}
+		known := false
+		if row.SentAt == 0 {
+			var calls []query.SubstrateTransaction
+			for _, other := range open {
+				if other.Nonce == row.Nonce {
+					calls = append(calls, other)
+				}
+			}
+			if known, err = n.onChain(ctx, rt, at, calls); err != nil {
+				return nil, err
+			}
+		}
+		if !known {
+			rest = append(rest, row)
+		}
+	}
+	if single, err = n.adoptNew(ctx, rt, at, single); err != nil {
+		return nil, err
+	}
+	rest = append(rest, single...)
+	slices.SortFunc(rest, func(a, b query.SubstrateTransaction) int { return cmp.Compare(a.Nonce, b.Nonce) })
+	return rest, nil
+}
+
+// affordable returns what is due to be sent, in order. Of a batch, it is the last row. low says that
+// the account could not pay for another work after all of its open transactions.
 func (n *Network) affordable(rt *runtime, a query.ListSubstrateAccountsRow, open []query.SubstrateTransaction) (due []query.SubstrateTransaction, low bool) {
 	fee := n.fee.Load()
 	left := new(big.Int).Sub(amount(a.Free), rt.existential)
 	short := false
-	for _, row := range open {
+	for i, row := range open {
 		left.Sub(left, cost(rt, fee, row.Updates))
+		if i+1 < len(open) && open[i+1].Nonce == row.Nonce {
+			continue // the transaction has more calls
+		}
 		if short = short || left.Sign() < 0; short || row.Nonce >= a.Nonce+maxAhead {
 			continue
 		}

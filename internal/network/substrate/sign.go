@@ -65,8 +65,23 @@ func (n *Network) Stage(ctx context.Context, call network.Call) (network.Staged,
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		s, err := n.sign(ctx, tx, call.AtsID, call.Commitment, call.ProtocolVersion, nil)
+		rt := n.current.Load()
+		if rt == nil {
+			return errNoRuntime
+		}
+		by, err := n.signer(ctx, tx, call.AtsID, nil)
 		if err != nil {
+			return err
+		}
+		b, err := rt.call(call.AtsID, call.Commitment, call.ProtocolVersion)
+		if err != nil {
+			return err
+		}
+		var s signed
+		if n.batching() {
+			s = waiting(b, callID(call.Nonce))
+			s.account = by
+		} else if s, err = n.signCall(ctx, tx, rt, by, b); err != nil {
 			return err
 		}
 		staged = network.Staged{Bytes: s.bytes, Hash: s.hash}
@@ -82,17 +97,17 @@ func (n *Network) Stage(ctx context.Context, call network.Call) (network.Staged,
 	return staged, nil
 }
 
-// sign signs a call for the newest block that was read, with the smallest nonce that is free.
-// instead is the transaction whose void bytes are replaced, or nil.
-func (n *Network) sign(ctx context.Context, tx *store.Tx, updates int64, commitment [32]byte, protocol uint8, instead *query.SubstrateTransaction) (signed, error) {
-	rt := n.current.Load()
-	if rt == nil {
-		return signed{}, errNoRuntime
-	}
-	by, err := n.signer(ctx, tx, updates, instead)
-	if err != nil {
-		return signed{}, err
-	}
+// batching reports whether calls wait for others.
+func (n *Network) batching() bool { return n.config.Batch > 1 }
+
+// waiting is a call that has no bytes of a transaction yet. Its hash is unlike that of any other call.
+func waiting(call []byte, id []byte) signed {
+	b := slices.Concat(call, id)
+	return signed{nonce: -1, bytes: b, hash: extrinsic.Hash(b)}
+}
+
+// signCall signs a call with an account, for the newest block that was read and with the smallest nonce that is free.
+func (n *Network) signCall(ctx context.Context, tx *store.Tx, rt *runtime, by [32]byte, call []byte) (signed, error) {
 	s := signed{account: by}
 	if _, err := tx.LockSubstrateAccount(ctx, query.LockSubstrateAccountParams{Network: n.name(), Account: s.account[:]}); err != nil {
 		return signed{}, err
@@ -107,18 +122,11 @@ func (n *Network) sign(ctx context.Context, tx *store.Tx, updates int64, commitm
 	}
 	s.nonce = kept.Nonce
 	for _, taken := range used {
-		if instead != nil && taken == instead.Nonce && [32]byte(instead.Account) == s.account {
-			continue // its own
-		}
 		if taken == s.nonce {
 			s.nonce++
 		}
 	}
 	at, err := tx.GetSubstrateChain(ctx, n.name())
-	if err != nil {
-		return signed{}, err
-	}
-	call, err := rt.call(updates, commitment, protocol)
 	if err != nil {
 		return signed{}, err
 	}
@@ -186,44 +194,6 @@ func better(a, b query.ListSubstrateAccountsRow) bool {
 		return !a.Low
 	}
 	return a.Open < b.Open
-}
-
-// signAgain replaces the void bytes of open transactions. Those that the registry does not
-// want yet lose their nonce instead: the next signature is made when they are wanted.
-func (n *Network) signAgain(ctx context.Context) error {
-	rows, err := n.db.Read().ListOpenSubstrateTransactions(ctx, n.name())
-	if err != nil {
-		return err
-	}
-	at, nonces, err := n.read(ctx)
-	if err != nil {
-		return err
-	}
-	var all []error
-	for _, row := range rows {
-		if !void(row, at.Number, nonces[[32]byte(row.Account)]) || !row.Wanted && row.Nonce < 0 {
-			continue
-		}
-		err := n.db.Tx(ctx, func(tx *store.Tx) error {
-			if !row.Wanted {
-				_, err := tx.ParkSubstrateTransaction(ctx, query.ParkSubstrateTransactionParams{Network: n.name(), SignedHash: row.SignedHash})
-				return err
-			}
-			s, err := n.sign(ctx, tx, row.Updates, [32]byte(row.Commitment), uint8(row.Protocol), &row)
-			if err != nil {
-				return err
-			}
-			_, err = tx.SignSubstrateTransactionAgain(ctx, query.SignSubstrateTransactionAgainParams{
-				Network: n.name(), Before: row.SignedHash, Account: s.account[:], Nonce: s.nonce, Ends: s.ends, Signed: s.bytes, SignedHash: s.hash[:],
-			})
-			return err
-		})
-		if err != nil && !errors.Is(err, errFull) { // send tells the operator
-			all = append(all, fmt.Errorf("sign transaction %x again: %w", row.Hash, err))
-		}
-	}
-	n.crash("substrate.resigned")
-	return errors.Join(all...)
 }
 
 // read returns the newest block that was read, and the nonces of the accounts in it or earlier.

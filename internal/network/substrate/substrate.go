@@ -4,7 +4,7 @@
 //
 // Each call has one row from the time when it is signed. The bytes of the row are sent again
 // until their result is found. They are replaced only when it is final that no block has them,
-// and that no block can have them any more: see ADR 110 and sign.go.
+// and that no block can have them any more: see ADR 110, sign.go and again.go.
 //
 // The sub-packages hold the coding, metadata, extrinsics, keys and connections. This package
 // never trusts what a node says of a transaction that is not final. It does not know what a
@@ -41,6 +41,9 @@ type Config struct {
 	// Signer has the accounts that sign. nil: this process signs nothing, and connects to no
 	// node.
 	Signer Signer
+	// Batch is how many works one transaction may have, up to MaxBatch; 0 and 1: each has its own.
+	// See batch.go.
+	Batch int
 	// Period is for how many blocks a signature is valid: a power of two from 4 to 4096; 0
 	// means 64.
 	Period int
@@ -100,7 +103,11 @@ var _ interface {
 	network.Funded
 	network.Proving
 	network.Priced
+	network.Sharing
 } = (*Network)(nil)
+
+// alone is the item of a row whose transaction has its call alone.
+const alone = -1
 
 // ProtocolVersion is the one commitment protocol that this network anchors.
 const ProtocolVersion = 1
@@ -227,7 +234,7 @@ func (n *Network) Find(ctx context.Context, hashes [][32]byte) (map[[32]byte]net
 	for _, row := range rows {
 		r := network.Receipt{
 			Hash: [32]byte(row.Hash), TxHash: [32]byte(row.SignedHash), AtsID: row.AtsID, Version: row.Version, BlockNumber: row.Block, BlockHash: [32]byte(row.BlockHash),
-			Owner: row.Address, At: store.Time(row.BlockAt), Failure: row.Failure,
+			Owner: row.Address, At: store.Time(row.BlockAt), Failure: row.Failure, Shared: row.Item != alone,
 		}
 		found[r.Hash] = r
 	}

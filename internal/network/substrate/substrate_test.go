@@ -30,7 +30,10 @@ func start(t testing.TB, o node.Options) *node.Node {
 // open opens the network with two accounts. Tests make its steps themselves.
 func open(t testing.TB, db *store.DB, c *node.Node, change ...func(*Config)) *Network {
 	t.Helper()
-	conf := Config{Network: network.Mainnet, URL: "substrate:" + c.URL, Signer: keys(t, 2), Logger: slog.New(slog.DiscardHandler)}
+	conf := Config{Network: network.Mainnet, Signer: keys(t, 2), Logger: slog.New(slog.DiscardHandler)}
+	if c != nil {
+		conf.URL = "substrate:" + c.URL
+	}
 	for _, f := range change {
 		f(&conf)
 	}

@@ -62,13 +62,21 @@ SELECT * FROM substrate_transactions WHERE network = sqlc.arg(network) AND call 
 SELECT * FROM substrate_transactions WHERE network = sqlc.arg(network) AND hash = sqlc.arg(hash);
 
 -- name: GetSubstrateTransactionBySignedHash :one
-SELECT * FROM substrate_transactions WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(hash);
+-- Of a batch, it is the first call.
+SELECT * FROM substrate_transactions WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(hash) ORDER BY item LIMIT 1;
+
+-- name: GetSubstrateTransactionOfVersion :one
+SELECT * FROM substrate_transactions WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(hash) AND ats_id = sqlc.arg(ats_id) AND version = sqlc.arg(version);
+
+-- name: ListSubstrateItems :many
+-- The places in a transaction whose calls are in rows.
+SELECT item FROM substrate_transactions WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(signed_hash) ORDER BY item;
 
 -- name: WantSubstrateTransaction :execrows
 UPDATE substrate_transactions SET wanted = TRUE WHERE network = sqlc.arg(network) AND hash = sqlc.arg(hash);
 
 -- name: ListOpenSubstrateTransactions :many
-SELECT * FROM substrate_transactions WHERE network = sqlc.arg(network) AND decided_at = 0 ORDER BY account, nonce;
+SELECT * FROM substrate_transactions WHERE network = sqlc.arg(network) AND decided_at = 0 ORDER BY account, nonce, item;
 
 -- name: SentSubstrateTransaction :exec
 UPDATE substrate_transactions SET sent_at = sqlc.arg(now), answer = sqlc.arg(answer)
@@ -76,17 +84,17 @@ WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(signed_hash) AND de
 
 -- name: ParkSubstrateTransaction :execrows
 -- Its nonce is free for others.
-UPDATE substrate_transactions SET nonce = -1 WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(signed_hash) AND decided_at = 0 AND NOT wanted;
+UPDATE substrate_transactions SET nonce = -1 WHERE network = sqlc.arg(network) AND hash = sqlc.arg(hash) AND signed_hash = sqlc.arg(before) AND decided_at = 0;
 
 -- name: SignSubstrateTransactionAgain :execrows
 UPDATE substrate_transactions SET account = sqlc.arg(account), nonce = sqlc.arg(nonce), ends = sqlc.arg(ends), signed = sqlc.arg(signed), signed_hash = sqlc.arg(signed_hash),
-  signatures = signatures + 1, sent_at = 0, answer = ''
-WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(before) AND decided_at = 0;
+  item = sqlc.arg(item), signatures = signatures + sqlc.arg(signatures), sent_at = 0, answer = ''
+WHERE network = sqlc.arg(network) AND hash = sqlc.arg(hash) AND signed_hash = sqlc.arg(before) AND decided_at = 0;
 
 -- name: DecideSubstrateTransaction :execrows
 UPDATE substrate_transactions SET decided_at = sqlc.arg(now), failure = sqlc.arg(failure), ats_id = sqlc.arg(ats_id), version = sqlc.arg(version),
   block = sqlc.arg(block), position = sqlc.arg(position), fee = sqlc.arg(fee), tip = sqlc.arg(tip), answer = ''
-WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(signed_hash) AND decided_at = 0;
+WHERE network = sqlc.arg(network) AND hash = sqlc.arg(hash) AND signed_hash = sqlc.arg(signed_hash) AND decided_at = 0;
 
 -- name: InsertSubstrateBlock :exec
 INSERT INTO substrate_blocks (network, number, hash, header, created_at)
@@ -100,13 +108,13 @@ SELECT * FROM substrate_blocks WHERE network = sqlc.arg(network) AND number = sq
 -- joined is concatenated hashes, as for FindLogEntries. A success without a proof is found when it
 -- was decided before a time.
 WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST(sqlc.arg(count) AS BIGINT))
-SELECT t.hash, t.signed_hash, t.account, t.decided_at, t.failure, t.ats_id, t.version, t.block, b.hash AS block_hash, b.created_at AS block_at, a.address
+SELECT t.hash, t.signed_hash, t.account, t.decided_at, t.failure, t.ats_id, t.version, t.block, b.hash AS block_hash, b.created_at AS block_at, a.address, t.item
 FROM substrate_chains c CROSS JOIN n
 JOIN substrate_transactions t ON t.network = c.network AND t.hash = substr(COALESCE(sqlc.arg(joined), c.hash), n.i * 32 + 1, 32)
 JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
 JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
 WHERE c.network = sqlc.arg(network) AND t.decided_at <> 0 AND (t.version = 0 OR t.decided_at < sqlc.arg(before)
-  OR EXISTS (SELECT 1 FROM substrate_proofs p WHERE p.network = t.network AND p.signed_hash = t.signed_hash));
+  OR EXISTS (SELECT 1 FROM substrate_proofs p WHERE p.network = t.network AND p.hash = t.hash));
 
 -- name: SubstrateWork :one
 -- The newest version of a work, and the account that made it.
@@ -114,19 +122,19 @@ SELECT account, version FROM substrate_transactions
 WHERE network = sqlc.arg(network) AND ats_id = sqlc.arg(ats_id) AND version > 0 ORDER BY version DESC LIMIT 1;
 
 -- name: InsertSubstrateProof :exec
-INSERT INTO substrate_proofs (network, signed_hash, proof) VALUES (sqlc.arg(network), sqlc.arg(signed_hash), sqlc.arg(proof))
-ON CONFLICT (network, signed_hash) DO NOTHING;
+INSERT INTO substrate_proofs (network, hash, proof) VALUES (sqlc.arg(network), sqlc.arg(hash), sqlc.arg(proof))
+ON CONFLICT (network, hash) DO NOTHING;
 
 -- name: GetSubstrateProof :one
-SELECT proof FROM substrate_proofs WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(signed_hash);
+SELECT proof FROM substrate_proofs WHERE network = sqlc.arg(network) AND hash = sqlc.arg(hash);
 
 -- name: ListUnprovedSubstrateTransactions :many
-SELECT t.signed_hash, t.ats_id, t.version, t.block, t.position FROM substrate_transactions t
+SELECT t.hash, t.ats_id, t.version, t.block, t.position FROM substrate_transactions t
 WHERE t.network = sqlc.arg(network) AND t.version > 0 AND NOT t.proven AND t.block >= sqlc.arg(since)
 ORDER BY t.block DESC LIMIT sqlc.arg(lim);
 
 -- name: ProvenSubstrateTransaction :exec
-UPDATE substrate_transactions SET proven = TRUE WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(signed_hash);
+UPDATE substrate_transactions SET proven = TRUE WHERE network = sqlc.arg(network) AND hash = sqlc.arg(hash);
 
 -- name: CountUnprovedSubstrateTransactions :one
 -- Versions in blocks from since on wait for their proofs. Those before have missed them.
@@ -139,8 +147,8 @@ WHERE t.network = sqlc.arg(network) AND t.version > 0 AND NOT t.proven;
 -- name: AdoptSubstrateTransaction :execrows
 -- The chain has the call under other bytes, which a restored database does not know.
 UPDATE substrate_transactions SET account = sqlc.arg(account), signed = sqlc.arg(signed), signed_hash = sqlc.arg(signed_hash), decided_at = sqlc.arg(now),
-  ats_id = sqlc.arg(ats_id), version = sqlc.arg(version), block = sqlc.arg(block), position = sqlc.arg(position), fee = sqlc.arg(fee), tip = sqlc.arg(tip), answer = ''
-WHERE network = sqlc.arg(network) AND signed_hash = sqlc.arg(before) AND decided_at = 0;
+  ats_id = sqlc.arg(ats_id), version = sqlc.arg(version), block = sqlc.arg(block), position = sqlc.arg(position), fee = sqlc.arg(fee), tip = sqlc.arg(tip), item = sqlc.arg(item), answer = ''
+WHERE network = sqlc.arg(network) AND hash = sqlc.arg(hash) AND signed_hash = sqlc.arg(before) AND decided_at = 0;
 
 -- name: CountSubstrateFinal :exec
 UPDATE substrate_chains SET finals = finals + 1 WHERE network = sqlc.arg(network);
@@ -158,17 +166,27 @@ UPDATE substrate_sets SET seen = sqlc.arg(block) WHERE network = sqlc.arg(networ
 SELECT * FROM substrate_sets WHERE network = sqlc.arg(network) AND set_id <= sqlc.arg(newest) ORDER BY set_id DESC LIMIT sqlc.arg(lim);
 
 -- name: GetSubstrateEntry :one
--- A transaction that the registry has sent, or wants to send. hash is the registry's or the chain's.
-SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+-- A transaction that the registry has sent, or wants to send. hash is the registry's or the chain's. Of a batch it is
+-- any call.
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, t.item, b.hash AS block_hash, b.created_at AS block_at, a.address
 FROM substrate_transactions t
 JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
 LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
 WHERE t.network = sqlc.arg(network) AND (t.signed_hash = sqlc.arg(hash) OR t.hash = sqlc.arg(hash)) AND (t.wanted OR t.decided_at <> 0)
 LIMIT 1;
 
+-- name: ListSubstrateEntriesOfTransaction :many
+-- All calls of a transaction, by the hash that the chain knows.
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, t.item, b.hash AS block_hash, b.created_at AS block_at, a.address
+FROM substrate_transactions t
+JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
+LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
+WHERE t.network = sqlc.arg(network) AND t.signed_hash = sqlc.arg(hash) AND (t.wanted OR t.decided_at <> 0)
+ORDER BY t.item LIMIT sqlc.arg(lim);
+
 -- name: ListSubstrateEntriesOfCommitment :many
 -- In the order of the chain; open ones are first.
-SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, t.item, b.hash AS block_hash, b.created_at AS block_at, a.address
 FROM substrate_transactions t
 JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
 LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
@@ -177,7 +195,7 @@ ORDER BY t.block, t.position LIMIT sqlc.arg(lim);
 
 -- name: FirstSubstrateEntryOfCommitment :one
 -- The first version with a commitment, if it is before a place of the chain.
-SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, t.item, b.hash AS block_hash, b.created_at AS block_at, a.address
 FROM substrate_transactions t
 JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
 LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
@@ -186,7 +204,7 @@ WHERE t.network = sqlc.arg(network) AND t.commitment = sqlc.arg(commitment) AND 
 ORDER BY t.block, t.position LIMIT 1;
 
 -- name: ListSubstrateVersions :many
-SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, t.item, b.hash AS block_hash, b.created_at AS block_at, a.address
 FROM substrate_transactions t
 JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
 LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
@@ -194,12 +212,12 @@ WHERE t.network = sqlc.arg(network) AND t.ats_id = sqlc.arg(ats_id) AND t.versio
 ORDER BY t.version LIMIT sqlc.arg(lim);
 
 -- name: ListSubstrateEntriesInBlock :many
-SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, t.item, b.hash AS block_hash, b.created_at AS block_at, a.address
 FROM substrate_transactions t
 JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
 LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
 WHERE t.network = sqlc.arg(network) AND t.block = sqlc.arg(block) AND t.block > 0
-ORDER BY t.position LIMIT sqlc.arg(lim) OFFSET sqlc.arg(skip);
+ORDER BY t.position, t.item LIMIT sqlc.arg(lim) OFFSET sqlc.arg(skip);
 
 -- name: ListSubstrateBlocks :many
 SELECT b.number, b.hash, b.created_at,

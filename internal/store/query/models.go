@@ -586,9 +586,9 @@ type SubstrateChain struct {
 }
 
 type SubstrateProof struct {
-	Network    string
-	SignedHash []byte
-	Proof      []byte
+	Network string
+	Hash    []byte
+	Proof   []byte
 }
 
 type SubstrateSet struct {
@@ -627,6 +627,7 @@ type SubstrateTransaction struct {
 	Proven     bool
 	Fee        string
 	Tip        string
+	Item       int64
 }
 
 type Timestamp struct {

@@ -12,8 +12,8 @@ import (
 
 const adoptSubstrateTransaction = `-- name: AdoptSubstrateTransaction :execrows
 UPDATE substrate_transactions SET account = $1, signed = $2, signed_hash = $3, decided_at = $4,
-  ats_id = $5, version = $6, block = $7, position = $8, fee = $9, tip = $10, answer = ''
-WHERE network = $11 AND signed_hash = $12 AND decided_at = 0
+  ats_id = $5, version = $6, block = $7, position = $8, fee = $9, tip = $10, item = $11, answer = ''
+WHERE network = $12 AND hash = $13 AND signed_hash = $14 AND decided_at = 0
 `
 
 type AdoptSubstrateTransactionParams struct {
@@ -27,7 +27,9 @@ type AdoptSubstrateTransactionParams struct {
 	Position   int64
 	Fee        string
 	Tip        string
+	Item       int64
 	Network    string
+	Hash       []byte
 	Before     []byte
 }
 
@@ -44,7 +46,9 @@ func (q *Queries) AdoptSubstrateTransaction(ctx context.Context, arg AdoptSubstr
 		arg.Position,
 		arg.Fee,
 		arg.Tip,
+		arg.Item,
 		arg.Network,
+		arg.Hash,
 		arg.Before,
 	)
 	if err != nil {
@@ -126,7 +130,7 @@ func (q *Queries) CountUnprovedSubstrateTransactions(ctx context.Context, arg Co
 const decideSubstrateTransaction = `-- name: DecideSubstrateTransaction :execrows
 UPDATE substrate_transactions SET decided_at = $1, failure = $2, ats_id = $3, version = $4,
   block = $5, position = $6, fee = $7, tip = $8, answer = ''
-WHERE network = $9 AND signed_hash = $10 AND decided_at = 0
+WHERE network = $9 AND hash = $10 AND signed_hash = $11 AND decided_at = 0
 `
 
 type DecideSubstrateTransactionParams struct {
@@ -139,6 +143,7 @@ type DecideSubstrateTransactionParams struct {
 	Fee        string
 	Tip        string
 	Network    string
+	Hash       []byte
 	SignedHash []byte
 }
 
@@ -153,6 +158,7 @@ func (q *Queries) DecideSubstrateTransaction(ctx context.Context, arg DecideSubs
 		arg.Fee,
 		arg.Tip,
 		arg.Network,
+		arg.Hash,
 		arg.SignedHash,
 	)
 	if err != nil {
@@ -163,13 +169,13 @@ func (q *Queries) DecideSubstrateTransaction(ctx context.Context, arg DecideSubs
 
 const findSubstrateTransactions = `-- name: FindSubstrateTransactions :many
 WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST($4 AS BIGINT))
-SELECT t.hash, t.signed_hash, t.account, t.decided_at, t.failure, t.ats_id, t.version, t.block, b.hash AS block_hash, b.created_at AS block_at, a.address
+SELECT t.hash, t.signed_hash, t.account, t.decided_at, t.failure, t.ats_id, t.version, t.block, b.hash AS block_hash, b.created_at AS block_at, a.address, t.item
 FROM substrate_chains c CROSS JOIN n
 JOIN substrate_transactions t ON t.network = c.network AND t.hash = substr(COALESCE($1, c.hash), n.i * 32 + 1, 32)
 JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
 JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
 WHERE c.network = $2 AND t.decided_at <> 0 AND (t.version = 0 OR t.decided_at < $3
-  OR EXISTS (SELECT 1 FROM substrate_proofs p WHERE p.network = t.network AND p.signed_hash = t.signed_hash))
+  OR EXISTS (SELECT 1 FROM substrate_proofs p WHERE p.network = t.network AND p.hash = t.hash))
 `
 
 type FindSubstrateTransactionsParams struct {
@@ -191,6 +197,7 @@ type FindSubstrateTransactionsRow struct {
 	BlockHash  []byte
 	BlockAt    int64
 	Address    string
+	Item       int64
 }
 
 // joined is concatenated hashes, as for FindLogEntries. A success without a proof is found when it
@@ -221,6 +228,7 @@ func (q *Queries) FindSubstrateTransactions(ctx context.Context, arg FindSubstra
 			&i.BlockHash,
 			&i.BlockAt,
 			&i.Address,
+			&i.Item,
 		); err != nil {
 			return nil, err
 		}
@@ -233,7 +241,7 @@ func (q *Queries) FindSubstrateTransactions(ctx context.Context, arg FindSubstra
 }
 
 const firstSubstrateEntryOfCommitment = `-- name: FirstSubstrateEntryOfCommitment :one
-SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, t.item, b.hash AS block_hash, b.created_at AS block_at, a.address
 FROM substrate_transactions t
 JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
 LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
@@ -262,6 +270,7 @@ type FirstSubstrateEntryOfCommitmentRow struct {
 	Version    int64
 	Block      int64
 	Position   int64
+	Item       int64
 	BlockHash  []byte
 	BlockAt    sql.NullInt64
 	Address    string
@@ -289,6 +298,7 @@ func (q *Queries) FirstSubstrateEntryOfCommitment(ctx context.Context, arg First
 		&i.Version,
 		&i.Block,
 		&i.Position,
+		&i.Item,
 		&i.BlockHash,
 		&i.BlockAt,
 		&i.Address,
@@ -372,7 +382,7 @@ func (q *Queries) GetSubstrateChain(ctx context.Context, network string) (Substr
 }
 
 const getSubstrateEntry = `-- name: GetSubstrateEntry :one
-SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, t.item, b.hash AS block_hash, b.created_at AS block_at, a.address
 FROM substrate_transactions t
 JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
 LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
@@ -398,12 +408,14 @@ type GetSubstrateEntryRow struct {
 	Version    int64
 	Block      int64
 	Position   int64
+	Item       int64
 	BlockHash  []byte
 	BlockAt    sql.NullInt64
 	Address    string
 }
 
-// A transaction that the registry has sent, or wants to send. hash is the registry's or the chain's.
+// A transaction that the registry has sent, or wants to send. hash is the registry's or the chain's. Of a batch it is
+// any call.
 func (q *Queries) GetSubstrateEntry(ctx context.Context, arg GetSubstrateEntryParams) (GetSubstrateEntryRow, error) {
 	row := q.db.QueryRow(ctx, getSubstrateEntry, arg.Network, arg.Hash)
 	var i GetSubstrateEntryRow
@@ -420,6 +432,7 @@ func (q *Queries) GetSubstrateEntry(ctx context.Context, arg GetSubstrateEntryPa
 		&i.Version,
 		&i.Block,
 		&i.Position,
+		&i.Item,
 		&i.BlockHash,
 		&i.BlockAt,
 		&i.Address,
@@ -428,23 +441,23 @@ func (q *Queries) GetSubstrateEntry(ctx context.Context, arg GetSubstrateEntryPa
 }
 
 const getSubstrateProof = `-- name: GetSubstrateProof :one
-SELECT proof FROM substrate_proofs WHERE network = $1 AND signed_hash = $2
+SELECT proof FROM substrate_proofs WHERE network = $1 AND hash = $2
 `
 
 type GetSubstrateProofParams struct {
-	Network    string
-	SignedHash []byte
+	Network string
+	Hash    []byte
 }
 
 func (q *Queries) GetSubstrateProof(ctx context.Context, arg GetSubstrateProofParams) ([]byte, error) {
-	row := q.db.QueryRow(ctx, getSubstrateProof, arg.Network, arg.SignedHash)
+	row := q.db.QueryRow(ctx, getSubstrateProof, arg.Network, arg.Hash)
 	var proof []byte
 	err := row.Scan(&proof)
 	return proof, err
 }
 
 const getSubstrateTransaction = `-- name: GetSubstrateTransaction :one
-SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven, fee, tip FROM substrate_transactions WHERE network = $1 AND call = $2
+SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven, fee, tip, item FROM substrate_transactions WHERE network = $1 AND call = $2
 `
 
 type GetSubstrateTransactionParams struct {
@@ -480,12 +493,13 @@ func (q *Queries) GetSubstrateTransaction(ctx context.Context, arg GetSubstrateT
 		&i.Proven,
 		&i.Fee,
 		&i.Tip,
+		&i.Item,
 	)
 	return i, err
 }
 
 const getSubstrateTransactionByHash = `-- name: GetSubstrateTransactionByHash :one
-SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven, fee, tip FROM substrate_transactions WHERE network = $1 AND hash = $2
+SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven, fee, tip, item FROM substrate_transactions WHERE network = $1 AND hash = $2
 `
 
 type GetSubstrateTransactionByHashParams struct {
@@ -521,12 +535,13 @@ func (q *Queries) GetSubstrateTransactionByHash(ctx context.Context, arg GetSubs
 		&i.Proven,
 		&i.Fee,
 		&i.Tip,
+		&i.Item,
 	)
 	return i, err
 }
 
 const getSubstrateTransactionBySignedHash = `-- name: GetSubstrateTransactionBySignedHash :one
-SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven, fee, tip FROM substrate_transactions WHERE network = $1 AND signed_hash = $2
+SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven, fee, tip, item FROM substrate_transactions WHERE network = $1 AND signed_hash = $2 ORDER BY item LIMIT 1
 `
 
 type GetSubstrateTransactionBySignedHashParams struct {
@@ -534,6 +549,7 @@ type GetSubstrateTransactionBySignedHashParams struct {
 	Hash    []byte
 }
 
+// Of a batch, it is the first call.
 func (q *Queries) GetSubstrateTransactionBySignedHash(ctx context.Context, arg GetSubstrateTransactionBySignedHashParams) (SubstrateTransaction, error) {
 	row := q.db.QueryRow(ctx, getSubstrateTransactionBySignedHash, arg.Network, arg.Hash)
 	var i SubstrateTransaction
@@ -562,6 +578,56 @@ func (q *Queries) GetSubstrateTransactionBySignedHash(ctx context.Context, arg G
 		&i.Proven,
 		&i.Fee,
 		&i.Tip,
+		&i.Item,
+	)
+	return i, err
+}
+
+const getSubstrateTransactionOfVersion = `-- name: GetSubstrateTransactionOfVersion :one
+SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven, fee, tip, item FROM substrate_transactions WHERE network = $1 AND signed_hash = $2 AND ats_id = $3 AND version = $4
+`
+
+type GetSubstrateTransactionOfVersionParams struct {
+	Network string
+	Hash    []byte
+	AtsID   int64
+	Version int64
+}
+
+func (q *Queries) GetSubstrateTransactionOfVersion(ctx context.Context, arg GetSubstrateTransactionOfVersionParams) (SubstrateTransaction, error) {
+	row := q.db.QueryRow(ctx, getSubstrateTransactionOfVersion,
+		arg.Network,
+		arg.Hash,
+		arg.AtsID,
+		arg.Version,
+	)
+	var i SubstrateTransaction
+	err := row.Scan(
+		&i.Network,
+		&i.Call,
+		&i.Hash,
+		&i.Updates,
+		&i.Commitment,
+		&i.Protocol,
+		&i.Account,
+		&i.Nonce,
+		&i.Ends,
+		&i.Signed,
+		&i.SignedHash,
+		&i.Signatures,
+		&i.Wanted,
+		&i.SentAt,
+		&i.Answer,
+		&i.DecidedAt,
+		&i.Failure,
+		&i.AtsID,
+		&i.Version,
+		&i.Block,
+		&i.Position,
+		&i.Proven,
+		&i.Fee,
+		&i.Tip,
+		&i.Item,
 	)
 	return i, err
 }
@@ -645,18 +711,18 @@ func (q *Queries) InsertSubstrateChain(ctx context.Context, arg InsertSubstrateC
 }
 
 const insertSubstrateProof = `-- name: InsertSubstrateProof :exec
-INSERT INTO substrate_proofs (network, signed_hash, proof) VALUES ($1, $2, $3)
-ON CONFLICT (network, signed_hash) DO NOTHING
+INSERT INTO substrate_proofs (network, hash, proof) VALUES ($1, $2, $3)
+ON CONFLICT (network, hash) DO NOTHING
 `
 
 type InsertSubstrateProofParams struct {
-	Network    string
-	SignedHash []byte
-	Proof      []byte
+	Network string
+	Hash    []byte
+	Proof   []byte
 }
 
 func (q *Queries) InsertSubstrateProof(ctx context.Context, arg InsertSubstrateProofParams) error {
-	_, err := q.db.Exec(ctx, insertSubstrateProof, arg.Network, arg.SignedHash, arg.Proof)
+	_, err := q.db.Exec(ctx, insertSubstrateProof, arg.Network, arg.Hash, arg.Proof)
 	return err
 }
 
@@ -725,7 +791,7 @@ func (q *Queries) InsertSubstrateTransaction(ctx context.Context, arg InsertSubs
 }
 
 const listOpenSubstrateTransactions = `-- name: ListOpenSubstrateTransactions :many
-SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven, fee, tip FROM substrate_transactions WHERE network = $1 AND decided_at = 0 ORDER BY account, nonce
+SELECT network, call, hash, updates, commitment, protocol, account, nonce, ends, signed, signed_hash, signatures, wanted, sent_at, answer, decided_at, failure, ats_id, version, block, position, proven, fee, tip, item FROM substrate_transactions WHERE network = $1 AND decided_at = 0 ORDER BY account, nonce, item
 `
 
 func (q *Queries) ListOpenSubstrateTransactions(ctx context.Context, network string) ([]SubstrateTransaction, error) {
@@ -762,6 +828,7 @@ func (q *Queries) ListOpenSubstrateTransactions(ctx context.Context, network str
 			&i.Proven,
 			&i.Fee,
 			&i.Tip,
+			&i.Item,
 		); err != nil {
 			return nil, err
 		}
@@ -872,12 +939,12 @@ func (q *Queries) ListSubstrateBlocks(ctx context.Context, arg ListSubstrateBloc
 }
 
 const listSubstrateEntriesInBlock = `-- name: ListSubstrateEntriesInBlock :many
-SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, t.item, b.hash AS block_hash, b.created_at AS block_at, a.address
 FROM substrate_transactions t
 JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
 LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
 WHERE t.network = $1 AND t.block = $2 AND t.block > 0
-ORDER BY t.position LIMIT $4 OFFSET $3
+ORDER BY t.position, t.item LIMIT $4 OFFSET $3
 `
 
 type ListSubstrateEntriesInBlockParams struct {
@@ -900,6 +967,7 @@ type ListSubstrateEntriesInBlockRow struct {
 	Version    int64
 	Block      int64
 	Position   int64
+	Item       int64
 	BlockHash  []byte
 	BlockAt    sql.NullInt64
 	Address    string
@@ -932,6 +1000,7 @@ func (q *Queries) ListSubstrateEntriesInBlock(ctx context.Context, arg ListSubst
 			&i.Version,
 			&i.Block,
 			&i.Position,
+			&i.Item,
 			&i.BlockHash,
 			&i.BlockAt,
 			&i.Address,
@@ -947,7 +1016,7 @@ func (q *Queries) ListSubstrateEntriesInBlock(ctx context.Context, arg ListSubst
 }
 
 const listSubstrateEntriesOfCommitment = `-- name: ListSubstrateEntriesOfCommitment :many
-SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, t.item, b.hash AS block_hash, b.created_at AS block_at, a.address
 FROM substrate_transactions t
 JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
 LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
@@ -974,6 +1043,7 @@ type ListSubstrateEntriesOfCommitmentRow struct {
 	Version    int64
 	Block      int64
 	Position   int64
+	Item       int64
 	BlockHash  []byte
 	BlockAt    sql.NullInt64
 	Address    string
@@ -1002,6 +1072,7 @@ func (q *Queries) ListSubstrateEntriesOfCommitment(ctx context.Context, arg List
 			&i.Version,
 			&i.Block,
 			&i.Position,
+			&i.Item,
 			&i.BlockHash,
 			&i.BlockAt,
 			&i.Address,
@@ -1009,6 +1080,108 @@ func (q *Queries) ListSubstrateEntriesOfCommitment(ctx context.Context, arg List
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listSubstrateEntriesOfTransaction = `-- name: ListSubstrateEntriesOfTransaction :many
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, t.item, b.hash AS block_hash, b.created_at AS block_at, a.address
+FROM substrate_transactions t
+JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
+LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
+WHERE t.network = $1 AND t.signed_hash = $2 AND (t.wanted OR t.decided_at <> 0)
+ORDER BY t.item LIMIT $3
+`
+
+type ListSubstrateEntriesOfTransactionParams struct {
+	Network string
+	Hash    []byte
+	Lim     int32
+}
+
+type ListSubstrateEntriesOfTransactionRow struct {
+	Hash       []byte
+	SignedHash []byte
+	Signed     []byte
+	Updates    int64
+	Commitment []byte
+	Protocol   int64
+	DecidedAt  int64
+	Failure    string
+	AtsID      int64
+	Version    int64
+	Block      int64
+	Position   int64
+	Item       int64
+	BlockHash  []byte
+	BlockAt    sql.NullInt64
+	Address    string
+}
+
+// All calls of a transaction, by the hash that the chain knows.
+func (q *Queries) ListSubstrateEntriesOfTransaction(ctx context.Context, arg ListSubstrateEntriesOfTransactionParams) ([]ListSubstrateEntriesOfTransactionRow, error) {
+	rows, err := q.db.Query(ctx, listSubstrateEntriesOfTransaction, arg.Network, arg.Hash, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListSubstrateEntriesOfTransactionRow
+	for rows.Next() {
+		var i ListSubstrateEntriesOfTransactionRow
+		if err := rows.Scan(
+			&i.Hash,
+			&i.SignedHash,
+			&i.Signed,
+			&i.Updates,
+			&i.Commitment,
+			&i.Protocol,
+			&i.DecidedAt,
+			&i.Failure,
+			&i.AtsID,
+			&i.Version,
+			&i.Block,
+			&i.Position,
+			&i.Item,
+			&i.BlockHash,
+			&i.BlockAt,
+			&i.Address,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listSubstrateItems = `-- name: ListSubstrateItems :many
+SELECT item FROM substrate_transactions WHERE network = $1 AND signed_hash = $2 ORDER BY item
+`
+
+type ListSubstrateItemsParams struct {
+	Network    string
+	SignedHash []byte
+}
+
+// The places in a transaction whose calls are in rows.
+func (q *Queries) ListSubstrateItems(ctx context.Context, arg ListSubstrateItemsParams) ([]int64, error) {
+	rows, err := q.db.Query(ctx, listSubstrateItems, arg.Network, arg.SignedHash)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var item int64
+		if err := rows.Scan(&item); err != nil {
+			return nil, err
+		}
+		items = append(items, item)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -1086,7 +1259,7 @@ func (q *Queries) ListSubstrateSets(ctx context.Context, arg ListSubstrateSetsPa
 }
 
 const listSubstrateVersions = `-- name: ListSubstrateVersions :many
-SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, b.hash AS block_hash, b.created_at AS block_at, a.address
+SELECT t.hash, t.signed_hash, t.signed, t.updates, t.commitment, t.protocol, t.decided_at, t.failure, t.ats_id, t.version, t.block, t.position, t.item, b.hash AS block_hash, b.created_at AS block_at, a.address
 FROM substrate_transactions t
 JOIN substrate_accounts a ON a.network = t.network AND a.account = t.account
 LEFT JOIN substrate_blocks b ON b.network = t.network AND b.number = t.block
@@ -1114,6 +1287,7 @@ type ListSubstrateVersionsRow struct {
 	Version    int64
 	Block      int64
 	Position   int64
+	Item       int64
 	BlockHash  []byte
 	BlockAt    sql.NullInt64
 	Address    string
@@ -1146,6 +1320,7 @@ func (q *Queries) ListSubstrateVersions(ctx context.Context, arg ListSubstrateVe
 			&i.Version,
 			&i.Block,
 			&i.Position,
+			&i.Item,
 			&i.BlockHash,
 			&i.BlockAt,
 			&i.Address,
@@ -1161,7 +1336,7 @@ func (q *Queries) ListSubstrateVersions(ctx context.Context, arg ListSubstrateVe
 }
 
 const listUnprovedSubstrateTransactions = `-- name: ListUnprovedSubstrateTransactions :many
-SELECT t.signed_hash, t.ats_id, t.version, t.block, t.position FROM substrate_transactions t
+SELECT t.hash, t.ats_id, t.version, t.block, t.position FROM substrate_transactions t
 WHERE t.network = $1 AND t.version > 0 AND NOT t.proven AND t.block >= $2
 ORDER BY t.block DESC LIMIT $3
 `
@@ -1173,11 +1348,11 @@ type ListUnprovedSubstrateTransactionsParams struct {
 }
 
 type ListUnprovedSubstrateTransactionsRow struct {
-	SignedHash []byte
-	AtsID      int64
-	Version    int64
-	Block      int64
-	Position   int64
+	Hash     []byte
+	AtsID    int64
+	Version  int64
+	Block    int64
+	Position int64
 }
 
 func (q *Queries) ListUnprovedSubstrateTransactions(ctx context.Context, arg ListUnprovedSubstrateTransactionsParams) ([]ListUnprovedSubstrateTransactionsRow, error) {
@@ -1190,7 +1365,7 @@ func (q *Queries) ListUnprovedSubstrateTransactions(ctx context.Context, arg Lis
 	for rows.Next() {
 		var i ListUnprovedSubstrateTransactionsRow
 		if err := rows.Scan(
-			&i.SignedHash,
+			&i.Hash,
 			&i.AtsID,
 			&i.Version,
 			&i.Block,
@@ -1225,17 +1400,18 @@ func (q *Queries) LockSubstrateAccount(ctx context.Context, arg LockSubstrateAcc
 }
 
 const parkSubstrateTransaction = `-- name: ParkSubstrateTransaction :execrows
-UPDATE substrate_transactions SET nonce = -1 WHERE network = $1 AND signed_hash = $2 AND decided_at = 0 AND NOT wanted
+UPDATE substrate_transactions SET nonce = -1 WHERE network = $1 AND hash = $2 AND signed_hash = $3 AND decided_at = 0
 `
 
 type ParkSubstrateTransactionParams struct {
-	Network    string
-	SignedHash []byte
+	Network string
+	Hash    []byte
+	Before  []byte
 }
 
 // Its nonce is free for others.
 func (q *Queries) ParkSubstrateTransaction(ctx context.Context, arg ParkSubstrateTransactionParams) (int64, error) {
-	result, err := q.db.Exec(ctx, parkSubstrateTransaction, arg.Network, arg.SignedHash)
+	result, err := q.db.Exec(ctx, parkSubstrateTransaction, arg.Network, arg.Hash, arg.Before)
 	if err != nil {
 		return 0, err
 	}
@@ -1243,16 +1419,16 @@ func (q *Queries) ParkSubstrateTransaction(ctx context.Context, arg ParkSubstrat
 }
 
 const provenSubstrateTransaction = `-- name: ProvenSubstrateTransaction :exec
-UPDATE substrate_transactions SET proven = TRUE WHERE network = $1 AND signed_hash = $2
+UPDATE substrate_transactions SET proven = TRUE WHERE network = $1 AND hash = $2
 `
 
 type ProvenSubstrateTransactionParams struct {
-	Network    string
-	SignedHash []byte
+	Network string
+	Hash    []byte
 }
 
 func (q *Queries) ProvenSubstrateTransaction(ctx context.Context, arg ProvenSubstrateTransactionParams) error {
-	_, err := q.db.Exec(ctx, provenSubstrateTransaction, arg.Network, arg.SignedHash)
+	_, err := q.db.Exec(ctx, provenSubstrateTransaction, arg.Network, arg.Hash)
 	return err
 }
 
@@ -1393,8 +1569,8 @@ func (q *Queries) SetSubstratePrice(ctx context.Context, arg SetSubstratePricePa
 
 const signSubstrateTransactionAgain = `-- name: SignSubstrateTransactionAgain :execrows
 UPDATE substrate_transactions SET account = $1, nonce = $2, ends = $3, signed = $4, signed_hash = $5,
-  signatures = signatures + 1, sent_at = 0, answer = ''
-WHERE network = $6 AND signed_hash = $7 AND decided_at = 0
+  item = $6, signatures = signatures + $7, sent_at = 0, answer = ''
+WHERE network = $8 AND hash = $9 AND signed_hash = $10 AND decided_at = 0
 `
 
 type SignSubstrateTransactionAgainParams struct {
@@ -1403,7 +1579,10 @@ type SignSubstrateTransactionAgainParams struct {
 	Ends       int64
 	Signed     []byte
 	SignedHash []byte
+	Item       int64
+	Signatures int64
 	Network    string
+	Hash       []byte
 	Before     []byte
 }
 
@@ -1414,7 +1593,10 @@ func (q *Queries) SignSubstrateTransactionAgain(ctx context.Context, arg SignSub
 		arg.Ends,
 		arg.Signed,
 		arg.SignedHash,
+		arg.Item,
+		arg.Signatures,
 		arg.Network,
+		arg.Hash,
 		arg.Before,
 	)
 	if err != nil {

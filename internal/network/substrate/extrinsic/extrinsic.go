@@ -5,6 +5,7 @@ package extrinsic
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -132,6 +133,47 @@ func (c Chain) SignBy(account [32]byte, sign func(payload []byte) ([sr25519.Sign
 	body = append(append(body, schnorr), signature[:]...)
 	body = append(append(body, extra...), call...)
 	return scale.AppendBytes(nil, body), nil
+}
+
+// errForm is the error of an extrinsic that is not of the form that SignBy makes.
+var errForm = errors.New("not a signed extrinsic of version 4 with known extensions")
+
+// Call returns the call of an extrinsic that was signed for such a runtime.
+func (c Chain) Call(b []byte) ([]byte, error) {
+	whole := scale.NewReader(b)
+	r := scale.NewReader(whole.Bytes())
+	if whole.End() != nil || r.U8() != signedV4 || r.U8() != accountID {
+		return nil, errForm
+	}
+	r.Hash()
+	switch r.U8() {
+	case 0, schnorr: // Ed25519 has the same size
+		r.Take(64)
+	case 2: // ECDSA
+		r.Take(65)
+	default:
+		return nil, errForm
+	}
+	for _, e := range c.Metadata.Extensions {
+		switch e.Name {
+		case "CheckMortality", "CheckEra":
+			if r.U8() != 0 {
+				r.U8()
+			}
+		case "CheckNonce", "ChargeTransactionPayment":
+			r.CompactBig()
+		case "CheckMetadataHash":
+			r.U8()
+		default:
+			if !c.Metadata.Empty(e.Type) {
+				return nil, errForm
+			}
+		}
+	}
+	if r.Err() != nil {
+		return nil, errForm
+	}
+	return r.Take(r.Len()), nil
 }
 
 // Hash identifies an extrinsic.

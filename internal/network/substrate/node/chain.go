@@ -116,11 +116,11 @@ func (n *Node) build(parent *block, txs []*pooled, late bool) (_ *block, in []*p
 				continue
 			case v.requires: // its turn can come
 				continue
-			case weight+tx.x.call.weight()+baseWeight > maxWeight || length+len(tx.x.raw) > maxLength:
+			case weight+tx.x.weight()+baseWeight > maxWeight || length+len(tx.x.raw) > maxLength:
 				continue
 			}
 			r.apply(tx.x, uint32(len(b.body)))
-			weight += tx.x.call.weight() + baseWeight
+			weight += tx.x.weight() + baseWeight
 			length += len(tx.x.raw)
 			b.body = append(b.body, tx.x.raw)
 			in = append(in, tx)

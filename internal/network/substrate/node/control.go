@@ -130,6 +130,20 @@ func (n *Node) Pool() int { n.mu.Lock(); defer n.mu.Unlock(); return len(n.pool.
 // Calls returns how often a method was called.
 func (n *Node) Calls(method string) int { n.mu.Lock(); defer n.mu.Unlock(); return n.calls[method] }
 
+// Room returns how many transactions like the last one of a block of the best chain fit into one block,
+// by weight and length.
+func (n *Node) Room(number uint32) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	b := n.chain[number]
+	raw := b.body[len(b.body)-1]
+	x, err := n.program(b.state).decode(raw)
+	if err != nil {
+		return 0
+	}
+	return int(min(maxWeight/(x.weight()+baseWeight), uint64((maxLength-len(b.body[0]))/len(raw))))
+}
+
 // Requests returns how often any method was called.
 func (n *Node) Requests() (sum int) {
 	n.mu.Lock()

@@ -17,8 +17,8 @@ import (
 
 // dispatchInfo is what a call weighs and costs.
 func dispatchInfo(x *extrinsic, length uint64) []byte {
-	out := scale.AppendCompact(scale.AppendCompact(nil, x.call.weight()), proofSize)
-	return append(append(out, 0), u128(feeOf(length, x.call.weight()))...)
+	out := scale.AppendCompact(scale.AppendCompact(nil, x.weight()), x.proof())
+	return append(append(out, 0), u128(feeOf(length, x.weight()))...)
 }
 
 // program is a runtime that is ready to run.
@@ -177,37 +177,54 @@ func (p *program) readCall(r *scale.Reader, depth int) (c call) {
 func (c call) weight() uint64 {
 	switch c.name {
 	case "Ats.create":
-		return 734_002_000
+		return 436_000_000
 	case "Ats.update":
-		return 577_002_000
+		return 279_000_000
 	case "Ats.revoke":
-		return 6_794_002_000
+		return 6_496_000_000
 	case "Balances.transfer_keep_alive":
 		return 300_000_000
 	case "System.remark":
 		return 2_000_000
 	}
-	sum := uint64(7_000_000)
+	sum := uint64(4_825_907)
 	for _, each := range c.calls {
-		sum += each.weight() + 4_000_000
+		sum += each.weight() + 3_106_130
 	}
 	return sum
 }
 
-// Costs of Melodie: each extrinsic's weight besides its call, the size of its proof, and
+// proof returns the size of the proof of a call.
+func (c call) proof() uint64 {
+	if c.calls == nil {
+		return 3694
+	}
+	sum := uint64(0)
+	for _, each := range c.calls {
+		sum += each.proof()
+	}
+	return sum
+}
+
+// weight and proof are those of the call and of the signed extensions, which an extrinsic has once.
+func (x *extrinsic) weight() uint64 { return x.call.weight() + extensionWeight }
+func (x *extrinsic) proof() uint64  { return x.call.proof() + extensionProof }
+
+// Costs of Melodie: the weight of each extrinsic and of its signed extensions, the size of their proof, and
 // what weight and bytes cost.
 const (
-	baseWeight    = 108_157_000
-	proofSize     = 14389
-	feePerByte    = 10_000_000
-	maxWeight     = 1_500_000_000_000 // of the signed extrinsics of a block
-	maxLength     = 3_932_160
-	inherentTime  = 181_157_000
-	inherentProof = 1493
+	baseWeight      = 108_157_000
+	extensionWeight = 298_002_000
+	extensionProof  = 10695
+	feePerByte      = 10_000_000
+	maxWeight       = 1_500_000_000_000 // of the signed extrinsics of a block
+	maxLength       = 3_932_160
+	inherentTime    = 181_157_000
+	inherentProof   = 1493
 )
 
 // fee returns what a transaction costs, without its tip.
-func (x *extrinsic) fee() uint64 { return feeOf(uint64(len(x.raw)), x.call.weight()) }
+func (x *extrinsic) fee() uint64 { return feeOf(uint64(len(x.raw)), x.weight()) }
 
 func feeOf(length, weight uint64) uint64 {
 	return length*feePerByte + (weight+baseWeight)*9245/100
@@ -338,7 +355,7 @@ func (a *at) validate(x *extrinsic, known Hash) (valid, error) {
 		return v, invalidPayment
 	case x.nonce < who.Nonce:
 		return v, invalidStale
-	case x.call.weight()+baseWeight > maxWeight || len(x.raw) > maxLength:
+	case x.weight()+baseWeight > maxWeight || len(x.raw) > maxLength:
 		return v, invalidExhaustsResources
 	case over > 0 || cost > who.Free || who.Free-cost < a.prog.Rules.ExistentialDeposit:
 		return v, invalidPayment

@@ -350,7 +350,7 @@ func (n *Node) call(c *conn, q *request) (result any, after func(), err error) {
 			return done(hexed(dispatchInfo(x, uint64(len(raw)))))
 		}
 		return done(map[string]any{
-			"weight": map[string]any{"ref_time": x.call.weight(), "proof_size": proofSize}, "class": "normal", "partialFee": strconv.FormatUint(x.fee(), 10),
+			"weight": map[string]any{"ref_time": x.weight(), "proof_size": x.proof()}, "class": "normal", "partialFee": strconv.FormatUint(x.fee(), 10),
 		})
 
 	case "author_pendingExtrinsics":

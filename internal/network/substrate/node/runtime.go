@@ -66,7 +66,7 @@ func (b *run) apply(x *extrinsic, index uint32) {
 	b.st.setAccount(b.author, author)
 	b.emit("Balances", "Deposit", b.author[:], u128(cost))
 	b.emit("TransactionPayment", "TransactionFeePaid", x.signer[:], u128(cost), u128(x.tip))
-	info := weights(x.call.weight()+baseWeight, proofSize, 0)
+	info := weights(x.weight()+baseWeight, x.proof(), 0)
 	if refusal != nil {
 		b.emit("System", "ExtrinsicFailed", refusal, info)
 	} else {
