@@ -190,6 +190,7 @@ var rooms = map[string]struct {
 	"widget/lock":             {[]string{"widget"}, "keeps the hash of each released version"},
 	"verify":                  {nil, "the page that verifies in a browser, embedded: what it checks never comes here"},
 	"verify/build":            {[]string{"internal/compressed", "web/i18n"}, "builds it, and weighs it as it is served"},
+	"internal/bench/anchor":   {[]string{"internal/anchoring", "internal/network", "internal/network/substrate", "internal/network/substrate/sr25519", "internal/store"}, "our client of the measurement on a chain; it judges no number"},
 	"internal/bench/capacity": {nil, "computes a page from a measured file; it measures and starts nothing"},
 	"web/ui":                  {nil, "writes the tokens of design into the sheets; nothing in a server"},
 	"web/i18n":                {nil, "the texts of the widget and of /verify, for their builds; nothing in a server"},

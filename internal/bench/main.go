@@ -55,6 +55,7 @@ var benches = []measurement{
 	{"webhooks", benchWebhooks},
 	{"console", benchConsole},
 	{"cost", benchCost},
+	{"chain", benchChain},
 	{"growth", benchGrowth},
 }
 
