@@ -98,10 +98,10 @@ func countFunds(ctx context.Context, n network.Network) (out metrics.Funds, err 
 		return out, err
 	}
 	for _, a := range kept {
-		out.Accounts = append(out.Accounts, metrics.Account(a))
+		out.Accounts = append(out.Accounts, metrics.Account{Address: a.Address, Free: a.Free.Float(), Reserved: a.Reserved.Float(), Works: a.Works, Capacity: a.Capacity, Open: a.Open, Low: a.Low})
 	}
 	fees, err := funded.Fees(ctx)
-	out.Total, out.Last = fees.Total, fees.Last
+	out.Total, out.Last = fees.Total.Float(), fees.Last.Float()
 	return out, err
 }
 

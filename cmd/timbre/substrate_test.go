@@ -95,7 +95,7 @@ func TestSubstrate(t *testing.T) {
 	}
 	doctor := timbre(t, "doctor", "--database-url", f.DatabaseURL, "--secret-file", f.SecretFile, "--blob-url", f.BlobURL, "--public-url", "http://127.0.0.1:1",
 		"--network", "mainnet=substrate:"+c.URL, "--substrate-seed-file", f.SubstrateSeedFile, "--substrate-accounts", "2")
-	for _, want := range []string{"chain of mainnet: allfeat-melodie-3, version 100", "network mainnet: block ", "account of mainnet: 5", "owns 1 of 1000 works"} {
+	for _, want := range []string{"chain of mainnet: allfeat-melodie-3, version 100", "network mainnet: block ", "account of mainnet: 5", "owns 1 of 1000 works", "owns 0 of 1000 works, and has 10,000 MEL free", "failures: 0, fees: 0."} {
 		if !strings.Contains(doctor.out, want) {
 			t.Errorf("doctor does not say %q:\n%s", want, doctor.out)
 		}

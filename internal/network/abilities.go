@@ -81,10 +81,10 @@ type Funded interface {
 	Fees(ctx context.Context) (Fees, error)
 }
 
-// Fees is what a network took for final transactions, also for those that it refused, in its
-// smallest unit. Total counts since the network began, and Last is the newest transaction's fee;
-// both are 0 before the first. They are for an operator's eyes: a float loses the last digits.
-type Fees struct{ Total, Last float64 }
+// Fees is what a network took for final transactions, also for those that it refused. Total counts
+// since the network began, and Last is the newest transaction's fee. Last is not known before the
+// first transaction, and Total before the network began.
+type Fees struct{ Total, Last Amount }
 
 // Priced is a network that can say what it takes for a transaction before it is sent.
 type Priced interface {
@@ -104,9 +104,8 @@ type Fee struct {
 type Account struct {
 	// Address is its name on the network.
 	Address string
-	// Free is what it can pay with, and Reserved what the network keeps as deposits, in the
-	// network's smallest unit. They are for an operator's eyes: a float loses the last digits.
-	Free, Reserved float64
+	// Free is what it can pay with, and Reserved what the network keeps as deposits.
+	Free, Reserved Amount
 	// Works is how many works it owns, of at most Capacity. Open counts its transactions that
 	// are not final.
 	Works, Capacity, Open int64

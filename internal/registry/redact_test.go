@@ -87,7 +87,7 @@ var columns = map[string]string{
 	"log_receipts":           "network:public block:public signature:public",
 	"log_witnessed":          "network:public block:public witnessed_at:public",
 	"log_blocks":             "network:public number:public hash:public first_idx:public size:public checkpoint:public created_at:public",
-	"substrate_chains":       "network:public genesis:public number:public hash:public block_at:public seen_at:other finals:public failures:public stopped:other fees:public last_fee:public work_fee:public version_fee:public decimals:public",
+	"substrate_chains":       "network:public genesis:public number:public hash:public block_at:public seen_at:other finals:public failures:public stopped:other fees:public last_fee:public work_fee:public version_fee:public decimals:public symbol:public",
 	"substrate_accounts":     "network:public account:public position:other address:public nonce:public free:public reserved:public works:public capacity:public low:other",
 	"substrate_transactions": "network:public call:about hash:public updates:public commitment:public protocol:public account:public nonce:public ends:public item:public signed:public signed_hash:public signatures:about wanted:about sent_at:about answer:about decided_at:about failure:public ats_id:public version:public block:public position:public proven:about fee:public tip:public",
 	"substrate_blocks":       "network:public number:public hash:public header:public created_at:public",

@@ -117,8 +117,8 @@ func run(ctx context.Context, url, seed string, count int, dir string) (err erro
 	return json.NewEncoder(os.Stdout).Encode(map[string]any{"first": first.Seconds(), "seconds": took.Seconds(), "peak": peak})
 }
 
-// peak is the highest resident memory of this process, in bytes. What the kernel tells a parent
-// includes the parent's own memory at the start.
+// peak is the highest resident memory of this process, in bytes. The kernel's number for a parent
+// includes the memory of the parent.
 func peak() (int64, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -2,6 +2,7 @@ package operator_test
 
 import (
 	"context"
+	"math/big"
 	"net/http"
 	"strings"
 	"testing"
@@ -38,8 +39,11 @@ func site(t *testing.T, networks ...network.Network) *shelltest.Site {
 // The page warns about accounts that cannot pay, and about those that are full.
 func TestAccounts(t *testing.T) {
 	t.Parallel()
-	good := network.Account{Address: "5Fgood", Free: 9_985_000_000_000_000, Reserved: 11_000_000_000_000, Works: 1, Capacity: 1000, Open: 2}
-	low := network.Account{Address: "5Flow", Free: 1e30, Works: 7, Capacity: 1000, Low: true}
+	decimals := 12
+	token := network.Token{Symbol: "MEL", Decimals: &decimals}
+	huge := new(big.Int).Exp(big.NewInt(10), big.NewInt(30), nil)
+	good := network.Account{Address: "5Fgood", Free: network.Amount{Units: big.NewInt(9_985_250_000_000_000), Token: token}, Reserved: network.Amount{Units: big.NewInt(11_000_000_000_000), Token: token}, Works: 1, Capacity: 1000, Open: 2}
+	low := network.Account{Address: "5Flow", Free: network.Amount{Units: huge}, Works: 7, Capacity: 1000, Low: true}
 	full := network.Account{Address: "5Ffull", Works: 1000, Capacity: 1000, Low: true}
 	const isLow, isFull, none = "An account cannot pay for another work.", "as many works as the chain allows", "No worker has reached this chain yet."
 	for name, c := range map[string]struct {
@@ -47,8 +51,8 @@ func TestAccounts(t *testing.T) {
 		want     []string
 		not      []string
 	}{
-		"good": {[]network.Account{good}, []string{"5Fgood", "9,985,000,000,000,000", "11,000,000,000,000", "1 of 1,000", "can pay"}, []string{isLow, isFull, none}},
-		"low":  {[]network.Account{good, low}, []string{"5Flow", isLow, "Send funds to its address", "too low", "&gt; 4,611"}, []string{isFull}},
+		"good": {[]network.Account{good}, []string{"5Fgood", `<bdi>9,985.25` + "\u00a0" + `MEL</bdi>`, `<bdi>11` + "\u00a0" + `MEL</bdi>`, "1 of 1,000", "can pay"}, []string{isLow, isFull, none}},
+		"low":  {[]network.Account{good, low}, []string{"5Flow", isLow, "Send funds to its address", "too low", "1,000,000,000,000,000,000,000,000,000,000 of the smallest unit"}, []string{isFull}},
 		"full": {[]network.Account{full}, []string{"5Ffull", isFull, "--substrate-accounts"}, []string{isLow, "too low"}},
 		"none": {nil, []string{none}, []string{isLow, isFull}},
 	} {

@@ -225,24 +225,22 @@ type chain struct {
 // payer is an account for its page.
 type payer struct {
 	network.Account
-	Free, Reserved amount
 	Full           bool
+	Free, Reserved string
 }
 
-// amount is in the network's smallest unit; More: it is larger than N.
-type amount struct {
-	N    int64
-	More bool
-}
-
-// most64 is the largest amount that is shown in full.
-const most64 = 1 << 62
-
-func amountOf(units float64) amount {
-	if units >= most64 {
-		return amount{most64, true}
+// amount writes an amount in the language of the page.
+func amount(c *shell.Call, a network.Amount) string {
+	digits := a.Digits(c.Text("number.group"), c.Text("number.point"))
+	switch {
+	case a.Units == nil:
+		return c.Text("amount.unknown")
+	case a.Token.Decimals == nil:
+		return c.Text("amount.units", "amount", digits)
+	case a.Token.Symbol == "":
+		return c.Text("amount.tokens", "amount", digits)
 	}
-	return amount{N: int64(units)}
+	return digits + "\u00a0" + a.Token.Symbol
 }
 
 func (p pages) accounts(c *shell.Call) error {
@@ -256,7 +254,7 @@ func (p pages) accounts(c *shell.Call) error {
 		for _, a := range accounts {
 			full := a.Capacity > 0 && a.Works >= a.Capacity
 			one.Low, one.Full = one.Low || a.Low && !full, one.Full || full
-			one.Accounts = append(one.Accounts, payer{a, amountOf(a.Free), amountOf(a.Reserved), full})
+			one.Accounts = append(one.Accounts, payer{a, full, amount(c, a.Free), amount(c, a.Reserved)})
 		}
 		all = append(all, one)
 	}

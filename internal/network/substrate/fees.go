@@ -3,13 +3,11 @@ package substrate
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"math/big"
 
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/substrate/metadata"
-	"timbre.example/internal/network/substrate/rpc"
 	"timbre.example/internal/network/substrate/scale"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -80,19 +78,17 @@ func (n *Network) Fees(ctx context.Context) (network.Fees, error) {
 	} else if err != nil {
 		return network.Fees{}, n.fail("fees", err)
 	}
-	total, _ := new(big.Float).SetInt(amount(row.Fees)).Float64()
-	last, _ := new(big.Float).SetInt(amount(row.LastFee)).Float64()
-	return network.Fees{Total: total, Last: last}, nil
+	return network.Fees{Total: inTokens(row, row.Fees), Last: inTokens(row, row.LastFee)}, nil
 }
 
 // readFee asks what a new work and another version cost now, and keeps it for quotes.
 func (n *Network) readFee(ctx context.Context, rt *runtime, at query.SubstrateChain) error {
-	if n.units == nil {
-		units, err := n.chain.decimals(ctx)
+	if n.token == nil {
+		said, err := n.chain.token(ctx)
 		if err != nil {
 			return err
 		}
-		n.units = &units
+		n.token = &said
 	}
 	var fees [2]*big.Int
 	for updates := range fees {
@@ -105,39 +101,11 @@ func (n *Network) readFee(ctx context.Context, rt *runtime, at query.SubstrateCh
 		}
 	}
 	n.fee.Store(fees[0])
-	now := query.SetSubstratePriceParams{Network: n.name(), WorkFee: fees[0].String(), VersionFee: fees[1].String(), Decimals: *n.units}
-	if at.WorkFee == now.WorkFee && at.VersionFee == now.VersionFee && at.Decimals == now.Decimals {
+	now := query.SetSubstratePriceParams{Network: n.name(), WorkFee: fees[0].String(), VersionFee: fees[1].String(), Decimals: n.token.decimals, Symbol: n.token.symbol}
+	if at.WorkFee == now.WorkFee && at.VersionFee == now.VersionFee && at.Decimals == now.Decimals && at.Symbol == now.Symbol {
 		return nil
 	}
 	return n.db.Tx(ctx, func(tx *store.Tx) error { return tx.SetSubstratePrice(ctx, now) })
-}
-
-// mostDecimals is how many decimals a token can have: an amount has at most 39 digits.
-const mostDecimals = 38
-
-// decimals asks how many decimals the chain's token has; -1: the chain does not say it, or says
-// it in another way.
-func (c *chain) decimals(ctx context.Context) (int64, error) {
-	var p struct {
-		TokenDecimals json.RawMessage `json:"tokenDecimals"`
-	}
-	var refused *rpc.Error
-	if err := c.client.Call(ctx, &p, "system_properties"); errors.As(err, &refused) {
-		return -1, nil
-	} else if err != nil {
-		return 0, err
-	}
-	var all []int64 // of several tokens, the first one pays fees
-	if err := json.Unmarshal(p.TokenDecimals, &all); err != nil || len(all) == 0 {
-		all = make([]int64, 1)
-		if json.Unmarshal(p.TokenDecimals, &all[0]) != nil || string(p.TokenDecimals) == "null" {
-			return -1, nil
-		}
-	}
-	if all[0] < 0 || all[0] > mostDecimals {
-		return -1, nil
-	}
-	return all[0], nil
 }
 
 // Fee implements network.Priced. It asks the database: only workers ask the chain.

@@ -100,7 +100,7 @@ func TestFeesAreTheChains(t *testing.T) {
 		if took := gone(t, c, 2); row.Fees != sum.String() || took.Cmp(sum) != 0 || row.LastFee != kept(t, n, staged[6])[0].Fee {
 			t.Errorf("fees %s, newest %s, rows %s, the accounts lost %s", row.Fees, row.LastFee, sum, took)
 		}
-		if fees, err := n.Fees(t.Context()); err != nil || fees.Total <= fees.Last || fees.Last <= 0 {
+		if fees, err := n.Fees(t.Context()); err != nil || fees.Total.Units.String() != sum.String() || fees.Last.Units.String() != row.LastFee || !strings.HasSuffix(fees.Total.String(), " MEL") {
 			t.Errorf("%+v, %v", fees, err)
 		}
 	})
@@ -237,6 +237,20 @@ func TestFeeOfAQuote(t *testing.T) {
 	})
 }
 
+// A symbol that could disturb a text is not known.
+func TestSymbol(t *testing.T) {
+	for said, want := range map[string]string{
+		`"ALFT"`: "ALFT", `["MEL","DOT"]`: "MEL", `"x1"`: "x1", `"ABCDEFGHIJKLMNOP"`: "ABCDEFGHIJKLMNOP", `"ABCDEFGHIJKLMNOPQ"`: "", `""`: "", `[]`: "", `null`: "", `[null]`: "", `7`: "",
+		`"A B"`: "", `"<b>"`: "", `"\u202eTFLA"`: "", `"\u05d0"`: "", `"A\n"`: "",
+	} {
+		c := newChain([]string{answering(t, `{"tokenSymbol":`+said+`,"tokenDecimals":3}`)}, time.Minute)
+		if got, err := c.token(t.Context()); err != nil || got != (token{3, want}) {
+			t.Errorf("%s: %+v, %v", said, got, err)
+		}
+		c.client.Close()
+	}
+}
+
 // A node that does not say the decimals of its token, or something absurd, gives no fee for
 // quotes; registering goes on.
 func TestDecimals(t *testing.T) {
@@ -245,8 +259,8 @@ func TestDecimals(t *testing.T) {
 		`{"tokenDecimals":39}`: -1, `{"tokenDecimals":-1}`: -1, `{"tokenDecimals":[]}`: -1, `{"tokenDecimals":null}`: -1, `{"tokenDecimals":"12"}`: -1, `{"tokenDecimals":1.5}`: -1, `{}`: -1,
 	} {
 		c := newChain([]string{answering(t, said)}, time.Minute)
-		if got, err := c.decimals(t.Context()); err != nil || got != want {
-			t.Errorf("%s: %d, %v", said, got, err)
+		if got, err := c.token(t.Context()); err != nil || got.decimals != want || got.symbol != "" {
+			t.Errorf("%s: %+v, %v", said, got, err)
 		}
 		c.client.Close()
 	}

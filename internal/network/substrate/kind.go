@@ -99,15 +99,15 @@ func (k *Kind) Examine(ctx context.Context, at network.Address, report func(netw
 	if len(n.accounts) == 0 {
 		report(network.Finding{Check: "worker for " + name, Err: n.Sequenced(ctx), Found: "alive", Remedy: "Start a process with the role worker on this database."})
 	}
-	report(network.Finding{Check: "network " + name, Err: n.Stopped(ctx), Found: fmt.Sprintf("block %d was read, transactions: %d, failures: %d, fees: %s", row.Number, row.Finals, row.Failures, row.Fees), Remedy: "See docs/chain.md, Accounts and funds."})
+	report(network.Finding{Check: "network " + name, Err: n.Stopped(ctx), Found: fmt.Sprintf("block %d was read, transactions: %d, failures: %d, fees: %s", row.Number, row.Finals, row.Failures, inTokens(row, row.Fees)), Remedy: "See docs/chain.md, Accounts and funds."})
 	accounts, err := n.Accounts(ctx)
 	if err != nil {
 		report(network.Finding{Check: "accounts of " + name, Err: err})
 	}
 	for _, a := range accounts {
-		f := network.Finding{Check: "account of " + name, Found: fmt.Sprintf("%s owns %d of %d works, and has %.0f free", a.Address, a.Works, a.Capacity, a.Free), Remedy: "Send funds to this address."}
+		f := network.Finding{Check: "account of " + name, Found: fmt.Sprintf("%s owns %d of %d works, and has %s free", a.Address, a.Works, a.Capacity, a.Free), Remedy: "Send funds to this address."}
 		if a.Low {
-			f.Err = fmt.Errorf("%s cannot pay for another work: it has %.0f free", a.Address, a.Free)
+			f.Err = fmt.Errorf("%s cannot pay for another work: it has %s free", a.Address, a.Free)
 		}
 		report(f)
 	}

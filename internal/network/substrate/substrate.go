@@ -86,7 +86,7 @@ type Network struct {
 	current atomic.Pointer[runtime]
 	fee     atomic.Pointer[big.Int]
 	tried   atomic.Pointer[trial]
-	units   *int64         // decimals of the chain's token, or -1; nil: not read. Only Run uses it
+	token   *token         // of the chain; nil: not read. Only Run uses it
 	foreign map[int64]made // works of our accounts in no row; only Run uses it
 	behind  atomic.Bool    // accounts changed in a state that no node has any more
 	lacking int64          // the first block since which a hand-off is missing; 0: none; only Run uses it
@@ -280,12 +280,14 @@ func (n *Network) Accounts(ctx context.Context) (all []network.Account, err erro
 	if err != nil {
 		return nil, n.fail("accounts", err)
 	}
+	at, err := n.db.Read().GetSubstrateChain(ctx, n.name())
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, n.fail("accounts", err)
+	}
 	position := map[string]int64{}
 	for _, a := range rows {
-		free, _ := new(big.Float).SetInt(amount(a.Free)).Float64()
-		reserved, _ := new(big.Float).SetInt(amount(a.Reserved)).Float64()
 		position[a.Address] = a.Position
-		all = append(all, network.Account{Address: a.Address, Free: free, Reserved: reserved, Works: a.Works, Capacity: a.Capacity, Open: a.Open, Low: a.Low})
+		all = append(all, network.Account{Address: a.Address, Free: inTokens(at, a.Free), Reserved: inTokens(at, a.Reserved), Works: a.Works, Capacity: a.Capacity, Open: a.Open, Low: a.Low})
 	}
 	slices.SortFunc(all, func(a, b network.Account) int { return cmp.Compare(position[a.Address], position[b.Address]) })
 	return all, nil

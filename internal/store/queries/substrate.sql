@@ -16,7 +16,7 @@ WHERE network = sqlc.arg(network) AND number = sqlc.arg(before);
 UPDATE substrate_chains SET fees = sqlc.arg(fees), last_fee = sqlc.arg(last_fee) WHERE network = sqlc.arg(network);
 
 -- name: SetSubstratePrice :exec
-UPDATE substrate_chains SET work_fee = sqlc.arg(work_fee), version_fee = sqlc.arg(version_fee), decimals = sqlc.arg(decimals) WHERE network = sqlc.arg(network);
+UPDATE substrate_chains SET work_fee = sqlc.arg(work_fee), version_fee = sqlc.arg(version_fee), decimals = sqlc.arg(decimals), symbol = sqlc.arg(symbol) WHERE network = sqlc.arg(network);
 
 -- name: SeeSubstrateChain :exec
 UPDATE substrate_chains SET seen_at = sqlc.arg(now), stopped = sqlc.arg(stopped) WHERE network = sqlc.arg(network);

@@ -583,6 +583,7 @@ type SubstrateChain struct {
 	WorkFee    string
 	VersionFee string
 	Decimals   int64
+	Symbol     string
 }
 
 type SubstrateProof struct {

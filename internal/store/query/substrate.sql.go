@@ -356,7 +356,7 @@ func (q *Queries) GetSubstrateBlock(ctx context.Context, arg GetSubstrateBlockPa
 }
 
 const getSubstrateChain = `-- name: GetSubstrateChain :one
-SELECT network, genesis, number, hash, block_at, seen_at, finals, failures, stopped, fees, last_fee, work_fee, version_fee, decimals FROM substrate_chains WHERE network = $1
+SELECT network, genesis, number, hash, block_at, seen_at, finals, failures, stopped, fees, last_fee, work_fee, version_fee, decimals, symbol FROM substrate_chains WHERE network = $1
 `
 
 func (q *Queries) GetSubstrateChain(ctx context.Context, network string) (SubstrateChain, error) {
@@ -377,6 +377,7 @@ func (q *Queries) GetSubstrateChain(ctx context.Context, network string) (Substr
 		&i.WorkFee,
 		&i.VersionFee,
 		&i.Decimals,
+		&i.Symbol,
 	)
 	return i, err
 }
@@ -1547,13 +1548,14 @@ func (q *Queries) SetSubstrateFees(ctx context.Context, arg SetSubstrateFeesPara
 }
 
 const setSubstratePrice = `-- name: SetSubstratePrice :exec
-UPDATE substrate_chains SET work_fee = $1, version_fee = $2, decimals = $3 WHERE network = $4
+UPDATE substrate_chains SET work_fee = $1, version_fee = $2, decimals = $3, symbol = $4 WHERE network = $5
 `
 
 type SetSubstratePriceParams struct {
 	WorkFee    string
 	VersionFee string
 	Decimals   int64
+	Symbol     string
 	Network    string
 }
 
@@ -1562,6 +1564,7 @@ func (q *Queries) SetSubstratePrice(ctx context.Context, arg SetSubstratePricePa
 		arg.WorkFee,
 		arg.VersionFee,
 		arg.Decimals,
+		arg.Symbol,
 		arg.Network,
 	)
 	return err
