@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -174,6 +175,66 @@ func TestPagesOfABatch(t *testing.T) {
 	}
 	if resp, _ := g.ask("GET", of(shared)+"/proof.json"); resp.StatusCode != 404 {
 		t.Errorf("the proof of a shared hash: %d", resp.StatusCode)
+	}
+}
+
+// A work on a chain with many versions has several pages, forth and back. Each page is bounded, because
+// each version costs the check of a proof.
+func TestManyVersionsOnAChain(t *testing.T) {
+	const versions = 23
+	g := onChain(t, storetest.SQLite(t), "", 0)
+	first := g.anchor(1, "first", 0, g.proved)
+	for i := 2; i <= versions; i++ {
+		g.anchor(byte(i), fmt.Sprint("version ", i), first.AtsID, g.proved)
+	}
+	heads := regexp.MustCompile(`<h3 id="h(\d+)">`)
+	link := func(body, rel string) string {
+		m := regexp.MustCompile(`<a href="([^"]+)" rel="` + rel + `">`).FindStringSubmatch(body)
+		if m == nil {
+			return ""
+		}
+		return html.UnescapeString(m[1])
+	}
+	read := func(query string) (shown []string, body string) {
+		resp, body := g.ask("GET", fmt.Sprintf("/w/mainnet/%d%s", first.AtsID, query), "Accept", browserAccept)
+		if resp.StatusCode != 200 || !strings.Contains(body, "Verified") || !strings.Contains(body, "version 23</a>") {
+			t.Fatalf("%q: %d %s", query, resp.StatusCode, body)
+		}
+		for _, m := range heads.FindAllStringSubmatch(body, -1) {
+			shown = append(shown, m[1])
+		}
+		if len(shown) == 0 || len(shown) > 10 {
+			t.Fatalf("%q has %d versions", query, len(shown))
+		}
+		return shown, body
+	}
+	var all, back []string
+	pages, query, body := 0, "", ""
+	for {
+		var shown []string
+		shown, body = read(query)
+		all = append(all, shown...)
+		if pages++; link(body, "next") == "" {
+			break
+		}
+		query = link(body, "next")
+	}
+	for {
+		shown, body := read(query)
+		back = append(shown, back...)
+		if query = link(body, "prev"); query == "" {
+			break
+		}
+	}
+	var want []string
+	for i := 1; i <= versions; i++ {
+		want = append(want, fmt.Sprint(i))
+	}
+	if pages != 3 || !slices.Equal(all, want) || !slices.Equal(back, want) {
+		t.Errorf("%d pages: %v, and back: %v", pages, all, back)
+	}
+	if shown, body := read("?after=4"); shown[0] != "5" || link(body, "prev") != "?after=0" {
+		t.Errorf("%v, %s", shown, link(body, "prev"))
 	}
 }
 

@@ -75,10 +75,12 @@ func (x *explorer) work(w http.ResponseWriter, r *http.Request, l network.Browsa
 		Last     int64 // the newest version
 		Versions []proven
 		OK       bool
-		Unproved bool // nothing failed, but a part of the proofs is missing
-		More     int64
+		Unproved bool   // nothing failed, but a part of the proofs is missing
+		After    int64  // the version before the first one here; 0: none
+		Before   int64  // the version before the page with earlier versions
+		More     int64  // the last version here, if later ones follow; 0: none
 		Newest   string // the address of the newest version
-	}{x.base(l, fmt.Sprintf("Registration number %d", atsID)), told, atsID, last, versions, holds, unproved, more, newest(last, more)})
+	}{x.base(l, fmt.Sprintf("Registration number %d", atsID)), told, atsID, last, versions, holds, unproved, after, max(0, after-int64(most)), more, newest(last, more)})
 }
 
 // newest returns the address of the newest version on the page of a work. more is not 0 if
