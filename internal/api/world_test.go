@@ -154,7 +154,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	})
 	tokens, err := session.NewTokens(key(5), w.url, db.Now)
 	w.must(err)
-	w.sessions = &session.Service{DB: db, Tokens: tokens, MaxFileSize: o.maxSize, Lifetime: session.DefaultLifetime, MinimumCredits: func(_ session.Action, n network.Name) int64 { return prices[n].Least().Register(1).Total }}
+	w.sessions = &session.Service{DB: db, Tokens: tokens, MaxFileSize: o.maxSize, Lifetime: session.DefaultLifetime, MinimumCredits: func(_ session.Action, n network.Name) int64 { return prices[n].Most().Register(1).Total }}
 	w.apikeys = &apikey.Service{DB: db, MaxFileSize: o.maxSize, Log: log}
 	stop := make(chan struct{})
 	w.stop = sync.OnceFunc(func() { close(stop) })

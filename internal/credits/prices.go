@@ -78,10 +78,10 @@ func (p Prices) Following(fee *big.Int, decimals int) Prices {
 	return p
 }
 
-// Least returns prices that are never higher than those of Following.
-func (p Prices) Least() Prices {
+// Most returns prices that are never lower than those of Following.
+func (p Prices) Most() Prices {
 	if p.Token > 0 {
-		p.NetworkFee = 0
+		p.NetworkFee = p.MostNetworkFee
 	}
 	return p
 }

@@ -158,12 +158,12 @@ func TestFollowing(t *testing.T) {
 		if q := p.Register(1); q.Total != c.want+70+(c.want+70+19)/20 || q.NetworkFee != c.want {
 			t.Errorf("%s: %+v", c.fee, q)
 		}
-		if prices.Least().Register(1).Total > p.Register(1).Total {
-			t.Errorf("%s is lower than the least", c.fee)
+		if prices.Most().Register(1).Total < p.Register(1).Total {
+			t.Errorf("%s is higher than the most", c.fee)
 		}
 	}
 	fixed := credits.MainnetPrices()
-	if got := fixed.Following(big.NewInt(1), 0); !cmp.Equal(got, fixed) || !cmp.Equal(fixed.Least(), fixed) {
+	if got := fixed.Following(big.NewInt(1), 0); !cmp.Equal(got, fixed) || !cmp.Equal(fixed.Most(), fixed) {
 		t.Errorf("without a rate: %s", got)
 	}
 }

@@ -2,6 +2,8 @@ package session_test
 
 import (
 	"errors"
+	"fmt"
+	"math/big"
 	"testing"
 
 	"timbre.example/internal/credits"
@@ -57,4 +59,52 @@ func TestMinimum(t *testing.T) {
 			t.Errorf("%s on %s: %d, want %d", c.action, c.on, got, c.want)
 		}
 	}
+}
+
+// Where the network fee follows a chain, a session needs the credits for the highest one. Then
+// every quote of the smallest registration is covered. One credit less is refused.
+func TestMinimumFollowsAChain(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		prices, err := credits.ParsePrices("token=25,network-most=40", credits.MainnetPrices())
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := newHouse(t, db)
+		h.MinimumCredits = session.Minimum(map[network.Name]credits.Prices{network.Mainnet: prices})
+		huge := new(big.Int).Lsh(big.NewInt(1), 127)
+		for i, c := range []struct {
+			action session.Action
+			quote  credits.Quote
+			want   int64
+		}{
+			{session.Register, prices.Following(huge, 12).Register(1), 116},
+			{session.UpdateVersion, prices.Following(huge, 12).Update(0), 63},
+		} {
+			if c.quote.Total != c.want || h.MinimumCredits(c.action, network.Mainnet) != c.want {
+				t.Fatalf("the quote has %d, the minimum is %d, want %d", c.quote.Total, h.MinimumCredits(c.action, network.Mainnet), c.want)
+			}
+			r := h.request()
+			r.Action, r.Network = c.action, network.Mainnet
+			job := fmt.Sprint("job ", i)
+			left := func(n int64) {
+				h.must(db.Tx(t.Context(), func(tx *store.Tx) error {
+					available, err := credits.Available(t.Context(), db.Read(), h.org)
+					if err != nil {
+						return err
+					}
+					return credits.Hold(t.Context(), tx, h.org, job, available-n)
+				}))
+			}
+			left(c.want)
+			if _, err := h.mints(r); err != nil {
+				t.Errorf("%s with %d credits: %v", c.action, c.want, err)
+			}
+			job += " and one more"
+			left(c.want - 1)
+			if _, err := h.mints(r); !errors.Is(err, fault.CodeRegistrationInsufficientCredits) {
+				t.Errorf("%s with %d credits: %v", c.action, c.want-1, err)
+			}
+		}
+	})
 }

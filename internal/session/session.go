@@ -47,8 +47,8 @@ type Service struct {
 	// Networks are the networks of this server: no session is for another one. Test keys
 	// reach its test networks alone. nil is every network of the wire contract.
 	Networks network.Infos
-	// MinimumCredits returns the lowest price of the action on a network. Mint refuses an
-	// organization with fewer credits.
+	// MinimumCredits returns what the smallest registration of the action costs at most on a
+	// network. Mint refuses an organization with fewer credits.
 	MinimumCredits func(Action, network.Name) int64
 	// Seen is called as soon as it is known which organization a caller has, before the
 	// checks that may still refuse the call. It is called again with the session of a mint.
