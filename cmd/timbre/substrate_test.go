@@ -138,6 +138,12 @@ func askNode(t *testing.T, c *node.Node, seed [32]byte, file, checkpoint string)
 	other := substratetest.Start(t, [32]byte{8}, 1, node.Options{Auto: true, Genesis: time.Date(2026, 2, 2, 0, 0, 0, 0, time.UTC)})
 	asks(file, other.URL, exitLaterUnknown, nodeOtherChain, "another chain", pinned...)
 	asks(file, "ws://127.0.0.1:1", exitLaterUnknown, logUnread, "The node does not say", pinned...)
+	// Of several nodes, the first that answers counts.
+	asks(file, "ws://127.0.0.1:1|"+c.URL, exitDone, noneLater, strings.TrimPrefix(c.URL, "ws://"), pinned...)
+	asks(file, c.URL+"|"+other.URL, exitDone, noneLater, strings.TrimPrefix(c.URL, "ws://"), pinned...)
+	asks(file, "ws://127.0.0.1:1|ws://localhost:1", exitLaterUnknown, logUnread, "localhost:1", pinned...)
+	other.Inject(node.Fault{Method: "state_getStorage", Code: -32603, Message: "the disk is full"}) // it answers only the first calls
+	asks(file, other.URL+"|"+c.URL, exitDone, noneLater, strings.TrimPrefix(c.URL, "ws://"), pinned...)
 
 	owner := c.Works()[1].Owner
 	for i := range 2 {
@@ -211,6 +217,23 @@ func TestSubstrateNodes(t *testing.T) {
 	wrong := timbre(t, "serve", "--network", "mainnet=substrate:ws://one.example", "--public-url", "https://songs.example", "--database-url", "sqlite:"+filepath.Join(t.TempDir(), "timbre.db"))
 	if wrong.code != exitUsage || !strings.Contains(wrong.err, "--substrate-seed-file") {
 		t.Errorf("a worker without a seed: %d %s", wrong.code, wrong.err)
+	}
+}
+
+// The token of a signer is refused where no signer is named.
+func TestTokenWithoutSigner(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	token := filepath.Join(dir, "token")
+	if err := os.WriteFile(token, []byte("tell-nobody\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	flags := []string{"serve", "--listen", "127.0.0.1:0", "--network", "mainnet=substrate:ws://127.0.0.1:1", "--public-url", "http://127.0.0.1:1", "--database-url", "sqlite:" + filepath.Join(dir, "timbre.db"), "--substrate-signer-token-file", token}
+	for _, with := range [][]string{nil, {"--substrate-seed-file", seedFile(t)}} {
+		r := timbre(t, append(slices.Clone(flags), with...)...)
+		if r.code != exitUsage || !strings.Contains(r.err, "token: needs --substrate-signer: the token is for the signer") || strings.Contains(r.out+r.err, "tell-nobody") {
+			t.Errorf("%v: %d %s%s", with, r.code, r.out, r.err)
+		}
 	}
 }
 

@@ -123,7 +123,7 @@ var wrongValues = map[string][]string{
 	"checkpoint-from":                  {"songs.example", "https://songs.example/?x", "FILE"},
 	"online-from":                      {"songs.example", "https://songs.example/?x", "FILE"},
 	"online-max":                       {"many", "0", "-1"},
-	"rpc":                              {"songs.example", "https://songs.example", "ws://one.example,ws://two.example"},
+	"rpc":                              {"songs.example", "https://songs.example", "ws://one.example,ws://two.example", "ws://one.example|", "ws://one.example|https://two.example", strings.Repeat("ws://one.example|", 8) + "ws://one.example"},
 	"ots":                              {"DIR/none", "DIR"},
 	"token of evidence":                {"DIR/none", "DIR"},
 	"name of witness":                  {"a b", "a+b"},

@@ -11,15 +11,15 @@ import (
 
 // nodeFlags let the command ask a node of a chain.
 type nodeFlags struct {
-	RPC string `example:"ws://127.0.0.1:9944" name:"rpc" placeholder:"URL" help:"Then ask a node of the chain (ws:// or wss://): whether it has the block as final, whether the chain's state has the commitment, and whether the work has later versions or was revoked. The address may be private. The verdict stays that of the files."`
+	RPC string `example:"ws://127.0.0.1:9944" name:"rpc" placeholder:"URLS" help:"Then ask a node of the chain (ws:// or wss://; several are separated by |, and the first that answers counts): whether it has the block as final, whether the chain's state has the commitment, and whether the work has later versions or was revoked. The address may be private. The verdict stays that of the files."`
 }
 
-// validate refuses a value that is not the URL of a node.
+// validate refuses a value that does not have the URLs of nodes.
 func (f nodeFlags) validate() error {
 	if f.RPC == "" {
 		return nil
 	}
-	if err := substrate.CheckNode(f.RPC); err != nil {
+	if err := substrate.CheckNodes(f.RPC); err != nil {
 		return wrongf("rpc", "%s", err)
 	}
 	return nil
@@ -38,9 +38,9 @@ func (f nodeFlags) ask(ctx context.Context, d document) *nodeAnswer {
 		return &nodeAnswer{Result: notAsked, Why: "a check of the evidence failed"}
 	}
 	said, err := substrate.Ask(ctx, f.RPC, e.AtsID, e.Block.Number)
-	found := &nodeAnswer{Source: substrate.NodeName(f.RPC), Final: said.Final}
+	found := &nodeAnswer{Source: said.Node, Final: said.Final}
 	if err != nil {
-		found.Result, found.Why = logUnread, plainly(err)
+		found.Source, found.Result, found.Why = substrate.NodeNames(f.RPC), logUnread, plainly(err)
 		return found
 	}
 	found.read(e, said)

@@ -12,7 +12,7 @@ type Amount struct {
 	Token Token
 }
 
-// Token is what a network calls its token.
+// Token describes the token of a network.
 type Token struct {
 	// Symbol is a short name of ASCII letters and digits; "": not known.
 	Symbol string

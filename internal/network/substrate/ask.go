@@ -11,11 +11,13 @@ import (
 	"timbre.example/internal/network/substrate/scale"
 )
 
-// The bounds of Ask: the time for one request and for all, and the versions that are read.
-const askEach, askTime, askVersions = 10 * time.Second, time.Minute, 1000
+// The bounds of Ask: the time for one request and for all, the nodes, and the versions that are read.
+const askEach, askTime, askNodes, askVersions = 10 * time.Second, time.Minute, 8, 1000
 
 // Answer is what a node says of a work, in the state of its newest final block.
 type Answer struct {
+	// Node names the node that answered.
+	Node string
 	// Genesis is the hash of the chain's first block.
 	Genesis [32]byte
 	// Final is the number of the newest final block, and Block the hash of the block that was
@@ -35,29 +37,50 @@ type AnswerVersion struct {
 	Commitment [32]byte
 }
 
-// CheckNode returns an error unless the text is the URL of a node, as Ask takes it.
-func CheckNode(url string) error {
-	if checkEndpoint(url) != nil || strings.ContainsAny(url, ","+separator) {
-		return errors.New("must be the URL of one node, ws://HOST or wss://HOST")
+// CheckNodes returns an error unless the text has the URLs of nodes, as Ask takes them.
+func CheckNodes(urls string) error {
+	all := strings.Split(urls, separator)
+	for _, url := range all {
+		if checkEndpoint(url) != nil || strings.Contains(url, ",") || len(all) > askNodes {
+			return fmt.Errorf("must be the URL of a node, ws://HOST or wss://HOST, or up to %d of them, separated by %s", askNodes, separator)
+		}
 	}
 	return nil
 }
 
-// NodeName names the node of a URL without what may be secret in it.
-func NodeName(url string) string { return rpc.Host(url) }
+// NodeNames names the nodes of URLs without what may be secret in them.
+func NodeNames(urls string) string {
+	var names []string
+	for url := range strings.SplitSeq(urls, separator) {
+		names = append(names, rpc.Host(url))
+	}
+	return strings.Join(names, ", ")
+}
 
-// Ask asks a node about the block with a number, and about a work. It takes at most a minute, and
-// reads at most 1,000 versions. The address of the node may be private.
-func Ask(ctx context.Context, url string, id, number int64) (Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+// Ask asks a node about the block with a number, and about a work. Of several nodes, whose URLs are
+// separated by |, it asks one after another until one answers everything. It takes at most a
+// minute, which the nodes share equally, and reads at most 1,000 versions. The addresses may be private.
+func Ask(ctx context.Context, urls string, id, number int64) (Answer, error) {
+	var errs []error
+	all := strings.Split(urls, separator)
+	for _, url := range all {
+		a, err := askOne(ctx, url, id, number, askTime/time.Duration(len(all)))
+		if err == nil {
+			return a, nil
+		}
+		errs = append(errs, fmt.Errorf("ask %s: %w", rpc.Host(url), err))
+	}
+	return Answer{}, errors.Join(errs...)
+}
+
+func askOne(ctx context.Context, url string, id, number int64, within time.Duration) (Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	c := newChain([]string{url}, askEach)
 	defer c.client.Close()
 	a, err := c.ask(ctx, id, number)
-	if err != nil {
-		return a, fmt.Errorf("ask %s: %w", NodeName(url), err)
-	}
-	return a, nil
+	a.Node = rpc.Host(url)
+	return a, err
 }
 
 func (c *chain) ask(ctx context.Context, id, number int64) (a Answer, err error) {

@@ -53,7 +53,7 @@ func first[T any](coded json.RawMessage) (v T, ok bool) {
 	return v, json.Unmarshal(coded, &v) == nil
 }
 
-// plain says whether a symbol can stand in any text: a node could say anything.
+// plain says whether a symbol can be a part of any text: a node could say anything.
 func plain(symbol string) bool {
 	for _, b := range []byte(symbol) {
 		if (b < '0' || b > '9') && (b < 'A' || b > 'Z') && (b < 'a' || b > 'z') {

@@ -1,5 +1,5 @@
 -- +goose Up
--- What the chain calls its token, for people: ASCII letters and digits; '' is not known.
+-- The symbol of the chain's token, for people: ASCII letters and digits; '' is not known.
 ALTER TABLE substrate_chains ADD COLUMN symbol TEXT NOT NULL DEFAULT '';
 
 -- +goose Down
