@@ -63,7 +63,11 @@ func (n *Network) send(ctx context.Context, rt *runtime) (stopped string, err er
 		if !n.ours([32]byte(a.Account)) {
 			continue
 		}
-		due, low := n.affordable(rt, a, open[[32]byte(a.Account)])
+		lost, err := n.gap(ctx, a.Address, open[[32]byte(a.Account)])
+		if err != nil {
+			return "", err
+		}
+		due, low := n.affordable(rt, a, open[[32]byte(a.Account)], lost)
 		if err := n.setLow(ctx, a, low); err != nil {
 			return "", err
 		}
@@ -119,9 +123,10 @@ func (n *Network) unsent(ctx context.Context, rt *runtime, at query.SubstrateCha
 	return rest, nil
 }
 
-// affordable returns what is due to be sent, in order. Of a batch, it is the last row. low says that
-// the account could not pay for another work after all of its open transactions.
-func (n *Network) affordable(rt *runtime, a query.ListSubstrateAccountsRow, open []query.SubstrateTransaction) (due []query.SubstrateTransaction, low bool) {
+// affordable returns what is due to be sent, in order. Of a batch, it is the last row. The node has
+// lost what it took from the nonce lost on. low says that the account could not pay for another work
+// after all of its open transactions.
+func (n *Network) affordable(rt *runtime, a query.ListSubstrateAccountsRow, open []query.SubstrateTransaction, lost int64) (due []query.SubstrateTransaction, low bool) {
 	fee := n.fee.Load()
 	left := new(big.Int).Sub(amount(a.Free), rt.existential)
 	short := false
@@ -133,7 +138,7 @@ func (n *Network) affordable(rt *runtime, a query.ListSubstrateAccountsRow, open
 		if short = short || left.Sign() < 0; short || row.Nonce >= a.Nonce+maxAhead {
 			continue
 		}
-		if row.Wanted && (row.SentAt == 0 || n.db.Now().Sub(store.Time(row.SentAt)).Abs() >= n.config.Resend) {
+		if row.Nonce >= lost && n.taken(row) || row.Wanted && (row.SentAt == 0 || n.db.Now().Sub(store.Time(row.SentAt)).Abs() >= n.config.Resend) {
 			due = append(due, row)
 		}
 	}
