@@ -40,11 +40,11 @@ func (c *serveCmd) Run(o *output) error {
 	if err != nil {
 		return err
 	}
-	s.events.Ready(ctx, s.url, c.roleNames(), version)
-	if err := printFirstLink(ctx, s.people, o.out); err != nil {
+	if err := printFirstLink(ctx, s.people, o.out); err != nil { // as on a full disk: nothing has said yet that it is ready
 		s.close()
 		return err
 	}
+	s.events.Ready(ctx, s.url, c.roleNames(), version)
 	return s.run(ctx)
 }
 
