@@ -2,9 +2,10 @@
 // Allfeat. It signs the calls of a registry with accounts of its own, sends them, and finds
 // their results in final blocks.
 //
-// Each call has one row from the time when it is signed. The bytes of the row are sent again
+// Each call has one row, with a transaction of its own or a place in one that several calls share.
+// The bytes of the row are sent again
 // until their result is found. They are replaced only when it is final that no block has them,
-// and that no block can have them any more: see ADR 110, sign.go and again.go.
+// and that no block can have them any more: see ADR 110, ADR 116, sign.go, batch.go and again.go.
 //
 // The sub-packages hold the coding, metadata, extrinsics, keys and connections. This package
 // never trusts what a node says of a transaction that is not final. It does not know what a

@@ -73,7 +73,9 @@ func Open(o Options) (*Node, error) {
 		return nil, err
 	}
 	n.URL = "ws://" + l.Addr().String()
-	n.server = &http.Server{Handler: n, ReadHeaderTimeout: 10 * time.Second}
+	// A page of another site in the developer's browser must not change the chain. For a WebSocket,
+	// websocket.Accept checks the same.
+	n.server = &http.Server{Handler: http.NewCrossOriginProtection().Handler(n), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = n.server.Serve(l) }()
 	return n, nil
 }

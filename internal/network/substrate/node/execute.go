@@ -19,8 +19,10 @@ func (n *Node) execute(prog *program, parent *block, txs []*pooled, late bool) (
 	}
 	timestamp := prog.meta.pallets["Timestamp"]
 	b.body = [][]byte{scale.AppendBytes(nil, scale.AppendCompact([]byte{4, timestamp.index, timestamp.calls["set"]}, now))}
-	if result, err := prog.call(st, "BlockBuilder_apply_extrinsic", b.body[0]); err != nil || !bytes.Equal(result, []byte{0, 0}) {
-		return nil, nil, nil, fmt.Errorf("the runtime refuses the time of block %d: %x, %w", b.number, result, err)
+	if result, err := prog.call(st, "BlockBuilder_apply_extrinsic", b.body[0]); err != nil {
+		return nil, nil, nil, err
+	} else if !bytes.Equal(result, []byte{0, 0}) {
+		return nil, nil, nil, fmt.Errorf("the runtime refuses the time of block %d: %x", b.number, result)
 	}
 
 	for progress := true; progress; {
@@ -31,7 +33,7 @@ func (n *Node) execute(prog *program, parent *block, txs []*pooled, late bool) (
 			}
 			before := st.top
 			result, err := prog.call(st, "BlockBuilder_apply_extrinsic", tx.x.raw)
-			if err == nil && result[0] == 0 {
+			if err == nil && len(result) > 0 && result[0] == 0 {
 				b.body = append(b.body, tx.x.raw)
 				in = append(in, tx)
 				txs[i] = nil

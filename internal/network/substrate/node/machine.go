@@ -159,8 +159,8 @@ func (p *program) paymentInfo(b *block, raw []byte) (any, error) {
 	classes := []string{"normal", "operational", "mandatory"}
 	class := int(r.U8())
 	fee := r.U128()
-	if err := r.End(); err != nil || class >= len(classes) {
-		return nil, fmt.Errorf("read the payment information: %v", err)
+	if r.End() != nil || class >= len(classes) {
+		return nil, &rpcError{Code: 9001, Message: "Unable to query dispatch info.", Data: "the runtime answers in another form"}
 	}
 	return map[string]any{"weight": weight, "class": classes[class], "partialFee": fee.String()}, nil
 }

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"pgregory.net/rapid"
 
 	"timbre.example/internal/network/substrate/scale"
@@ -137,6 +139,30 @@ func TestSpec(t *testing.T) {
 		if _, err := c.try("dev_setStorage", wrong); code(err) != -32602 {
 			t.Errorf("%v: %v", wrong, err)
 		}
+	}
+
+	// A page of another site in a browser changes nothing.
+	change := `{"id":1,"method":"dev_setStorage","params":[[["0x6b32","0x77"]]]}`
+	for origin, status := range map[string]int{"": 200, "http://evil.example": 403} {
+		q, err := http.NewRequestWithContext(t.Context(), http.MethodPost, strings.Replace(n.URL, "ws://", "http://", 1), strings.NewReader(change))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if origin != "" {
+			q.Header.Set("Origin", origin)
+		}
+		before := n.Best()
+		resp, err := http.DefaultClient.Do(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != status || (n.Best() > before) != (status == 200) {
+			t.Errorf("origin %q: %s, from block %d to %d", origin, resp.Status, before, n.Best())
+		}
+	}
+	if ws, resp, err := websocket.Dial(t.Context(), n.URL, &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"http://evil.example"}}}); err == nil || resp == nil || resp.StatusCode != http.StatusForbidden {
+		t.Errorf("%v, %v: a WebSocket of another site", ws, err)
 	}
 
 	// A fork returns the transaction, and a restart loses nothing.
