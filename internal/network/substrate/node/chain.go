@@ -163,7 +163,9 @@ func (n *Node) seal(b *block) {
 	n.publish(allHeads, b)
 }
 
-// specGenesis makes the first block of a spec. The authorities that finalize are the node's own.
+// specGenesis makes the first block of a spec. The authorities that finalize are the node's own. The
+// first work has the number 1: a registry cannot name a work 0, which another account has on a real
+// network.
 func (n *Node) specGenesis(spec *Spec) *block {
 	st := &state{}
 	for _, kv := range spec.top {
@@ -171,6 +173,9 @@ func (n *Node) specGenesis(spec *Spec) *block {
 	}
 	st.put(keyAuthorities, n.set.Encode())
 	st.put(SetIDKey, le64(n.set.ID))
+	if st.number(keyNext) == 0 {
+		st.put(keyNext, le64(1))
+	}
 	for a, amount := range n.opts.Endowed {
 		st.endow(a, amount)
 	}

@@ -68,7 +68,7 @@ func TestSpec(t *testing.T) {
 	c := dial(t, n)
 
 	// The first state is that of the spec, with the node's authorities and the funds.
-	for k, want := range map[string][]byte{string(keyAuthorities): newSet(0, 4).Encode(), string(keyIssuance): plus(huge, 12), string(SetIDKey): le64(0)} {
+	for k, want := range map[string][]byte{string(keyAuthorities): newSet(0, 4).Encode(), string(keyIssuance): plus(huge, 12), string(SetIDKey): le64(0), string(keyNext): le64(1)} {
 		if got := c.hex("state_getStorage", hexed([]byte(k)), n.Genesis().String()); !bytes.Equal(got, want) {
 			t.Errorf("%x is %x, want %x", k, got, want)
 		}
@@ -277,7 +277,7 @@ func TestRealRuntime(t *testing.T) {
 		return
 	}
 	c := dial(t, n)
-	for nonce, call := range [][]byte{createCall("x"), updateCall(0, "y"), revokeCall(0)} {
+	for nonce, call := range [][]byte{createCall("x"), updateCall(1, "y"), revokeCall(1)} {
 		c.call(new(string), "author_submitExtrinsic", hexed(alice.sign(t, call, n.terms(uint64(nonce)))))
 	}
 	var info map[string]any
@@ -293,7 +293,7 @@ func TestRealRuntime(t *testing.T) {
 	if in := len(n.chain[2].body); in != 4 || len(n.pool.all) != 0 || (&state{n.best().state}).nonce(alice.id) != 3 {
 		t.Errorf("block 2 has %d extrinsics, and %d wait", in, len(n.pool.all))
 	}
-	if v := (&state{n.chain[2].state}).get(VersionKey(0, 0)); len(v) != 0 {
+	if v := (&state{n.chain[2].state}).get(VersionKey(1, 0)); len(v) != 0 {
 		t.Errorf("the revoked work has %x", v)
 	}
 }
