@@ -831,3 +831,64 @@ func TestVerifyPageChain(t *testing.T) {
 		t.Error(line)
 	}
 }
+
+// A block of a log that a chain has: without the chain's checkpoint the log's key proves the work, and
+// with one the chain proves the date.
+func TestVerifyPageAnchor(t *testing.T) {
+	t.Parallel()
+	read := func(name string) []byte {
+		b, err := os.ReadFile("../../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	const data = "proof/evidence/testdata/v2/"
+	whole, checkpoint := read(data+"anchored.json"), string(read(data+"checkpoint.txt"))
+	p := browser.Open(t)
+	c := &checker{t, p, t.TempDir()}
+	p.Goto("file://" + c.file("verify.html", read("verify/dist/verify.html")))
+	set := func(id, text string) {
+		p.Run(fmt.Sprintf("(() => { const field = document.getElementById(%q); field.value = %q; field.form.requestSubmit(); })()", id, text))
+	}
+	look := func(name string) {
+		dir := browser.Pictures(t)
+		for _, width := range []int64{320, 1280} {
+			for _, dark := range []bool{false, true} {
+				p.Size(width, 3000)
+				p.Dark(dark)
+				for _, line := range p.Overflow() {
+					t.Errorf("%s at %d: %s", name, width, line)
+				}
+				p.Screenshot(dir, fmt.Sprint(name, " ", width, map[bool]string{true: " dark"}[dark]))
+			}
+		}
+	}
+	says := func(text string) bool {
+		return browser.Eval[bool](p, fmt.Sprintf("document.getElementById('result').innerText.includes(%q)", text))
+	}
+	const onAChain, date = "A block of a public chain holds it", "by the authorities of the chain"
+	c.choose("proof", c.file("anchored.json", whole))
+	set("key", strings.TrimSpace(string(read(data+"key.txt"))))
+	p.Wait("document.querySelector('[data-check=anchor][data-status=not_checked]')")
+	c.expect("without a checkpoint", "registered", "")
+	if says(onAChain) || says(date) {
+		t.Error("the chain counts without a checkpoint")
+	}
+	look("log alone")
+	set("chain", checkpoint)
+	p.Wait("document.querySelector('[data-check=anchor][data-status=ok]')")
+	c.expect("with a checkpoint", "registered", "")
+	if !says(onAChain) || !says(date) {
+		t.Errorf("the chain does not count:\n%s", browser.Eval[string](p, "document.getElementById('result').innerText"))
+	}
+	look("on a chain")
+	c.choose("proof", c.file("forged.json", bytes.Replace(whole, []byte(`"of": "attestation 0"`), []byte(`"of": "block"`), 1)))
+	c.expect("an anchor of another block", "registered", "anchor") // the log proves it as before
+	if says(onAChain) || says(date) {
+		t.Error("the chain counts with the anchor of another block")
+	}
+	for _, line := range p.Problems() {
+		t.Error(line)
+	}
+}
