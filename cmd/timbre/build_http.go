@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -125,7 +124,7 @@ func (f *faces) pages(url string, db *store.DB, networks []network.Network, chai
 	}
 	logs := newLogKeys(url, networks)
 	f.web.Handle(paths.Logs, http.HandlerFunc(logs.serve))
-	f.web.Mount("/widget", f.packed.Handler(widgetFiles(pages.Refuse, widget.Released)))
+	f.web.Mount("/widget", f.packed.Handler(widgetFiles(pages.Refuse, widget.Releases())))
 	addWidget(f.packed)
 	// A visitor at "/" probably shortened the URL on a certificate, and wants to verify it.
 	f.web.Handle("/", http.RedirectHandler("/verify", http.StatusFound))
@@ -152,22 +151,6 @@ func serveMetrics(ctx context.Context, l net.Listener, h http.Handler, log *slog
 // 2 MB in both codings.
 const maxCompressed = 16 << 20
 
-// addWidget adds the widget's files to the cache, as compressed at build time.
-func addWidget(packed *compressed.Cache) {
-	_ = fs.WalkDir(widget.Files, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		body, err := fs.ReadFile(widget.Files, name)
-		for _, coding := range compressed.Codings {
-			if b := widget.Packed(name, coding); err == nil && b != nil {
-				packed.Add(coding, body, b)
-			}
-		}
-		return err
-	})
-}
-
 // describing compresses only the API's description, which is the same for every client.
 // Other answers are not compressed, because they can contain a secret.
 func describing(packed *compressed.Cache, api http.Handler) http.Handler {
@@ -179,49 +162,6 @@ func describing(packed *compressed.Cache, api http.Handler) http.Handler {
 		}
 		api.ServeHTTP(w, r)
 	})
-}
-
-// widgetFiles serves the bundles and their languages at /widget/v1/, which
-// follows releases, and at /widget/VERSION/. The files of a released version never
-// change, so browsers cache them forever, and pages can pin them by hash. A version in
-// development changes, and is cached like /widget/v1/.
-func widgetFiles(refuse func(http.ResponseWriter, *http.Request, error), released bool) http.Handler {
-	files := http.FileServerFS(widget.Files)
-	serve := func(cache string) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			h := w.Header()
-			h.Set("Access-Control-Allow-Origin", "*")
-			h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-			name := r.PathValue("file")
-			if f, err := fs.Stat(widget.Files, name); err != nil || f.IsDir() {
-				refuse(w, r, notFound)
-				return
-			}
-			h.Set("Cache-Control", cache)
-			if hash := widget.Integrity(name); hash != "" {
-				h.Set("ETag", `"`+hash+`"`)
-			}
-			if strings.HasSuffix(name, ".d.ts") {
-				h.Set("Content-Type", "text/plain; charset=utf-8")
-			}
-			r2 := r.Clone(r.Context())
-			for _, conditional := range []string{"Range", "If-Range", "If-Match", "If-Unmodified-Since"} {
-				r2.Header.Del(conditional) // http.FileServer would refuse them with a text of its own
-			}
-			r2.URL.Path = "/" + name
-			files.ServeHTTP(w, r2)
-		})
-	}
-	mux := http.NewServeMux()
-	const follows, forever = "public, max-age=300", "public, max-age=31536000, immutable"
-	pinned := follows
-	if released {
-		pinned = forever
-	}
-	mux.Handle("GET /widget/v1/{file...}", serve(follows))
-	mux.Handle("GET /widget/"+widget.Version+"/{file...}", serve(pinned))
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { refuse(w, r, notFound) })
-	return mux
 }
 
 // published is a network with files of its own.

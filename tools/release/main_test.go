@@ -292,6 +292,7 @@ func TestReady(t *testing.T) {
 			"internal/store/migrations/migrations.lock": "# note\n00001 a b\nrelease 1.2.3\n",
 			"widget/versions.lock":                      "# note\n1.0.0 sha384-uGQI1peXX6CRJPY0hmzTf7zT9OOSoU/5X3whFO/UGip89xIwIKr+qYSRJCOhU3o/\n",
 			"widget/dist/integrity.json":                `{"version": "1.0.0"}`,
+			"widget/released/1.0.0.zip":                 "",
 		} {
 			path := filepath.Join(dir, filepath.FromSlash(name))
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

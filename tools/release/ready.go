@@ -53,6 +53,9 @@ func (r *release) ready() error {
 	if line := widget.Version + " sha384-" + base64.StdEncoding.EncodeToString(sum[:]); !strings.Contains(versions, "\n"+line+"\n") {
 		wrong = append(wrong, fmt.Errorf("widget/versions.lock has no line for the files of widget %s", widget.Version))
 	}
+	if _, err := os.Stat(filepath.Join(r.root, "widget", "released", widget.Version+".zip")); err != nil {
+		wrong = append(wrong, fmt.Errorf("widget/released has no archive of widget %s", widget.Version))
+	}
 	if len(wrong) > 0 {
 		return fmt.Errorf("run `make cut VERSION=%s` first: %w", r.version, errors.Join(wrong...))
 	}

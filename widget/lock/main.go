@@ -1,7 +1,7 @@
 // Command lock keeps widget/versions.lock: the hash of each released version of the widget. The files of a locked
 // version cannot change unnoticed, because browsers cache them for a year and pages pin them by hash.
 //
-//	go run ./widget/lock               add the version of widget/dist, as a release does
+//	go run ./widget/lock               add the version of widget/dist and its archive, as a release does
 //	go run ./widget/lock -check        fail when widget/dist differs from the lock of its version
 //	go run ./widget/lock -bump 1.1.0   give the sources the next version, and build widget/dist
 //
@@ -9,9 +9,12 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,9 +36,13 @@ func main() {
 		case *next != "":
 			err = bump(dir, string(text), *next)
 		case *check:
-			err = compare(string(text), widget.Version, widget.Hash())
+			if err = compare(string(text), widget.Version, widget.Hash()); err == nil {
+				err = complete(dir, string(text))
+			}
 		default:
-			err = add(filepath.Join(dir, "versions.lock"), string(text), widget.Version, widget.Hash())
+			if err = add(filepath.Join(dir, "versions.lock"), string(text), widget.Version, widget.Hash()); err == nil {
+				err = keep(dir, widget.Version, widget.Files)
+			}
 		}
 	}
 	if err != nil {
@@ -63,6 +70,36 @@ func add(path, lock, version, hash string) error {
 		return fmt.Errorf("the version of widget/package.json is %q: a release has a version such as 1.2.3", version)
 	}
 	return os.WriteFile(path, []byte(lock+version+" "+hash+"\n"), 0o644)
+}
+
+// keep writes the archive of a version, from which servers after it serve its files. The same files give the same
+// bytes.
+func keep(dir, version string, files fs.FS) error {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	if err := z.AddFS(files); err != nil {
+		return err
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	return os.WriteFile(archive(dir, version), b.Bytes(), 0o644)
+}
+
+func archive(dir, version string) string { return filepath.Join(dir, "released", version+".zip") }
+
+// complete refuses a lock with a version that has no archive: pages that pin it would fail.
+func complete(dir, lock string) error {
+	for line := range strings.Lines(lock) {
+		version, _, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if !ok || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if _, err := os.Stat(archive(dir, version)); err != nil {
+			return fmt.Errorf("the released version %s has no archive in widget/released: %w", version, err)
+		}
+	}
+	return nil
 }
 
 var (

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,8 +21,11 @@ func TestCommittedFiles(t *testing.T) {
 	if err := compare(string(text), widget.Version, widget.Hash()); err != nil {
 		t.Error(err)
 	}
-	if locked := widget.LockedHash(string(text), widget.Version) != ""; locked != widget.Released {
-		t.Errorf("version %s: locked %v, but served as released %v", widget.Version, locked, widget.Released)
+	if locked := widget.LockedHash(string(text), widget.Version) != ""; locked != widget.Releases()[0].Locked {
+		t.Errorf("version %s: locked %v, but served as released %v", widget.Version, locked, widget.Releases()[0].Locked)
+	}
+	if err := complete("..", string(text)); err != nil {
+		t.Error(err)
 	}
 	seen := map[string]bool{}
 	for line := range strings.Lines(string(text)) {
@@ -68,6 +74,42 @@ func TestLock(t *testing.T) {
 	}
 	if err := bump(t.TempDir(), read(), "1.0.1"); err == nil {
 		t.Error("bumped to a released version")
+	}
+}
+
+// A release keeps the files of its version, in the same bytes each time. A lock without the archive is refused.
+func TestKeep(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "released"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := complete(dir, "# note\n1.0.0 sha384-a\n"); err == nil || !strings.Contains(err.Error(), "1.0.0") {
+		t.Errorf("a version without an archive: %v", err)
+	}
+	var before []byte
+	for range 2 {
+		if err := keep(dir, "1.0.0", widget.Files); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(archive(dir, "1.0.0"))
+		if err != nil || before != nil && !bytes.Equal(b, before) {
+			t.Fatal("the same files gave other bytes", err)
+		}
+		before = b
+	}
+	if err := complete(dir, "# note\n1.0.0 sha384-a\n"); err != nil {
+		t.Error(err)
+	}
+	files, err := zip.NewReader(bytes.NewReader(before), int64(len(before)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"integrity.json", "ats-widget.iife.js", "locale/fr.json"} {
+		got, err := fs.ReadFile(files, name)
+		want, err2 := fs.ReadFile(widget.Files, name)
+		if err != nil || err2 != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s differs in the archive: %v %v", name, err, err2)
+		}
 	}
 }
 
