@@ -110,9 +110,9 @@ cut: ## Prepare the tree for a release: changelog and locks (VERSION=1.2.3)
 	@./scripts/cut '$(VERSION)'
 
 .PHONY: release
-release: ## Build archives, packages, image and checksums into release/ (VERSION=1.2.3)
+release: ## Build archives, packages, image, Go modules and checksums into release/ (VERSION=1.2.3; MODULE=the path of the modules)
 	npm ci --no-audit --no-fund --loglevel=error
-	$(GO) -C tools/release run . -root ../.. $(if $(VERSION),-version $(VERSION))
+	$(GO) -C tools/release run . -root ../.. $(if $(VERSION),-version $(VERSION)) $(if $(MODULE),-module $(MODULE))
 
 .PHONY: migration
 migration: ## Create the file of the next migration (NAME=add_colour)

@@ -1,6 +1,6 @@
 // Command release builds the files of a release, with the same bytes on every machine:
 // an archive and a software bill of materials for each platform, two Debian packages, a
-// container image, and the SHA-256 of each file.
+// container image, the Go modules, and the SHA-256 of each file.
 //
 // It reads the tree, node_modules and the module cache. It signs, tags and uploads nothing.
 package main
@@ -37,6 +37,7 @@ type release struct {
 	root    string    // the module's directory
 	out     string    // where the files go
 	version string    // without the v: 1.2.3
+	module  string    // the path of the Go modules
 	time    time.Time // of the commit; the modification time of every file in an archive
 	errors  []byte    // the catalogue of error codes, as JSON
 }
@@ -47,6 +48,7 @@ func main() {
 	flag.StringVar(&r.root, "root", ".", "directory of the module")
 	flag.StringVar(&r.out, "out", "release", "output directory, relative to -root; it must be empty or missing")
 	flag.StringVar(&r.version, "version", "", "version to build, for example 1.2.3; default: from the newest git tag")
+	flag.StringVar(&r.module, "module", "timbre.example", "path of the Go modules, for example code.your-domain.example/timbre")
 	flag.StringVar(&only, "only", "", "platforms, for example linux/amd64,darwin/arm64; default: all six")
 	flag.Parse()
 	if err := r.run(only); err != nil {
@@ -112,6 +114,9 @@ func (r *release) run(only string) error {
 		if err := r.image(images); err != nil {
 			return fmt.Errorf("image: %w", err)
 		}
+	}
+	if err := r.proxy(); err != nil {
+		return fmt.Errorf("module proxy: %w", err)
 	}
 	return r.sums()
 }

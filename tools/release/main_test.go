@@ -23,7 +23,7 @@ import (
 // buildOne runs the release for one platform.
 func buildOne(t *testing.T, dir string) {
 	t.Helper()
-	r := release{root: "../..", out: dir, version: "1.2.3-rc.1"}
+	r := release{root: "../..", out: dir, version: "1.2.3-rc.1", module: "timbre.example"}
 	if err := r.run("linux/amd64"); err != nil {
 		t.Fatal(err)
 	}
@@ -60,8 +60,8 @@ func TestRelease(t *testing.T) {
 		}
 		seen++
 	}
-	if seen != 4 {
-		t.Errorf("%d files, want an archive, a bill of materials, a package and an image:\n%s", seen, sums)
+	if seen != 5 {
+		t.Errorf("%d files, want an archive, a bill of materials, a package, an image and the modules:\n%s", seen, sums)
 	}
 
 	t.Run("archive", func(t *testing.T) {
@@ -225,7 +225,7 @@ func TestRelease(t *testing.T) {
 		runs(t, unpack(t, image), config.Config)
 	})
 
-	r := release{root: "../..", out: first, version: "1.2.3-rc.1"}
+	r := release{root: "../..", out: first, version: "1.2.3-rc.1", module: "timbre.example"}
 	if err := r.run("linux/amd64"); err == nil {
 		t.Error("the release was written to a directory that has files")
 	}
