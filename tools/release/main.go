@@ -1,6 +1,6 @@
 // Command release builds the files of a release, with the same bytes on every machine:
 // an archive and a software bill of materials for each platform, two Debian packages, a
-// container image, the Go modules, and the SHA-256 of each file.
+// container image, the Go modules, and hashes.
 //
 // It reads the tree, node_modules and the module cache. It signs, tags and uploads nothing.
 package main

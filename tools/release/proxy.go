@@ -136,7 +136,7 @@ func (r *release) required(text []byte, rename func(string) string) ([]byte, err
 			own = append(own, replaced.Old.Path)
 			continue
 		}
-		return nil, fmt.Errorf("%s is replaced by %s: nobody can install that", replaced.Old.Path, replaced.New.Path)
+		return nil, fmt.Errorf("%s is replaced by %s: go install refuses such a module", replaced.Old.Path, replaced.New.Path)
 	}
 	for _, old := range own {
 		if err := f.DropReplace(old, ""); err != nil {
