@@ -96,7 +96,9 @@ type view struct {
 	Script  string
 	Icon    string
 	Menu    []part
-	Page    *page // nil on pages that are not documents
+	Page    *page   // nil on pages that are not documents
+	Choice  *choice // that the page belongs to
+	Within  *choice // that the page has sections of
 	Prev    *page
 	Next    *page
 	Query   string
@@ -146,6 +148,9 @@ func build(description []byte) (*site, error) {
 	for i, p := range s.pages {
 		v := s.view(p.Title)
 		v.Page = p
+		if v.Choice = choiceOf(p.name); v.Choice == nil {
+			v.Within = choiceIn(p)
+		}
 		if i > 0 {
 			v.Prev = s.pages[i-1]
 		}

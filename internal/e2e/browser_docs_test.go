@@ -509,6 +509,43 @@ func TestDocsByKeyboard(t *testing.T) {
 	}
 }
 
+// TestDocsChoice chooses a framework and a language once. Links and pages with a section for each language then lead to
+// them, at the same heading. A link to another language's section still shows this one.
+func TestDocsChoice(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	p := browser.Open(t)
+	const visible = "[...document.querySelectorAll('article h3')].filter((h) => ['Node.js', 'Python', 'Go'].includes(h.textContent) && h.checkVisibility()).map((h) => h.textContent).join()"
+	p.Goto(s.URL + "/docs/webhooks")
+	p.Wait("document.querySelector('div.choice:not([hidden])')")
+	if all := browser.Eval[string](p, visible); all != "Node.js,Python,Go" {
+		t.Errorf("without a choice: %s", all)
+	}
+	p.Click("[...document.querySelectorAll('div.choice button')].find((b) => b.textContent === 'Python')")
+	if one := browser.Eval[string](p, visible); one != "Python" {
+		t.Errorf("after a choice: %s", one)
+	}
+	p.Goto(s.URL + "/docs/quick-start")
+	p.Wait("document.querySelector('article a[href=\"/docs/python\"]') && !document.querySelector('article a[href=\"/docs/backends\"]')")
+	p.Goto(s.URL + "/docs/webhooks#go")
+	p.Wait(visible + " === 'Go'")
+
+	p.Goto(s.URL + "/docs/python")
+	second := browser.Eval[string](p, "document.querySelectorAll('article h2')[1].id")
+	p.Run("location.hash = '" + second + "'")
+	p.Wait("document.querySelector('nav.choice a[href*=\"/docs/ruby#\"]')")
+	p.Leave(func() { p.Click("document.querySelector('nav.choice a[href*=\"/docs/ruby\"]')") })
+	p.Wait("location.pathname === '/docs/ruby' && document.querySelector('nav.choice [aria-current]').textContent === 'Ruby' && document.getElementById('" + second + "')")
+	p.Goto(s.URL + "/docs/quick-start")
+	p.Wait("document.querySelector('article a[href=\"/docs/ruby\"]')")
+	p.Goto(s.URL + "/docs/vue")
+	p.Goto(s.URL + "/docs/quick-start")
+	p.Wait("document.querySelector('article a[href=\"/docs/vue\"]') && document.querySelector('article a[href=\"/docs/ruby\"]')")
+	for _, line := range p.Problems() {
+		t.Error(line)
+	}
+}
+
 // TestDocsLinks follows every link of the documentation on the real server:
 // what it leads to is there, and has the place that is meant.
 func TestDocsLinks(t *testing.T) {

@@ -108,6 +108,83 @@ for (const figure of navigator.clipboard ? all('.code') : []) {
   figure.append(button);
 }
 
+// A reader chooses a framework or a language once. Links then lead to its page, and pages with a section for each
+// show this one.
+const chosen = {
+  get(of) {
+    try {
+      return localStorage.getItem('docs-' + of) ?? '';
+    } catch {
+      return ''; // the choice applies to this page only
+    }
+  },
+  set(of, name) {
+    try {
+      localStorage.setItem('docs-' + of, name);
+    } catch {
+      // as above
+    }
+  },
+};
+
+for (const bar of all('nav.choice')) {
+  const here = bar.querySelector('[aria-current]');
+  const of = bar.dataset.choice;
+  if (!('index' in here.dataset)) chosen.set(of, `${here.textContent} ${here.pathname}`);
+  // The pages of one choice have the same headings: the next page opens at the same place.
+  const keep = () => {
+    for (const link of all('a', bar)) link.hash = location.hash;
+  };
+  addEventListener('hashchange', keep);
+  keep();
+}
+for (const [of, index] of [['framework', '/docs/frameworks'], ['language', '/docs/backends']]) {
+  const page = chosen.get(of).split(' /')[1];
+  if (!page || location.pathname === index) continue;
+  for (const link of all(`article a[href="${index}"]`)) link.href = '/' + page;
+}
+
+const levelOf = (e) => Number(/^H([1-6])$/.exec(e.tagName)?.[1] ?? 7);
+for (const bar of all('div.choice')) {
+  const of = bar.dataset.choice;
+  const buttons = all('button', bar);
+  const parts = new Map(); // of each option, its section
+  for (const heading of all('article h2, article h3')) {
+    const button = buttons.find((b) => b.textContent === heading.textContent && !('index' in b.dataset));
+    if (!button || parts.has(button)) continue;
+    const part = element('section');
+    if (!parts.size) heading.before(bar);
+    heading.before(part);
+    for (let next = heading, level = levelOf(heading); next && (next === heading || levelOf(next) > level) && next !== bar; next = part.nextElementSibling) part.append(next);
+    parts.set(button, part);
+  }
+  const show = (button) => {
+    for (const b of buttons) b.setAttribute('aria-pressed', String(b === button));
+    for (const [b, part] of parts) part.hidden = parts.has(button) && b !== button;
+  };
+  for (const button of buttons) {
+    button.addEventListener('click', () => {
+      show(button);
+      chosen.set(of, parts.has(button) ? `${button.textContent} ${button.dataset.page}` : '');
+    });
+  }
+  // A link to a hidden section shows it.
+  const reveal = () => {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    for (const [b, part] of parts) {
+      if (target && part.hidden && part.contains(target)) {
+        show(b);
+        target.scrollIntoView();
+      }
+    }
+  };
+  const name = chosen.get(of).split(' /')[0];
+  show(buttons.find((b) => b.textContent === name) ?? buttons.at(-1));
+  bar.hidden = false;
+  reveal();
+  addEventListener('hashchange', reveal);
+}
+
 // A box that does not scroll needs no stop.
 const boxes = new ResizeObserver((entries) => {
   for (const { target } of entries) {
