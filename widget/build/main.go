@@ -55,6 +55,7 @@ var types = []string{"ats-widget.d.ts", "ats-widget-react.d.ts", "ats-widget-vue
 func main() {
 	check := flag.Bool("check", false, "write nothing; fail when widget/dist is stale")
 	test := flag.Bool("test", false, "run the unit tests under Node instead of building")
+	packed := flag.String("pack", "", "write the npm package into this new `folder`, for npm pack")
 	out := flag.String("watch", "", "build into this `folder`, and again after each change, for timbre demo --widget-dir")
 	flag.Parse()
 	err := func() error {
@@ -67,6 +68,14 @@ func main() {
 		}
 		if *test {
 			return runTests(dir)
+		}
+		if *packed != "" {
+			files, err := pack(dir)
+			if err != nil {
+				return err
+			}
+			_, err = update(*packed, files)
+			return err
 		}
 		if *out != "" {
 			return watch(dir, *out, func(line string) { fmt.Println(line) })
@@ -98,13 +107,9 @@ func widgetDir() (string, error) {
 
 // bundles returns the content of every file of dist by its name, and the weight that each may have.
 func bundles(dir string) (map[string][]byte, map[string]weight, error) {
-	var pkg struct{ Version string }
-	raw, err := os.ReadFile(filepath.Join(dir, "package.json"))
+	version, err := versionOf(dir)
 	if err != nil {
 		return nil, nil, err
-	}
-	if err := json.Unmarshal(raw, &pkg); err != nil {
-		return nil, nil, fmt.Errorf("package.json: %w", err)
 	}
 	files := map[string][]byte{}
 	budgets := map[string]weight{"ats-widget.esm.js": budget, "ats-widget.iife.js": budget, "ats-widget-rest.js": restBudget}
@@ -129,11 +134,11 @@ func bundles(dir string) (map[string][]byte, map[string]weight, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	rest := file{dir: dir, version: pkg.Version, entry: entries[0], modules: first, exports: names}
+	rest := file{dir: dir, version: version, entry: entries[0], modules: first, exports: names}
 	var parts []file
 	var list []given // what all parts use
 	for i, m := range more {
-		f := file{dir: dir, version: pkg.Version, entry: entries[i+1], modules: page, exports: names, worker: m.name == "hash"}
+		f := file{dir: dir, version: version, entry: entries[i+1], modules: page, exports: names, worker: m.name == "hash"}
 		uses, err := f.uses()
 		if err != nil {
 			return nil, nil, err
@@ -161,7 +166,7 @@ func bundles(dir string) (map[string][]byte, map[string]weight, error) {
 	} {
 		o := options(dir)
 		o.Format = format
-		o.Define = map[string]string{"__VERSION__": fmt.Sprintf("%q", pkg.Version)}
+		o.Define = map[string]string{"__VERSION__": fmt.Sprintf("%q", version)}
 		// The URL of the file; a classic script knows it only while it starts.
 		o.Banner = map[string]string{"js": "const __HERE__=import.meta.url;"}
 		o.EntryPoints = []string{filepath.Join(dir, "src", "define.ts")}
@@ -196,7 +201,7 @@ func bundles(dir string) (map[string][]byte, map[string]weight, error) {
 		return nil, nil, err
 	}
 	maps.Copy(files, texts)
-	integrity := map[string]string{"version": pkg.Version}
+	integrity := map[string]string{"version": version}
 	for name, b := range files {
 		sum := sha512.Sum384(b)
 		integrity[name] = "sha384-" + base64.StdEncoding.EncodeToString(sum[:])

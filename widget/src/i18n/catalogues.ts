@@ -1,17 +1,13 @@
 /** The texts of each language. English is in the bundle; the others are fetched from the ATS when they are needed. */
-import { within } from '../ats/abort.js';
 import type { Env } from '../env.js';
 import { first, firstVerify } from '../../../web/i18n/locales/en.json';
-import { version } from '../version.js';
+import { load } from './fetched.js';
 import type { Catalogue, Key } from './texts.js';
 
 const firstTexts = { ...first, ...firstVerify };
 
 /** The English texts of the first file. Each other file adds its own texts. */
 export const en = { ...firstTexts } as Record<Key, string>;
-
-/** The longest time that a page waits for a catalogue. */
-const timeout = 30_000;
 
 /** By URL, and shared: two elements on a page fetch a catalogue once. A failed fetch is tried again at the next request. */
 const fetched = new Map<string, Catalogue | Promise<Catalogue | undefined>>();
@@ -29,7 +25,8 @@ export function catalogueOf(
   const key = base + language;
   let found = fetched.get(key);
   if (!found) {
-    found = load(env, base, `/locale/${language}.json`)
+    found = load(env, base, language)
+      .then(catalogueFrom)
       .catch(() => undefined)
       .then((c) => {
         if (c) fetched.set(key, c);
@@ -39,18 +36,6 @@ export function catalogueOf(
     fetched.set(key, found);
   }
   return found;
-}
-
-async function load(env: Pick<Env, 'fetch'>, base: string, path: string): Promise<Catalogue | undefined> {
-  // The page may load a bundle of another version than the server's. The server's newest catalogue works too.
-  for (const v of [version, 'v1']) {
-    const found = await within(undefined, timeout, async (signal) => {
-      const r = await env.fetch(base + v + path, { credentials: 'omit', signal });
-      return r.ok ? { catalogue: catalogueFrom(await r.json()) } : undefined;
-    });
-    if (found) return found.catalogue;
-  }
-  return undefined;
 }
 
 /**

@@ -1,0 +1,5 @@
+/** The build writes this module: the file of each language. */
+declare module 'locale:files' {
+  const files: Record<string, () => Promise<{ default: unknown }>>;
+  export default files;
+}

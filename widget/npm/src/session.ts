@@ -1,0 +1,45 @@
+/** Gives an <ats-widget> its session tokens. It knows neither the page's backend nor a framework. */
+import type { AtsWidget } from '../../src/element.js';
+import type { AtsEvent } from '../../src/events.js';
+
+/** What a page's backend answers: a session token, or the `error` with which the server refused one. */
+export type Session = { readonly token: string; readonly error?: undefined } | { readonly token?: undefined; readonly error: unknown };
+
+/**
+ * Gets a session from the page's backend. The event says why: `allfeat:ready`, or `allfeat:token-expired` with its pendingAction. The widget
+ * waits 60 s for the answer.
+ */
+export type GetSession = (event: AtsEvent<'allfeat:ready'> | AtsEvent<'allfeat:token-expired'>) => Session | Promise<Session>;
+
+const asks = ['allfeat:ready', 'allfeat:token-expired'] as const;
+
+/**
+ * Calls getSession() when the widget is ready and whenever it needs a new token, and gives it the answer. Only the answer to the newest
+ * question counts. If getSession() throws, the widget shows a network error, and the error is reported to the page.
+ *
+ * Returns a function that stops this: it removes the listeners, and an answer that comes later is ignored.
+ */
+export function keepSession(widget: AtsWidget, getSession: GetSession): () => void {
+  let newest: Event | undefined;
+  const ask = (event: Event): void => {
+    // An event of a widget inside this one's light DOM is not this one's question.
+    if (event.target !== widget) return;
+    newest = event;
+    new Promise<Session>((resolve) => resolve(getSession(event as AtsEvent<'allfeat:ready'>))).then(
+      (session) => {
+        if (newest !== event) return;
+        if (session.error) widget.refuseToken(session.error);
+        else widget.setToken(session.token!);
+      },
+      (thrown: unknown) => {
+        if (newest === event) widget.refuseToken({ code: 'widget.network_error', details: { reason: 'getSession' } });
+        reportError(thrown);
+      },
+    );
+  };
+  for (const type of asks) widget.addEventListener(type, ask);
+  return () => {
+    newest = undefined;
+    for (const type of asks) widget.removeEventListener(type, ask);
+  };
+}
