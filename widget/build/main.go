@@ -1,7 +1,7 @@
 // Command build makes the files of widget/dist and their compressed copies in widget/packed out of
-// the TypeScript sources, with esbuild's Go API. It needs no Node, only Lit in node_modules.
-// It also runs the unit tests (-test), which do need Node. It does not type-check: that is tsc's
-// work.
+// the TypeScript sources, with esbuild's Go API. Node makes the type declarations and the manifest out of
+// the same sources (types.mjs), and runs the unit tests (-test). With -pack it makes the npm package.
+// It does not type-check: that is tsc's work.
 package main
 
 import (
@@ -49,8 +49,28 @@ var more = []struct {
 	{"large", weight{3_600, 3_200}},
 }
 
-// types are the types of the element, and those for the templates of each framework.
-var types = []string{"ats-widget.d.ts", "ats-widget-react.d.ts", "ats-widget-vue.d.ts", "ats-widget-svelte.d.ts"}
+// types are the types for the templates of each framework.
+var types = []string{"ats-widget-react.d.ts", "ats-widget-vue.d.ts", "ats-widget-svelte.d.ts"}
+
+// describe returns the types of the element and its manifest, which types.mjs makes of the comments in the sources: the
+// files of dist by their names, and those of the npm package below npm/.
+func describe(dir string) (map[string][]byte, error) {
+	cmd := exec.Command("node", filepath.Join(dir, "build", "types.mjs"), dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("node widget/build/types.mjs: %w", err)
+	}
+	texts := map[string]string{}
+	if err := json.Unmarshal(out, &texts); err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	for name, text := range texts {
+		files[name] = []byte(text)
+	}
+	return files, nil
+}
 
 func main() {
 	check := flag.Bool("check", false, "write nothing; fail when widget/dist is stale")
@@ -105,8 +125,9 @@ func widgetDir() (string, error) {
 	return "", errors.New("run it in the repository's root: go run ./widget/build")
 }
 
-// bundles returns the content of every file of dist by its name, and the weight that each may have.
-func bundles(dir string) (map[string][]byte, map[string]weight, error) {
+// bundles returns the content of every file of dist by its name, and the weight that each may have. described are the
+// files that describe returns.
+func bundles(dir string, described map[string][]byte) (map[string][]byte, map[string]weight, error) {
 	version, err := versionOf(dir)
 	if err != nil {
 		return nil, nil, err
@@ -189,13 +210,12 @@ func bundles(dir string) (map[string][]byte, map[string]weight, error) {
 		}
 		files[name] = out
 	}
-	for _, name := range slices.Concat(types, []string{"custom-elements.json"}) {
-		b, err := os.ReadFile(filepath.Join(dir, "types", name))
-		if err != nil {
+	for _, name := range types {
+		if files[name], err = os.ReadFile(filepath.Join(dir, "types", name)); err != nil {
 			return nil, nil, err
 		}
-		files[name] = b
 	}
+	maps.Copy(files, described)
 	texts, err := catalogues(dir)
 	if err != nil {
 		return nil, nil, err
@@ -217,7 +237,12 @@ func bundles(dir string) (map[string][]byte, map[string]weight, error) {
 // build returns the content of every file of dist by its name, and of widget/packed, which has the
 // compressed copies, by the path from there.
 func build(dir string) (map[string][]byte, error) {
-	files, budgets, err := bundles(dir)
+	described, err := describe(dir)
+	if err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(described, func(name string, _ []byte) bool { return strings.HasPrefix(name, "npm/") })
+	files, budgets, err := bundles(dir, described)
 	if err != nil {
 		return nil, err
 	}

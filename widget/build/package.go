@@ -175,29 +175,27 @@ func packageJSON(dir, version string) ([]byte, error) {
 	return bytes.Replace(text, []byte(`"0.0.0"`), fmt.Appendf(nil, "%q", version), 1), nil
 }
 
-// declarations adds the types of each entry.
+// declarations adds the types of each entry, and the manifest.
 func declarations(dir string, files map[string][]byte) error {
-	read := func(name string) []byte {
-		b, err := os.ReadFile(filepath.Join(dir, name))
+	described, err := describe(dir)
+	if err != nil {
+		return err
+	}
+	files["dist/index.d.ts"], files["dist/react.d.ts"] = described["npm/index.d.ts"], described["npm/react.d.ts"]
+	files["custom-elements.json"] = described["npm/custom-elements.json"]
+	files["dist/define.d.ts"] = []byte("/** Importing this file defines <ats-widget>. */\nimport './index.js';\n")
+	for name, from := range map[string]string{"jsx": "react", "vue": "vue", "svelte": "svelte"} {
+		text, err := os.ReadFile(filepath.Join(dir, "types", "ats-widget-"+from+".d.ts"))
 		if err != nil {
-			panic(err)
+			return err
 		}
-		return b
+		text = bytes.ReplaceAll(text, []byte("'./ats-widget.js'"), []byte("'./index.js'"))
+		files["dist/"+name+".d.ts"] = bytes.ReplaceAll(text, []byte(" Include it with ats-widget.d.ts."), nil)
 	}
-	files["dist/index.d.ts"] = append(read("types/ats-widget.d.ts"), read("npm/types/session.d.ts")...)
-	files["dist/define.d.ts"] = read("npm/types/define.d.ts")
-	for _, name := range []string{"react", "vue", "svelte"} {
-		files["dist/"+name+".d.ts"] = bytes.ReplaceAll(read("types/ats-widget-"+name+".d.ts"), []byte("./ats-widget.js"), []byte("./index.js"))
-	}
-	react := bytes.Replace(files["dist/react.d.ts"], []byte("import type { HTMLAttributes,"), []byte("import type { ForwardRefExoticComponent, HTMLAttributes,"), 1)
-	react = bytes.Replace(react, []byte("AtsWidget, AtsWidgetAttributes }"), []byte("AtsWidget as Widget, AtsWidgetAttributes, AtsMode, GetSession }"), 1)
-	react = bytes.ReplaceAll(react, []byte("<AtsWidget>"), []byte("<Widget>"))
-	files["dist/react.d.ts"] = append(react, read("npm/types/component.d.ts")...)
 	for name := range files {
-		if strings.HasPrefix(name, "dist/locale/") && strings.HasSuffix(name, ".js") {
-			files[strings.TrimSuffix(name, ".js")+".d.ts"] = []byte("declare const texts: Readonly<Record<string, string>>;\nexport default texts;\n")
+		if language, ok := strings.CutSuffix(name, ".js"); ok && strings.HasPrefix(name, "dist/locale/") {
+			files[language+".d.ts"] = []byte("declare const texts: Readonly<Record<string, string>>;\nexport default texts;\n")
 		}
 	}
-	files["custom-elements.json"] = read("types/custom-elements.json")
 	return nil
 }

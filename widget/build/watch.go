@@ -11,7 +11,8 @@ import (
 
 // watch builds the widget into a folder, and again after each change of a source, until the program
 // ends. The folder is what `timbre demo --widget-dir` serves. A source that does not build leaves
-// the last build in place. The weights are not checked.
+// the last build in place. The weights are not checked, and the types of the element are those of the
+// last whole build.
 func watch(dir, out string, say func(string)) error {
 	var last string
 	for ; ; time.Sleep(50 * time.Millisecond) {
@@ -24,7 +25,7 @@ func watch(dir, out string, say func(string)) error {
 		}
 		last = now
 		began := time.Now()
-		files, _, err := bundles(dir)
+		files, _, err := bundles(dir, built(dir))
 		if err != nil {
 			say(fmt.Sprintf("not built: %v", err))
 			continue
@@ -35,6 +36,17 @@ func watch(dir, out string, say func(string)) error {
 		}
 		say(fmt.Sprintf("built in %d ms; %d files changed", time.Since(began).Milliseconds(), changed))
 	}
+}
+
+// built returns the files of dist that describe has made.
+func built(dir string) map[string][]byte {
+	files := map[string][]byte{}
+	for _, name := range []string{"ats-widget.d.ts", "custom-elements.json"} {
+		if b, err := os.ReadFile(filepath.Join(dir, "dist", name)); err == nil {
+			files[name] = b
+		}
+	}
+	return files
 }
 
 // state changes when a source does.

@@ -1,10 +1,11 @@
 /** The types that the first file and rest.ts share. */
 import type { Limits } from './ats/limits.js';
-import type { Mode } from './events.js';
+import type { AtsMode } from './events.js';
 import type { Language } from './i18n/language.js';
 import type { Dropped } from './page/drop.js';
 import type { Holder } from './page/place.js';
-import type { Screen, State } from './state.js';
+import type { AtsState } from './public.js';
+import type { State } from './state.js';
 
 /** The element, as rest.ts uses it. */
 export interface Host extends HTMLElement {
@@ -12,19 +13,10 @@ export interface Host extends HTMLElement {
   /** Absolute URL of the ATS. */
   atsUrl: string;
   network: string;
-  mode: Mode;
+  mode: AtsMode;
   externalUserId: string;
   /** In bytes; 0: only the server's own limit. */
   maxFileSize: number;
-}
-
-/** The result of getState(). */
-export interface WidgetState {
-  screen: Screen;
-  jobId?: string;
-  transactionId?: string;
-  atsId?: number;
-  accessCode?: string;
 }
 
 /** The state that the first screen hands to the rest. */
@@ -40,7 +32,7 @@ export interface Begun {
   expects: boolean;
   readonly language: Language;
   /** The mode that allfeat:ready was last emitted for. */
-  ready: Mode | '';
+  ready: AtsMode | '';
   /** Set after the person has touched the element: until then the element never takes the focus. */
   used: boolean;
   /** The limits that the server states, and the attributes that they were read for. */
@@ -60,7 +52,7 @@ export interface Started {
   /** Gives a token, or the error object with which the page's backend refuses one. */
   setToken(token: unknown): void;
   reset(): void;
-  getState(): WidgetState;
+  getState(): AtsState;
   /** An attribute has changed. */
   changed(name: string, old: string | null, value: string | null): void;
   connected(): void;

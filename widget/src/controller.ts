@@ -2,11 +2,12 @@
 import { render } from 'lit/html.js';
 import { maxCreators, newCreator, type FieldProblems } from './form/draft.js';
 import { dropped, type Dropped } from './page/drop.js';
-import type { Begun, Host, Started, WidgetState } from './begun.js';
+import type { Begun, Host, Started } from './begun.js';
 import { browserEnv } from './page/browser.js';
 import { AtsEvent, type AtsEventDetails, type AtsEventName } from './events.js';
 import { draftOf, ordered } from './machine.js';
-import type { Purpose, Screen } from './state.js';
+import type { AtsScreen, AtsState } from './public.js';
+import type { Purpose } from './state.js';
 import { downloads } from './page/frame.js';
 import type { Texts } from './i18n/texts.js';
 import { smallest, unknown, type Limits } from './ats/limits.js';
@@ -124,7 +125,7 @@ export class Controller implements Started {
     this.#queue();
   }
 
-  getState(): WidgetState {
+  getState(): AtsState {
     const { screen, jobId, transactionId, accessCode, result } = this.#flow.state;
     return {
       screen,
@@ -323,7 +324,7 @@ export class Controller implements Started {
 
   #screen() {
     const { state: s } = this.#flow;
-    const screens: Partial<Record<Screen, (v: View) => unknown>> = {
+    const screens: Partial<Record<AtsScreen, (v: View) => unknown>> = {
       FORM: form,
       UPLOAD: uploading,
       CONFIRMING: confirming,

@@ -3,14 +3,15 @@
  * starts, or immediately where there is more to show than an empty form. Importing this file defines nothing.
  */
 import { render } from 'lit/html.js';
-import type { Begun, Host, Rest, Started, WidgetState } from './begun.js';
+import type { Begun, Host, Rest, Started } from './begun.js';
 import { dropped, type Dropped } from './page/drop.js';
 import { clock } from './env.js';
-import { AtsEvent, type AtsEventDetails, type AtsEventName, type Mode } from './events.js';
+import { AtsEvent, type AtsEventDetails, type AtsEventName, type AtsMode } from './events.js';
 import { fetchFile } from './parts/files.js';
 import { initial, type State } from './state.js';
 import { limitsOf, smallest } from './ats/limits.js';
 import { lacking } from './page/needs.js';
+import type { AtsState } from './public.js';
 import { claimKey, draftKey, get, type Holder } from './page/place.js';
 import { attributesOf, memoryOf, reflected } from './page/reflected.js';
 import { card } from './screens/card.js';
@@ -22,16 +23,101 @@ import { styles } from './styles/styles.js';
 /** A person who does one of these is about to start. */
 const touches = ['pointerenter', 'pointerdown', 'focusin', 'dragenter', 'input'];
 
+export interface AtsWidget {
+  addEventListener<K extends AtsEventName>(
+    type: K,
+    listener: (this: AtsWidget, event: AtsEvent<K>) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener<K extends keyof HTMLElementEventMap>(
+    type: K,
+    listener: (this: HTMLElement, event: HTMLElementEventMap[K]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | AddEventListenerOptions): void;
+}
+
+/**
+ * Registers a song, or a new version of one: form, upload, price, confirmation, tracking, proof.
+ *
+ * @attr {string} token - Session token; read, and removed from the DOM at once.
+ * @attr {string} lang - Language: en, fr, es, de, pt, ja, ar; by default the language of the nearest ancestor or of the document.
+ *
+ * @csspart card - The card around every screen.
+ * @csspart path - The list of steps at the top.
+ * @csspart dropzone - The area to choose or drop a file.
+ * @csspart creator - The fields of one creator.
+ * @csspart button - The main button of a screen.
+ * @csspart progress - Progress bars.
+ * @csspart access-code - The panel with the access code.
+ * @csspart test-network - The band that names the test network.
+ *
+ * @cssprop --ats-primary - Main colour, any CSS colour; hover, light and readable text are derived from it.
+ * @cssprop --ats-primary-hover - The main button under the pointer; by default derived from --ats-primary. Readable text on it is derived.
+ * @cssprop --ats-primary-light - Background of a chosen item, with text in --ats-text; by default derived from --ats-primary.
+ * @cssprop --ats-text - Text.
+ * @cssprop --ats-text-secondary - Secondary text.
+ * @cssprop --ats-text-muted - Hints.
+ * @cssprop --ats-background - Card.
+ * @cssprop --ats-background-secondary - Panels in the card.
+ * @cssprop --ats-border - Lines.
+ * @cssprop --ats-radius - Corners of controls.
+ * @cssprop --ats-radius-lg - Corners of the card.
+ * @cssprop --ats-error - Error text.
+ * @cssprop --ats-error-light - Error background.
+ * @cssprop --ats-success - Success text.
+ * @cssprop --ats-success-light - Success background.
+ * @cssprop --ats-warning - Notice text.
+ * @cssprop --ats-warning-light - Notice background.
+ * @cssprop --ats-shadow - Shadow of buttons.
+ * @cssprop --ats-shadow-lg - Shadow of the card.
+ * @cssprop --ats-font-family - Font.
+ * @cssprop --ats-transition - Duration and easing of transitions.
+ *
+ * @tag ats-widget
+ */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- only overloads of a method that every element has
 export class AtsWidget extends HTMLElement implements Host {
+  /** @internal */
   static readonly observedAttributes: readonly string[] = [...Object.values(reflected), 'token', 'lang'];
 
+  /**
+   * Public key of the integration (cpk_…). Required.
+   * @attr site-key
+   */
   declare siteKey: string;
-  /** Absolute URL of the ATS. */
+  /**
+   * Absolute URL of the ATS. Required.
+   * @attr ats-url
+   */
   declare atsUrl: string;
+  /**
+   * The network to register on, testnet or mainnet.
+   * @attr
+   * @type {'testnet' | 'mainnet'}
+   * @default 'testnet'
+   */
   declare network: string;
-  declare mode: Mode;
+  /**
+   * The task of the widget: register a song, register a new version (of the song with an access code, or of one of the end-user's songs), or
+   * download the end-user's files. Another mode shows its empty form and forgets the token. Give the token for the new mode within 2 s, or the
+   * widget asks for it. An order that has not ended stays.
+   * @attr
+   * @type {'register' | 'update' | 'download'}
+   * @default 'register'
+   */
+  declare mode: AtsMode;
+  /**
+   * The embedding site's reference of the end-user, whose works an update and a download list, without an access code. Required in the mode
+   * download.
+   * @attr external-user-id
+   */
   declare externalUserId: string;
-  /** In bytes; 0: only the server's own limit. */
+  /**
+   * Largest file in bytes, if below the server's limit; 0: only the server's own limit.
+   * @attr max-file-size
+   * @default 0
+   */
   declare maxFileSize: number;
 
   readonly #root = this.attachShadow({ mode: 'open' });
@@ -62,6 +148,7 @@ export class AtsWidget extends HTMLElement implements Host {
   #made = '';
   #watch: MutationObserver | undefined;
 
+  /** @internal */
   constructor() {
     super();
     for (const type of ['focusin', 'click']) this.#root.addEventListener(type, () => (this.#begun.used = true));
@@ -77,7 +164,7 @@ export class AtsWidget extends HTMLElement implements Host {
     });
   }
 
-  /** Write-only: the widget uses the token, and no code can read it. */
+  /** Write-only: reads as null. */
   get token(): string | null {
     return null;
   }
@@ -85,7 +172,7 @@ export class AtsWidget extends HTMLElement implements Host {
     this.setToken(token ?? '');
   }
 
-  /** Gives the widget a session token. It is kept in memory and never in the DOM. */
+  /** Gives a session token. It is kept in memory and never in the DOM. */
   setToken(token: string): void {
     // A page without types may give null.
     // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-conversion -- or a number
@@ -101,15 +188,17 @@ export class AtsWidget extends HTMLElement implements Host {
     this.#queue();
   }
 
-  /** The page's backend has refused a token: shows its refusal, the error object of its answer, if something waits for the token. */
+  /** Your backend has refused a token: shows its refusal, the `error` of its answer, at once if something waits for the token. */
   refuseToken(refusal: unknown): void {
     this.#rest?.setToken(refusal);
   }
 
-  getState(): WidgetState {
+  /** What the widget shows, and the ids and codes that it has. */
+  getState(): AtsState {
     return this.#rest?.getState() ?? { screen: 'FORM' };
   }
 
+  /** @internal */
   attributeChangedCallback(name: string, old: string | null, value: string | null): void {
     if (name === 'token') {
       if (value === null) return;
@@ -129,6 +218,7 @@ export class AtsWidget extends HTMLElement implements Host {
     Object.assign(this.#begun, { state: initial(), drop: undefined, next: false, token: '' });
   }
 
+  /** @internal */
   connectedCallback(): void {
     if (!lacking() && !this.#root.adoptedStyleSheets.length) this.#root.adoptedStyleSheets = [styles()];
     // A property that was set before the element was defined hides its accessor: set it again through the accessor.
@@ -146,6 +236,7 @@ export class AtsWidget extends HTMLElement implements Host {
     this.#queue();
   }
 
+  /** @internal */
   disconnectedCallback(): void {
     this.#watch?.disconnect();
     this.#rest?.disconnected();
@@ -304,4 +395,10 @@ for (const [name, attribute] of Object.entries(reflected)) {
       else this.setAttribute(attribute, String(value));
     },
   });
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'ats-widget': AtsWidget;
+  }
 }

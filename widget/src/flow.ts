@@ -13,7 +13,7 @@ import { initial } from './state.js';
 import { download, type Fetching } from './ats/download.js';
 import type { Key } from './i18n/texts.js';
 import { limitsFrom, unknown, type Limits } from './ats/limits.js';
-import type { BrowserErrorCode } from './gen/errors.js';
+import type { AtsErrorCode } from './gen/errors.js';
 import { ProblemError, classOf, englishMessage, problemOf, type Problem } from './ats/problem.js';
 import { Tokens } from './ats/token.js';
 import type { Fetch, Look, Page, PartsAnswer, WorksPart, Library } from './parts/contract.js';
@@ -145,7 +145,7 @@ export class Flow {
     this.#refuseFile({ key: reason === 'folder' ? 'errFolder' : 'errSeveral' }, 'widget.upload_error', { reason });
   }
 
-  #refuseFile(wrong: FieldProblem, code: BrowserErrorCode, details?: Readonly<Record<string, unknown>>): void {
+  #refuseFile(wrong: FieldProblem, code: AtsErrorCode, details?: Readonly<Record<string, unknown>>): void {
     this.dispatch({ type: 'invalid', errors: { ...this.state.errors, file: wrong } });
     this.report({ code, requestId: null, ...(details && { details }) }, 'file');
   }

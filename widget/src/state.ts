@@ -4,17 +4,17 @@ import type { Fetching } from './ats/download.js';
 import type { Problem } from './ats/problem.js';
 import type { Result, Step } from './ats/tracking.js';
 import type { Work } from './ats/work.js';
-import type { Mode } from './events.js';
+import type { AtsMode } from './events.js';
 import { newCreator, type Draft, type FieldProblems, type SavedDraft } from './form/draft.js';
 import type { Key } from './i18n/texts.js';
+import type { AtsScreen } from './public.js';
 
-export type Screen = 'FORM' | 'UPLOAD' | 'CONFIRMING' | 'TRACKING' | 'COMPLETE' | 'FAILED' | 'DISABLED';
 /** The step that was running when a problem occurred. */
 export type Stage = 'setup' | 'open' | 'init' | 'upload' | 'prepare' | 'confirm' | 'track';
 /** The step where Retry continues. */
 export type Resume = 'none' | 'form' | 'open' | 'init' | 'upload' | 'prepare' | 'confirm' | 'track';
 /** The purpose of the form: a new work, a new version of a work, or a look at the existing works. */
-export type Purpose = Mode;
+export type Purpose = AtsMode;
 
 export interface Quote {
   readonly total: number;
@@ -39,7 +39,7 @@ export interface State extends Draft {
   readonly mode: Purpose;
   /** The work is chosen from the end-user's own works, without an access code. */
   readonly own: boolean;
-  readonly screen: Screen;
+  readonly screen: AtsScreen;
   /** The page of FORM. A download has no page of creators, and only shows its song. */
   readonly step: 'code' | 'works' | 'song' | 'creators';
   /** A look-up is running: of an access code, or of the end-user's works. */

@@ -5,15 +5,15 @@ import { newCreator } from '../src/form/draft.js';
 import { ordered, reduce } from '../src/machine.js';
 import type { Stage, State } from '../src/state.js';
 import { initial } from '../src/state.js';
-import { errorTable, type BrowserErrorCode } from '../src/gen/errors.js';
+import { errorTable, type AtsErrorCode } from '../src/gen/errors.js';
 import { classOf } from '../src/ats/problem.js';
 
 const filled: State = { ...initial(), title: 'T', file: new File(['x'], 'a.wav'), screen: 'UPLOAD', jobId: 'j' };
-const after = (code: BrowserErrorCode, stage: Stage, ended = false, s = filled) =>
+const after = (code: AtsErrorCode, stage: Stage, ended = false, s = filled) =>
   reduce(s, { type: 'problem', problem: { code, requestId: 'r' }, stage, ended });
 
 test('every code at every stage ends in a final screen or next to a field, and nothing filled in is lost', () => {
-  for (const code of Object.keys(errorTable) as BrowserErrorCode[]) {
+  for (const code of Object.keys(errorTable) as AtsErrorCode[]) {
     for (const stage of ['setup', 'open', 'init', 'upload', 'prepare', 'confirm', 'track'] as const) {
       for (const ended of [false, true]) {
         const s = after(code, stage, ended);

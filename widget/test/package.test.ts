@@ -15,7 +15,7 @@ interface Manifest {
     }[];
   }[];
 }
-const manifest = (JSON.parse(readFileSync('types/custom-elements.json', 'utf8')) as Manifest).modules[0]!.declarations[0]!;
+const manifest = (JSON.parse(readFileSync('dist/custom-elements.json', 'utf8')) as Manifest).modules[0]!.declarations[0]!;
 const names = (list: { name: string }[]) => list.map((x) => x.name).sort();
 const source = (file: string) => readFileSync(`src/${file}`, 'utf8');
 const drawn = [
@@ -31,7 +31,7 @@ test('importing without a DOM defines nothing and does not throw', () => {
 });
 
 test('the module exports the same names as the types and the classic script', async () => {
-  const types = readFileSync('types/ats-widget.d.ts', 'utf8');
+  const types = readFileSync('dist/ats-widget.d.ts', 'utf8');
   assert.deepEqual(Object.keys(exported).sort(), found(types, /^export declare (?:const|class) (\w+)/gm));
   assert.deepEqual(Object.values(exported.EVENT_NAMES).sort(), names(manifest.events));
   assert.equal(exported.EVENT_NAMES.UPLOAD_START, 'allfeat:upload-start');

@@ -1,13 +1,13 @@
 /** Each code that a browser can receive, at each stage of the widget: the screen, the events, and the next step. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { errorTable, type BrowserErrorCode } from '../src/gen/errors.js';
+import { errorTable, type AtsErrorCode } from '../src/gen/errors.js';
 import { time } from '../../web/i18n/formats.js';
 import { textsOf } from '../src/i18n/language.js';
 import { sentenceOf } from '../src/i18n/sentences.js';
 import { code as accessCode, World, type Kind } from './world.js';
 
-const codes = Object.keys(errorTable) as BrowserErrorCode[];
+const codes = Object.keys(errorTable) as AtsErrorCode[];
 
 /** A widget that receives faults at one call of its flow, and continues as far as possible. */
 async function met(mode: 'register' | 'update', at: Kind, faults: World['faults'][Kind]): Promise<World> {

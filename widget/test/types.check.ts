@@ -1,14 +1,14 @@
 /** Compiled, never run: the published types describe the element. */
-import type * as published from '../types/ats-widget.js';
+import type * as published from '../dist/ats-widget.js';
 import type { AtsEventDetails } from '../src/events.js';
-import type { BrowserErrorCode, ErrorCode, ErrorDetails } from '../src/gen/errors.js';
+import type { AtsErrorCode, ErrorCode, ErrorDetails } from '../src/gen/errors.js';
 import type { AtsWidget } from '../src/element.js';
 
 type Same<A, B> = [A, B] extends [B, A] ? true : never;
 type Members = 'siteKey' | 'atsUrl' | 'network' | 'mode' | 'externalUserId' | 'maxFileSize' | 'token' | 'setToken' | 'reset' | 'getState';
 
 export const checks: [
-  Same<published.AtsErrorCode, BrowserErrorCode>,
+  Same<published.AtsErrorCode, AtsErrorCode>,
   Same<published.ErrorCode, ErrorCode>,
   Same<published.ErrorDetails, ErrorDetails>,
   Same<published.AtsEventDetails, AtsEventDetails>,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { kept } from '../src/machine.js';
-import { errorTable, type BrowserErrorCode } from '../src/gen/errors.js';
+import { errorTable, type AtsErrorCode } from '../src/gen/errors.js';
 import type { Works } from '../src/works/library.js';
 import { World, type Fault } from './world.js';
 
@@ -314,7 +314,7 @@ test('leaving the screen ends all waiting', async () => {
 });
 
 test('every code, received by the list: by its class', async () => {
-  for (const code of Object.keys(errorTable) as BrowserErrorCode[]) {
+  for (const code of Object.keys(errorTable) as AtsErrorCode[]) {
     const { class: kind, status } = errorTable[code];
     if (kind === 'client') continue;
     const w = await listed('update');

@@ -1,7 +1,6 @@
 // Command gen writes all files that are generated from the error catalogue: the Go constants and constructors, the
-// widget's TypeScript, the published types, the documentation page and the lock. It refuses a catalogue that contradicts
-// itself or that lacks a published code. It never imports the package that it writes, so it also works when that package
-// does not compile.
+// widget's TypeScript, the documentation page and the lock. It refuses a catalogue that contradicts itself or that lacks
+// a published code. It never imports the package that it writes, so it also works when that package does not compile.
 //
 //	go generate ./internal/fault                 write the files
 //	go run ./internal/fault/gen -check -root .   say which files are stale and exit with 1
@@ -26,7 +25,6 @@ const (
 	lockFile      = "internal/fault/catalogue.lock"
 	goFile        = "internal/fault/codes_gen.go"
 	tsFile        = "widget/src/gen/errors.ts"
-	typesFile     = "widget/types/ats-widget.d.ts"
 	docFile       = "docs/errors.md"
 )
 
@@ -100,18 +98,10 @@ func generate(root string) ([]output, error) {
 	if err != nil {
 		return nil, err
 	}
-	types, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(typesFile)))
-	if err != nil {
-		return nil, err
-	}
-	if types, err = renderPublishedTypes(types, rows); err != nil {
-		return nil, fmt.Errorf("%s: %w", typesFile, err)
-	}
 	return []output{
 		{lockFile, lock},
 		{goFile, goSource},
 		{tsFile, renderTS(rows)},
-		{typesFile, types},
 		{docFile, doc},
 	}, nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"strings"
 )
 
 // renderTS returns the catalogue for the widget. Types cost nothing in the bundle, so they have every code. Every
@@ -14,19 +13,19 @@ func renderTS(rows []row) []byte {
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
 	p("// %s\n\n", generatedNote)
 	p("import type { Key } from '../i18n/texts.js';\n\n")
-	p("/** How the widget reacts to a code. */\n")
+	p("/**\n * How the widget reacts to a code.\n * @internal\n */\n")
 	p("export type ErrorClass = \"refresh\" | \"disabled\" | \"failed\" | \"inline\" | \"client\";\n\n")
-	p("/** The part of the form that an inline code belongs to. */\n")
+	p("/**\n * The part of the form that an inline code belongs to.\n * @internal\n */\n")
 	p("export type ErrorStage = \"title\" | \"file\" | \"access_code\";\n\n")
-	p("/** A row of the catalogue: HTTP status (0 when raised in the browser), class, text, and the stage of inline codes. */\n")
+	p("/**\n * A row of the catalogue: HTTP status (0 when raised in the browser), class, text, and the stage of inline codes.\n * @internal\n */\n")
 	p("export interface ErrorRow {\n  readonly status: number;\n  readonly class: ErrorClass;\n  /** The text on the screen: codes that mean the same to a songwriter share one. */\n  readonly text: Key;\n  readonly stage?: ErrorStage;\n}\n\n")
-	p("/** Every code of the catalogue that a browser can meet. */\nexport type BrowserErrorCode =")
+	p("/** Every error code that the widget can report. */\nexport type AtsErrorCode =")
 	for _, r := range rows {
 		if r.browser() {
 			p("\n  | %q", r.Code)
 		}
 	}
-	p(";\n\n/** Every code of the catalogue. */\nexport type ErrorCode =\n  | BrowserErrorCode")
+	p(";\n\n/** Every error code that a server can answer a page or a backend with, and those of the widget. */\nexport type ErrorCode =\n  | AtsErrorCode")
 	for _, r := range rows {
 		if !r.browser() {
 			p("\n  | %q", r.Code)
@@ -34,8 +33,8 @@ func renderTS(rows []row) []byte {
 	}
 	p(";\n\n")
 	writeDetails(&b, rows)
-	p("/** Status, class and text of every code that a browser can meet. */\n")
-	p("export const errorTable: Readonly<Record<BrowserErrorCode, ErrorRow>> = {\n")
+	p("/**\n * Status, class and text of every code that a browser can meet.\n * @internal\n */\n")
+	p("export const errorTable: Readonly<Record<AtsErrorCode, ErrorRow>> = {\n")
 	for _, r := range rows {
 		if !r.browser() {
 			continue
@@ -46,8 +45,8 @@ func renderTS(rows []row) []byte {
 		}
 		p(" },\n")
 	}
-	p("};\n\n/** The English messages; {size_mb} and {max_mb} stand for sizes in megabytes of 1,048,576 bytes. */\n")
-	p("export const errorMessages: Readonly<Record<BrowserErrorCode, string>> = {\n")
+	p("};\n\n/**\n * The English messages; {size_mb} and {max_mb} stand for sizes in megabytes of 1,048,576 bytes.\n * @internal\n */\n")
+	p("export const errorMessages: Readonly<Record<AtsErrorCode, string>> = {\n")
 	for _, r := range rows {
 		if r.browser() {
 			p("  %q: %s,\n", r.Code, tsString(r.Message))
@@ -78,39 +77,6 @@ func writeDetails(b *bytes.Buffer, rows []row) {
 		p("  };\n")
 	}
 	p("}\n\n")
-}
-
-// The published types are written by hand, except for the part between these two lines.
-const (
-	typesBegin = "// From internal/fault/catalogue.json; go generate ./internal/fault writes what follows.\n"
-	typesEnd   = "// To here.\n"
-)
-
-// renderPublishedTypes returns the published types with the current codes and details of the catalogue.
-func renderPublishedTypes(file []byte, rows []row) ([]byte, error) {
-	before, rest, begins := strings.Cut(string(file), typesBegin)
-	_, after, ends := strings.Cut(rest, typesEnd)
-	if !begins || !ends {
-		return nil, fmt.Errorf("the lines around the codes are missing: %q and %q", typesBegin, typesEnd)
-	}
-	var b bytes.Buffer
-	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
-	p("%s%s/** Every error code that the widget can report. */\nexport type AtsErrorCode =", before, typesBegin)
-	for _, r := range rows {
-		if r.browser() {
-			p("\n  | %q", r.Code)
-		}
-	}
-	p(";\n\n/** Every error code that a server can answer a page or a backend with, and those of the widget. */\nexport type ErrorCode =\n  | AtsErrorCode")
-	for _, r := range rows {
-		if !r.browser() {
-			p("\n  | %q", r.Code)
-		}
-	}
-	p(";\n\n")
-	writeDetails(&b, rows)
-	p("%s%s", typesEnd, after)
-	return b.Bytes(), nil
 }
 
 // browser reports whether a page can receive this code.

@@ -5,7 +5,7 @@
 import { createElement, forwardRef, useEffect, useImperativeHandle, useLayoutEffect, useRef } from 'react';
 import type { ForwardRefExoticComponent, HTMLAttributes, RefAttributes } from 'react';
 import type { AtsWidget as Widget } from '../../src/element.js';
-import { EVENT_NAMES, type AtsEvent, type AtsEventName, type Mode } from '../../src/events.js';
+import { EVENT_NAMES, type AtsEvent, type AtsEventName, type AtsMode } from '../../src/events.js';
 import { define } from './registry.js';
 import { keepSession, type GetSession } from './session.js';
 
@@ -25,7 +25,7 @@ export interface AtsWidgetProps extends Omit<HTMLAttributes<Widget>, keyof AtsWi
   /** The network to register on; by default testnet. */
   network?: 'testnet' | 'mainnet' | undefined;
   /** The task of the widget; by default register. */
-  mode?: Mode | undefined;
+  mode?: AtsMode | undefined;
   /** Your reference of the end-user. Required in the mode download. */
   externalUserId?: string | undefined;
   /** Largest file in bytes; 0: only the server's own limit. */

@@ -1,9 +1,9 @@
 /** Problems: a code of the catalogue with the data needed to act on it. The only text here is the stable English one. */
 import { megabyte } from '../../../web/i18n/texts.js';
-import { errorMessages, errorTable, type BrowserErrorCode, type ErrorClass } from '../gen/errors.js';
+import { errorMessages, errorTable, type AtsErrorCode, type ErrorClass } from '../gen/errors.js';
 
 export interface Problem {
-  readonly code: BrowserErrorCode;
+  readonly code: AtsErrorCode;
   /** The server's request id; null when the problem arose in the browser. */
   readonly requestId: string | null;
   readonly details?: Readonly<Record<string, unknown>>;
@@ -14,7 +14,7 @@ export interface Problem {
 /** Carries a problem through promises. */
 export class ProblemError extends Error {
   problem: Problem;
-  constructor(code: BrowserErrorCode, details?: Readonly<Record<string, unknown>>, requestId: string | null = null) {
+  constructor(code: AtsErrorCode, details?: Readonly<Record<string, unknown>>, requestId: string | null = null) {
     super(code);
     this.problem = details ? { code, requestId, details } : { code, requestId };
   }
@@ -23,9 +23,9 @@ export class ProblemError extends Error {
 /** The server's answer does not have the documented form. */
 export const malformed = (field: string) => new ProblemError('widget.malformed_response', { field });
 
-export const classOf = (code: BrowserErrorCode): ErrorClass => errorTable[code].class;
+export const classOf = (code: AtsErrorCode): ErrorClass => errorTable[code].class;
 
-const known = (code: unknown): code is BrowserErrorCode => typeof code === 'string' && Object.hasOwn(errorTable, code);
+const known = (code: unknown): code is AtsErrorCode => typeof code === 'string' && Object.hasOwn(errorTable, code);
 
 const record = (v: unknown): Record<string, unknown> | undefined =>
   typeof v === 'object' && v !== null && !Array.isArray(v) ? (v as Record<string, unknown>) : undefined;

@@ -2,13 +2,22 @@
 
 import type { Key } from '../i18n/texts.js';
 
-/** How the widget reacts to a code. */
+/**
+ * How the widget reacts to a code.
+ * @internal
+ */
 export type ErrorClass = "refresh" | "disabled" | "failed" | "inline" | "client";
 
-/** The part of the form that an inline code belongs to. */
+/**
+ * The part of the form that an inline code belongs to.
+ * @internal
+ */
 export type ErrorStage = "title" | "file" | "access_code";
 
-/** A row of the catalogue: HTTP status (0 when raised in the browser), class, text, and the stage of inline codes. */
+/**
+ * A row of the catalogue: HTTP status (0 when raised in the browser), class, text, and the stage of inline codes.
+ * @internal
+ */
 export interface ErrorRow {
   readonly status: number;
   readonly class: ErrorClass;
@@ -17,8 +26,8 @@ export interface ErrorRow {
   readonly stage?: ErrorStage;
 }
 
-/** Every code of the catalogue that a browser can meet. */
-export type BrowserErrorCode =
+/** Every error code that the widget can report. */
+export type AtsErrorCode =
   | "session.invalid_token"
   | "session.key_inactive"
   | "session.widget_not_enabled"
@@ -66,9 +75,9 @@ export type BrowserErrorCode =
   | "work.certificate_unavailable"
   | "transaction.failed";
 
-/** Every code of the catalogue. */
+/** Every error code that a server can answer a page or a backend with, and those of the widget. */
 export type ErrorCode =
-  | BrowserErrorCode
+  | AtsErrorCode
   | "common.bad_request"
   | "common.conflict"
   | "api_key.invalid_format"
@@ -245,8 +254,11 @@ export interface ErrorDetails {
   };
 }
 
-/** Status, class and text of every code that a browser can meet. */
-export const errorTable: Readonly<Record<BrowserErrorCode, ErrorRow>> = {
+/**
+ * Status, class and text of every code that a browser can meet.
+ * @internal
+ */
+export const errorTable: Readonly<Record<AtsErrorCode, ErrorRow>> = {
   "session.invalid_token": { status: 401, class: "refresh", text: "errSession" },
   "session.key_inactive": { status: 403, class: "disabled", text: "errOff" },
   "session.widget_not_enabled": { status: 403, class: "disabled", text: "errOff" },
@@ -295,8 +307,11 @@ export const errorTable: Readonly<Record<BrowserErrorCode, ErrorRow>> = {
   "transaction.failed": { status: 502, class: "failed", text: "errRefused" },
 };
 
-/** The English messages; {size_mb} and {max_mb} stand for sizes in megabytes of 1,048,576 bytes. */
-export const errorMessages: Readonly<Record<BrowserErrorCode, string>> = {
+/**
+ * The English messages; {size_mb} and {max_mb} stand for sizes in megabytes of 1,048,576 bytes.
+ * @internal
+ */
+export const errorMessages: Readonly<Record<AtsErrorCode, string>> = {
   "session.invalid_token": "Your session has expired. Please refresh your credentials.",
   "session.key_inactive": "This widget is currently disabled.",
   "session.widget_not_enabled": "The widget feature is not enabled for your organization.",

@@ -1,6 +1,6 @@
 /** The properties of the element that are attributes too, and values derived from them. */
 import type { Host } from '../begun.js';
-import type { Mode } from '../events.js';
+import type { AtsMode } from '../events.js';
 
 export const reflected = {
   siteKey: 'site-key',
@@ -12,7 +12,7 @@ export const reflected = {
 } as const;
 
 /** The purpose of the form, whatever the attribute says. */
-export const purposeOf = (mode: string): Mode => (mode === 'update' || mode === 'download' ? mode : 'register');
+export const purposeOf = (mode: string): AtsMode => (mode === 'update' || mode === 'download' ? mode : 'register');
 
 /** The attributes as one text: it changes when an attribute changes. */
 export const attributesOf = (el: Host): string =>
