@@ -269,6 +269,7 @@ var scripts = map[string]struct {
 }{
 	"internal/console/src": {nil, "adds to the console's pages, which work without it"},
 	"web/i18n":             {nil, "the texts and formats of all pages; it knows no screen"},
+	"widget/npm/src":       {[]string{"react", "web/i18n/locales", "widget/src", "widget/src/file", "widget/src/hash", "widget/src/large", "widget/src/parts", "widget/src/works"}, "what only the npm package has, around the element"},
 	"widget/src":           {[]string{"lit", "web/i18n", "web/i18n/locales", "widget/src/ats", "widget/src/form", "widget/src/gen", "widget/src/i18n", "widget/src/locales", "widget/src/page", "widget/src/parts", "widget/src/screens", "widget/src/styles"}, "the element and its state machine; other parts are loaded on demand"},
 	"widget/src/ats":       {[]string{"web/i18n", "widget/src", "widget/src/form", "widget/src/gen"}, "the client of the server; it shows nothing"},
 	"widget/src/file":      {[]string{"widget/src", "widget/src/parts"}, "reads a chosen file; it shows nothing"},

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -32,6 +30,24 @@ var entries = []struct{ name, source string }{
 	{"react", "react.ts"},
 	{"vue", "vue.ts"},
 	{"svelte", "svelte.ts"},
+}
+
+// componentBudget is the weight of what ./react adds to a page that has the element.
+var componentBudget = weight{1_500, 1_400}
+
+// component returns ./react as a bundler leaves it, without React and the element.
+func component(dir string) ([]byte, error) {
+	o := options(dir)
+	o.Format, o.Inject = api.FormatESModule, nil
+	o.External = []string{"react"}
+	o.EntryPoints = []string{filepath.Join(dir, "npm", "src", "react.ts")}
+	o.MinifyWhitespace, o.MinifyIdentifiers, o.MinifySyntax = true, true, true
+	o.Plugins = []api.Plugin{{Name: "element-apart", Setup: func(b api.PluginBuild) {
+		b.OnResolve(api.OnResolveOptions{Filter: `^\.\./\.\./src/`}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
+			return api.OnResolveResult{Path: "./element.js", External: true}, nil
+		})
+	}}}
+	return bundle(o)
 }
 
 // pack returns the content of every file of the npm package by its path.
@@ -93,32 +109,15 @@ func pack(dir string) (map[string][]byte, error) {
 		return nil, err
 	}
 	files["package.json"] = manifest
+	if files["THIRD-PARTY.txt"], err = licences(dir); err != nil {
+		return nil, err
+	}
 	for name, from := range map[string]string{"LICENSE": "../LICENSE", "README.md": "npm/README.md", "CHANGELOG.md": "npm/CHANGELOG.md"} {
 		if files[name], err = os.ReadFile(filepath.Join(dir, filepath.FromSlash(from))); err != nil {
 			return nil, err
 		}
 	}
 	return files, nil
-}
-
-func versionOf(dir string) (string, error) {
-	var pkg struct{ Version string }
-	raw, err := os.ReadFile(filepath.Join(dir, "package.json"))
-	if err != nil {
-		return "", err
-	}
-	if err := json.Unmarshal(raw, &pkg); err != nil {
-		return "", fmt.Errorf("package.json: %w", err)
-	}
-	return pkg.Version, nil
-}
-
-func outputs(o api.BuildOptions) ([]api.OutputFile, error) {
-	r := api.Build(o)
-	if len(r.Errors) > 0 {
-		return nil, errors.New(r.Errors[0].Text)
-	}
-	return r.OutputFiles, nil
 }
 
 // inPackage puts the modules of npm/src in the place of those that replaced names.
@@ -148,6 +147,9 @@ func textsApart() api.Plugin {
 // localeFiles makes a module of each catalogue, and the module that lists them.
 func localeFiles(texts map[string][]byte) api.Plugin {
 	return api.Plugin{Name: "locale-files", Setup: func(b api.PluginBuild) {
+		b.OnResolve(api.OnResolveOptions{Filter: `^locales:files$`}, func(api.OnResolveArgs) (api.OnResolveResult, error) {
+			return api.OnResolveResult{Path: "files", Namespace: "locale"}, nil
+		})
 		b.OnResolve(api.OnResolveOptions{Filter: `^locale:`}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
 			return api.OnResolveResult{Path: strings.TrimPrefix(a.Path, "locale:"), Namespace: "locale"}, nil
 		})
@@ -164,6 +166,20 @@ func localeFiles(texts map[string][]byte) api.Plugin {
 			return api.OnLoadResult{Contents: &contents, Loader: api.LoaderJS}, nil
 		})
 	}}
+}
+
+// licences returns the licences of the packages that are inside.
+func licences(dir string) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString("Parts of these packages are inside @timbre/ats-widget, under their own licences.\n")
+	for _, name := range []string{"lit-html", "@noble/hashes"} {
+		text, err := os.ReadFile(filepath.Join(dir, "..", "node_modules", filepath.FromSlash(name), "LICENSE"))
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, "\n--- %s\n\n%s\n", name, bytes.TrimSpace(text))
+	}
+	return b.Bytes(), nil
 }
 
 // packageJSON is npm/package.json with what the build knows.

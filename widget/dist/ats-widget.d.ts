@@ -441,8 +441,8 @@ export declare class AtsWidget extends HTMLElement {
    */
   network: string;
   /**
-   * The task of the widget: register a song, register a new version (of the song with an access code, or of one of the end-user's songs), or
-   * download the end-user's files. Another mode shows its empty form and forgets the token. Give the token for the new mode within 2 s, or the
+   * The task of the widget: register a song, register a new version, or download the end-user's files. The new version is of the song with an
+   * access code, or of one of the end-user's songs. Another mode shows its empty form and forgets the token. Give the token for the new mode within 2 s, or the
    * widget asks for it. An order that has not ended stays.
    * @attr
    * @type {'register' | 'update' | 'download'}
@@ -470,7 +470,7 @@ export declare class AtsWidget extends HTMLElement {
   reset(): void;
   /** Your backend has refused a token: shows its refusal, the `error` of its answer, at once if something waits for the token. */
   refuseToken(refusal: unknown): void;
-  /** What the widget shows, and the ids and codes that it has. */
+  /** The screen that the widget shows, and its ids and codes. */
   getState(): AtsState;
 }
 declare global {

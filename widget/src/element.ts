@@ -23,6 +23,7 @@ import { styles } from './styles/styles.js';
 /** A person who does one of these is about to start. */
 const touches = ['pointerenter', 'pointerdown', 'focusin', 'dragenter', 'input'];
 
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- only overloads of a method that every element has
 export interface AtsWidget {
   addEventListener<K extends AtsEventName>(
     type: K,
@@ -76,7 +77,7 @@ export interface AtsWidget {
  *
  * @tag ats-widget
  */
-// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- only overloads of a method that every element has
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- as above
 export class AtsWidget extends HTMLElement implements Host {
   /** @internal */
   static readonly observedAttributes: readonly string[] = [...Object.values(reflected), 'token', 'lang'];
@@ -99,8 +100,8 @@ export class AtsWidget extends HTMLElement implements Host {
    */
   declare network: string;
   /**
-   * The task of the widget: register a song, register a new version (of the song with an access code, or of one of the end-user's songs), or
-   * download the end-user's files. Another mode shows its empty form and forgets the token. Give the token for the new mode within 2 s, or the
+   * The task of the widget: register a song, register a new version, or download the end-user's files. The new version is of the song with an
+   * access code, or of one of the end-user's songs. Another mode shows its empty form and forgets the token. Give the token for the new mode within 2 s, or the
    * widget asks for it. An order that has not ended stays.
    * @attr
    * @type {'register' | 'update' | 'download'}
@@ -193,7 +194,7 @@ export class AtsWidget extends HTMLElement implements Host {
     this.#rest?.setToken(refusal);
   }
 
-  /** What the widget shows, and the ids and codes that it has. */
+  /** The screen that the widget shows, and its ids and codes. */
   getState(): AtsState {
     return this.#rest?.getState() ?? { screen: 'FORM' };
   }

@@ -54,19 +54,28 @@ func Main(run func() int) {
 	os.Exit(code)
 }
 
+// scratch is the folder that Main removes.
+func scratch() (string, error) {
+	built.Lock()
+	defer built.Unlock()
+	if built.dir != "" {
+		return built.dir, nil
+	}
+	dir, err := os.MkdirTemp("", "timbre-e2e-")
+	if err == nil {
+		built.dir, built.byTag = dir, map[string]func() (string, error){}
+	}
+	return dir, err
+}
+
 // Binary is the path of the program, built once per test process for each set
 // of build tags (comma-separated, "" for a release).
 func Binary(t testing.TB, tags string) string {
 	t.Helper()
-	built.Lock()
-	if built.dir == "" {
-		dir, err := os.MkdirTemp("", "timbre-e2e-")
-		if err != nil {
-			built.Unlock()
-			t.Fatal(err)
-		}
-		built.dir, built.byTag = dir, map[string]func() (string, error){}
+	if _, err := scratch(); err != nil {
+		t.Fatal(err)
 	}
+	built.Lock()
 	if built.byTag[tags] == nil {
 		out := filepath.Join(built.dir, "timbre-"+tags)
 		built.byTag[tags] = sync.OnceValues(func() (string, error) {

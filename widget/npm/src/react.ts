@@ -36,7 +36,7 @@ export interface AtsWidgetProps extends Omit<HTMLAttributes<Widget>, keyof AtsWi
 
 /** "onUploadStart" by "allfeat:upload-start". */
 const handlers = Object.values(EVENT_NAMES).map(
-  (type) => [type, `on${type.slice(7).replace(/(?:^|-)./g, (s) => s.at(-1)!.toUpperCase())}` as keyof AtsWidgetHandlers] as const,
+  (type) => [type, `on${type.slice(8).replace(/(?:^|-)./g, (s) => s.at(-1)!.toUpperCase())}` as keyof AtsWidgetHandlers] as const,
 );
 const own = new Set<string>(['getSession', 'children', ...handlers.map(([, prop]) => prop)]);
 const attributes: Record<string, string> = {

@@ -2,7 +2,7 @@
 import type { AtsWidget } from '../../src/element.js';
 import type { AtsEvent } from '../../src/events.js';
 
-/** What a page's backend answers: a session token, or the `error` with which the server refused one. */
+/** The answer of a page's backend: a session token, or the `error` with which the server refused one. */
 export type Session = { readonly token: string; readonly error?: undefined } | { readonly token?: undefined; readonly error: unknown };
 
 /**
@@ -11,21 +11,20 @@ export type Session = { readonly token: string; readonly error?: undefined } | {
  */
 export type GetSession = (event: AtsEvent<'allfeat:ready'> | AtsEvent<'allfeat:token-expired'>) => Session | Promise<Session>;
 
-const asks = ['allfeat:ready', 'allfeat:token-expired'] as const;
-
 /**
  * Calls getSession() when the widget is ready and whenever it needs a new token, and gives it the answer. Only the answer to the newest
  * question counts. If getSession() throws, the widget shows a network error, and the error is reported to the page.
  *
- * Returns a function that stops this: it removes the listeners, and an answer that comes later is ignored.
+ * Returns a function that stops this: it removes the listeners. An answer that is on its way still reaches the widget, because React removes
+ * and adds the listeners of one element in StrictMode.
  */
 export function keepSession(widget: AtsWidget, getSession: GetSession): () => void {
   let newest: Event | undefined;
-  const ask = (event: Event): void => {
+  const ask = (event: Parameters<GetSession>[0]): void => {
     // An event of a widget inside this one's light DOM is not this one's question.
     if (event.target !== widget) return;
     newest = event;
-    new Promise<Session>((resolve) => resolve(getSession(event as AtsEvent<'allfeat:ready'>))).then(
+    new Promise<Session>((resolve) => resolve(getSession(event))).then(
       (session) => {
         if (newest !== event) return;
         if (session.error) widget.refuseToken(session.error);
@@ -37,9 +36,10 @@ export function keepSession(widget: AtsWidget, getSession: GetSession): () => vo
       },
     );
   };
-  for (const type of asks) widget.addEventListener(type, ask);
+  widget.addEventListener('allfeat:ready', ask);
+  widget.addEventListener('allfeat:token-expired', ask);
   return () => {
-    newest = undefined;
-    for (const type of asks) widget.removeEventListener(type, ask);
+    widget.removeEventListener('allfeat:ready', ask);
+    widget.removeEventListener('allfeat:token-expired', ask);
   };
 }
