@@ -27,6 +27,13 @@ export default tseslint.config(
       'no-irregular-whitespace': ['error', { skipTemplates: true }],
     },
   },
+  { ignores: ['examples/**/{.next,.svelte-kit,.astro,dist,build}/**'] },
+  {
+    // Without types: the packages of an example are not installed here. Its own check has them.
+    files: ['examples/**/*.{ts,tsx}'],
+    extends: [eslint.configs.recommended, tseslint.configs.strict],
+    rules: { '@typescript-eslint/no-non-null-assertion': 'off' },
+  },
   {
     files: ['{widget,verify}/test/**/*.ts'],
     rules: {

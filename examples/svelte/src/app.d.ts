@@ -1,0 +1,2 @@
+/// <reference types="@timbre/ats-widget/svelte" />
+export {};

@@ -1,0 +1,352 @@
+package e2e_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"timbre.example/docs"
+	"timbre.example/internal/e2e/browser"
+	"timbre.example/internal/e2e/harness"
+)
+
+// frontEnd is an example of a page, in its folder of examples/.
+type frontEnd struct {
+	name string
+	// steps are the scripts of its package.json that come before its start.
+	steps []string
+	// start is the command of its server, which listens on PORT.
+	start []string
+	// backend says that it has none of its own, and needs one beside it.
+	backend bool
+	// register is the path of the page with the widget.
+	register string
+	// routes says that the page has another route without it.
+	routes bool
+	// rendered says that the server draws the tag.
+	rendered bool
+}
+
+var frontEnds = []frontEnd{
+	{name: "html", start: []string{"node", "server.mjs"}, register: "/"},
+	{name: "react", steps: []string{"check", "build"}, start: vitePreview, backend: true, register: "/#register", routes: true},
+	{name: "vue", steps: []string{"check", "build"}, start: vitePreview, backend: true, register: "/#register", routes: true},
+	{name: "svelte", steps: []string{"check", "build"}, start: []string{"node", "build"}, register: "/register", routes: true, rendered: true},
+	// Its build checks the types itself.
+	{name: "next", steps: []string{"build"}, start: []string{"node_modules/.bin/next", "start", "--hostname", "localhost", "--port", "PORT"}, register: "/register", routes: true, rendered: true},
+	{name: "astro", steps: []string{"check", "build"}, start: []string{"node", "dist/server/entry.mjs"}, register: "/register", routes: true, rendered: true},
+}
+
+// vitePreview serves what vite build made. It is the program itself: a child of npx would outlive it.
+var vitePreview = []string{"node_modules/.bin/vite", "preview", "--host", "localhost", "--strictPort", "--port", "PORT"}
+
+// copyExample copies the files of an example, but not what building it left there.
+func copyExample(t *testing.T, name string) string {
+	t.Helper()
+	from, dir := filepath.Join("../../examples", name), t.TempDir()
+	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, rel)
+		if d.IsDir() {
+			switch d.Name() {
+			case "node_modules", "dist", "build", ".next", ".svelte-kit", ".astro":
+				return fs.SkipDir
+			}
+			return os.MkdirAll(to, 0o755)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to, text, 0o644)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// served is a program that listens.
+type served struct {
+	mu   sync.Mutex
+	said bytes.Buffer
+}
+
+func (s *served) Write(text []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.said.Write(text)
+}
+
+func (s *served) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.said.String()
+}
+
+// startProgram starts a program until the test ends, and waits until it accepts connections on the port.
+func startProgram(t *testing.T, cmd *exec.Cmd, port string) *served {
+	t.Helper()
+	s := &served{}
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = s, s, browser.Timeout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		<-ended
+	})
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for late := time.After(browser.Timeout); ; {
+		if c, err := net.Dial("tcp", "localhost:"+port); err == nil {
+			c.Close()
+			return s
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			t.Fatalf("%v ended: %v\n%s", cmd.Args, err, s)
+		case <-late:
+			t.Fatalf("%v does not listen\n%s", cmd.Args, s)
+		case <-look.C:
+		}
+	}
+}
+
+// freePort finds one that stays free.
+func freePort(t *testing.T) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(harness.FreeAddress(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// must runs a command to its end.
+func must(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+	}
+	return string(out)
+}
+
+// shownFile is a listing of a page with the path of its file in the example.
+var shownFile = regexp.MustCompile("(?ms)^`([^`\n]+)`:\n\n```[a-z]+\n(.*?)^```$")
+
+// TestFrontEndPages compares the listings of each example's page with its files. All pages have the same sections.
+func TestFrontEndPages(t *testing.T) {
+	t.Parallel()
+	sections := []string{"Install", "The files", "Sessions", "Events", "Errors", "Server rendering", "The page's policy", "Common mistakes"}
+	headings := regexp.MustCompile(`(?m)^## (.+)$`)
+	for _, e := range frontEnds {
+		text, err := fs.ReadFile(docs.Files, e.name+".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var found []string
+		for _, m := range headings.FindAllStringSubmatch(string(text), -1) {
+			found = append(found, m[1])
+		}
+		if !slices.Equal(found, sections) {
+			t.Errorf("%s.md has the sections %q", e.name, found)
+		}
+		shown := shownFile.FindAllStringSubmatch(string(text), -1)
+		commands := len(listings(t, e.name+".md", "console"))
+		if all := len(listing.FindAllString(string(text), -1)); len(shown) < 3 || len(shown)+commands != all {
+			t.Errorf("%s.md: %d of %d listings are files, and %d are commands", e.name, len(shown), all, commands)
+		}
+		for _, m := range shown {
+			file, err := os.ReadFile(filepath.Join("../../examples", e.name, filepath.FromSlash(m[1])))
+			if err != nil {
+				t.Errorf("%s.md: %v", e.name, err)
+			} else if string(file) != m[2] {
+				t.Errorf("%s.md shows another %s than examples/%s has", e.name, m[1], e.name)
+			}
+		}
+	}
+}
+
+// TestFrontEnds installs and builds each example in an empty folder, starts it, and registers a song in
+// a narrow window.
+func TestFrontEnds(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			browser.Missing(t, "no "+tool+" in PATH: apt-get install nodejs npm")
+		}
+	}
+	s := harness.Start(t, harness.Options{})
+	for _, e := range frontEnds {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			dir := copyExample(t, e.name)
+			port := freePort(t)
+			site := "http://localhost:" + port
+			env := []string{
+				"ATS_URL=" + s.URL, "ATS_SITE_KEY=" + s.SiteKey, "ATS_SECRET_KEY=" + s.SecretKey, "SITE=" + site, "PORT=" + port, "HOST=localhost", "ORIGIN=" + site,
+				"VITE_ATS_URL=" + s.URL, "VITE_ATS_SITE_KEY=" + s.SiteKey, "NEXT_TELEMETRY_DISABLED=1", "ASTRO_TELEMETRY_DISABLED=1", "CI=1", "NO_COLOR=1",
+			}
+			if e.backend {
+				backendPort := freePort(t)
+				env = append(env, "BACKEND_URL=http://localhost:"+backendPort)
+				code := listings(t, "quick-start.md", "mjs")[0]
+				beside := t.TempDir()
+				if err := os.WriteFile(filepath.Join(beside, "backend.mjs"), []byte(code), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				cmd := command(beside, "node", "backend.mjs")
+				cmd.Env = append(append(cmd.Env, env...), "PORT="+backendPort)
+				startProgram(t, cmd, backendPort)
+			}
+			run := func(tool string, args ...string) *exec.Cmd {
+				cmd := command(dir, tool, args...)
+				cmd.Env = append(cmd.Env, env...)
+				return cmd
+			}
+			if e.name == "html" {
+				page := filepath.Join(dir, "index.html")
+				text, err := os.ReadFile(page)
+				if err != nil {
+					t.Fatal(err)
+				}
+				filled := strings.NewReplacer("https://ats.example", s.URL, "cpk_…", s.SiteKey).Replace(string(text))
+				if err := os.WriteFile(page, []byte(filled), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				began := time.Now()
+				must(t, run("npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error", harness.WidgetPackage(t)))
+				t.Logf("installed in %v", time.Since(began).Round(time.Millisecond))
+			}
+			for _, step := range e.steps {
+				began := time.Now()
+				must(t, run("npm", "run", step))
+				t.Logf("%s in %v", step, time.Since(began).Round(time.Millisecond))
+			}
+			args := make([]string, len(e.start))
+			for i, a := range e.start {
+				args[i] = strings.ReplaceAll(a, "PORT", port)
+			}
+			tool, err := exec.LookPath(args[0])
+			if err != nil {
+				tool = filepath.Join(dir, args[0])
+			}
+			said := startProgram(t, run(tool, args[1:]...), port)
+			t.Cleanup(func() {
+				if t.Failed() {
+					t.Logf("the server of the page:\n%s", said)
+				}
+			})
+			if e.rendered {
+				if text := markupOf(t, site+e.register); !strings.Contains(text, "<ats-widget") || !strings.Contains(text, s.SiteKey) {
+					t.Errorf("the server does not draw the tag: %s", text)
+				}
+			}
+			followFrontEnd(t, e, site)
+		})
+	}
+}
+
+// markupOf returns the body of a page.
+func markupOf(t *testing.T, url string) string {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(res.Body)
+	if err = errors.Join(err, res.Body.Close()); err != nil || res.StatusCode != 200 {
+		t.Fatalf("%s: %d %v", url, res.StatusCode, err)
+	}
+	return string(body)
+}
+
+// followFrontEnd goes through the page as a songwriter does.
+func followFrontEnd(t *testing.T, e frontEnd, site string) {
+	t.Helper()
+	pictures := browser.Pictures(t)
+	p := browser.Open(t)
+	says := func(text string) string { return fmt.Sprintf("document.body.innerText.includes(%q)", text) }
+	link := func(text string) string {
+		return fmt.Sprintf("[...document.querySelectorAll('nav a')].find((a) => a.textContent === %q)", text)
+	}
+	fits := func(where string) {
+		t.Helper()
+		for _, line := range p.Overflow() {
+			t.Errorf("%s: %s", where, line)
+		}
+	}
+	p.Dark(true)
+	p.Size(320, tall)
+	p.Goto(site + e.register)
+	p.Wait(browser.Hook("form-song"))
+	// The page hears the first event, which is why it mints before the song is sent.
+	p.Wait("performance.getEntriesByType('resource').some((r) => r.name.endsWith('/my-backend/session'))")
+	fits("the form")
+	p.Screenshot(pictures, "form-320-dark")
+	fill(p, 0, noise(t, e.name+".wav", 20_000), "A song of "+e.name)
+	p.Wait(browser.Hook("confirm"))
+	confirm(p, 0)
+	p.Wait(says(fmt.Sprintf("Registered as number %d.", stateOf(p, 0).AtsID)))
+	fits("the end")
+	p.Screenshot(pictures, "complete-320-dark")
+	events := p.Events()
+	checkShapes(t, events)
+	if got := course(events); got != fullCourse {
+		t.Errorf("events %s", got)
+	}
+
+	// Another route takes the widget away, and draws it again.
+	p.Run("e2e.widget().reset()") // otherwise the access code, which was not saved, comes back
+	if e.routes {
+		p.Click(link("Songs"))
+		p.Wait("!e2e.widget()")
+		p.Wait("document.querySelector('h1').textContent === 'Songs'")
+		p.Click(link("Register a song"))
+		p.Wait(browser.Hook("form-song"))
+	}
+	quiet(t, p)
+
+	// The page tells what its backend refuses.
+	p.Dark(false)
+	p.Size(1280, tall)
+	p.Goto("about:blank") // a page with the same address but another fragment would stay
+	hold := p.Hold("POST", "/my-backend/session")
+	refuse := func() {
+		hold.Await().Answer(401, `{"error":{"code":"common.auth.invalid_api_key","message":"The key is unknown.","request_id":"req_01J9Z3NDEKTSV4RRFFQ69G5FAV"}}`)
+	}
+	p.Goto(site + e.register)
+	refuse() // when the widget is ready
+	fillSong(p, 0, noise(t, "refused.wav", 20_000), "Refused")
+	p.Screenshot(pictures, "form-1280-light")
+	fillCreator(p, 0)
+	refuse() // when it needs the token
+	p.Wait(says("The song is not registered. Our support needs this reference:"))
+	p.Screenshot(pictures, "failed-1280-light")
+	hold.Release()
+}
