@@ -1,5 +1,5 @@
 // Command gen writes all files that are generated from the error catalogue: the Go constants and constructors, the
-// widget's TypeScript, the published types, the documentation page and the lock. It refuses a catalogue that contradicts
+// widget's TypeScript, the published types, the types of the TypeScript client, the documentation page and the lock. It refuses a catalogue that contradicts
 // itself or that lacks a published code. It never imports the package that it writes, so it also works when that package
 // does not compile.
 //
@@ -27,6 +27,7 @@ const (
 	goFile        = "internal/fault/codes_gen.go"
 	tsFile        = "widget/src/gen/errors.ts"
 	typesFile     = "widget/types/ats-widget.d.ts"
+	clientFile    = "client/typescript/src/gen/errors.ts"
 	docFile       = "docs/errors.md"
 )
 
@@ -112,6 +113,7 @@ func generate(root string) ([]output, error) {
 		{goFile, goSource},
 		{tsFile, renderTS(rows)},
 		{typesFile, types},
+		{clientFile, renderClientTS(rows)},
 		{docFile, doc},
 	}, nil
 }
