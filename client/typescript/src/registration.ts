@@ -75,8 +75,8 @@ export interface Kind {
 
 /** The largest file whose hash the client computes, in bytes: the hash needs all bytes in memory. */
 const mostHashed = 256 << 20;
-/** The pause between two looks at the transaction, in ms. */
-const pollEvery = 1000;
+/** The first and the longest pause between two looks at the transaction, in ms. */
+const polls = [200, 2000] as const;
 /** How often an expired quote is renewed. */
 const requotes = 3;
 
@@ -176,7 +176,7 @@ export async function run<Q extends Quote | VersionQuote>(http: Http, kind: Kind
   async function follow(): Promise<Registered> {
     const transaction_id = s.transaction_id!;
     const until = Date.now() + (o.followFor ?? 900_000);
-    for (;;) {
+    for (let pause: number = polls[0]; ; pause = Math.min(pause * 1.5, polls[1])) {
       const t = await http.json<Transaction>('GET', `/v1/transactions/${transaction_id}`, { open: true, signal });
       o.onProgress?.({ phase: 'registering', loaded: t.progress, total: 100, step: t.current_step });
       if (t.result?.success) {
@@ -188,7 +188,7 @@ export async function run<Q extends Quote | VersionQuote>(http: Http, kind: Kind
         throw new TimbreError(error_code, { message, details, requestId, server: http.server });
       }
       if (Date.now() > until) throw http.own('client.unfinished', 'The transaction has not ended yet.', { details: { transaction_id } });
-      await sleep(pollEvery, signal);
+      await sleep(pause, signal);
     }
   }
 }
