@@ -2,7 +2,7 @@
 # Runs one scenario of client/testdata/scenario.json with curl, jq and openssl: curl.sh NAME.
 set -eu -o pipefail
 network=testnet
-vars=$(jq -n '$ENV') # the variables of the environment, and what steps saved
+vars=$(jq -n '$ENV | {RUN, SECRET_KEY}') # the variables that steps name, and what steps saved
 
 # call METHOD PATH [BODY] [CURL OPTION]…: prints the answer. It repeats what may pass, and waits as the server asks.
 call() {

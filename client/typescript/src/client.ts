@@ -142,7 +142,10 @@ export class Timbre {
    * The address of a certificate (PDF), valid for five minutes. Waits while the certificate is being made.
    * @param work_id The UUID of the work.
    */
-  async certificate(work_id: string, options: VersionOptions & { /** In ms; 60,000 by default. */ waitFor?: number } = {}): Promise<Download> {
+  async certificate(
+    work_id: string,
+    options: VersionOptions & { /** In ms; 60,000 by default. */ waitFor?: number } = {},
+  ): Promise<Download> {
     const until = Date.now() + (options.waitFor ?? 60_000);
     for (;;) {
       try {

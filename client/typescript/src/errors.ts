@@ -76,5 +76,5 @@ export function is(error: unknown): error is TimbreError;
 export function is<C extends Code>(error: unknown, code: C): error is TimbreError<C>;
 export function is(error: unknown, code?: string): boolean {
   // By name, because two copies of this package may be loaded.
-  return error instanceof Error && error.name === 'TimbreError' && (code === undefined || (error as TimbreError).code === code);
+  return error instanceof Error && error.name === 'TimbreError' && (code === undefined || (error as { code?: unknown }).code === code);
 }

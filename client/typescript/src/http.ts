@@ -158,7 +158,13 @@ export class Http {
       return undefined;
     }
     if (typeof e?.code !== 'string') return undefined;
-    return new TimbreError(e.code, { ...answer, server: this.server, message: e.message, details: e.details, requestId: e.request_id ?? answer.requestId });
+    return new TimbreError(e.code, {
+      ...answer,
+      server: this.server,
+      message: e.message,
+      details: e.details,
+      requestId: e.request_id ?? answer.requestId,
+    });
   }
 
   malformed(answer: Answer): TimbreError {

@@ -41,10 +41,10 @@ export interface RunOptions<Q> extends CallOptions {
   /** The SHA-256 of the file, `0x` and 64 hex digits. The server then refuses other bytes. */
   media_sha256?: string;
   /** Called with the price, before anything is charged. `false` refuses it: the call throws `client.price_refused`. */
-  onQuote?: (quote: Q) => boolean | void | Promise<boolean | void>;
+  onQuote?: (quote: Q) => boolean | undefined | Promise<boolean | undefined>;
   onProgress?: (progress: Progress) => void;
   /** Called after each step, and awaited: save the state here. */
-  onState?: (state: State) => void | Promise<void>;
+  onState?: (state: State) => unknown;
   /** A saved state: continues its registration. The other options must be the same as before. */
   state?: State | undefined;
   /** Milliseconds after which the call stops to follow the transaction; 900,000 by default. */
@@ -150,7 +150,11 @@ export async function run<Q extends Quote | VersionQuote>(http: Http, kind: Kind
       }
       if ((await o.onQuote?.(quote)) === false) {
         const { total_price_credits } = quote;
-        throw new TimbreError('client.price_refused', { message: 'The price was refused.', details: { total_price_credits }, server: http.server });
+        throw new TimbreError('client.price_refused', {
+          message: 'The price was refused.',
+          details: { total_price_credits },
+          server: http.server,
+        });
       }
       signal?.throwIfAborted();
       o.onProgress?.({ phase: 'confirming', loaded: 0, total: 0 });

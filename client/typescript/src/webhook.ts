@@ -41,7 +41,7 @@ const advice =
  * @param secret `whsec_…`. During a rotation, give both secrets.
  */
 export async function verifyWebhook(
-  rawBody: string | Uint8Array<ArrayBufferLike> | ArrayBuffer,
+  rawBody: string | Uint8Array | ArrayBuffer,
   headers: WebhookHeaders,
   secret: string | readonly string[],
   options: WebhookOptions = {},

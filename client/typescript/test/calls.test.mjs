@@ -62,7 +62,10 @@ test('what may pass is repeated, and the wait of the server is kept', async () =
 
 test('repeats end', async () => {
   given(...Array.from({ length: 9 }, () => [503, refusal('common.service_unavailable'), { 'Retry-After': '0' }]));
-  await assert.rejects(new Timbre({ server: url, retries: 3 }).stats(), (e) => is(e, 'common.service_unavailable') && e.retryable && e.retryAfter === 0);
+  await assert.rejects(
+    new Timbre({ server: url, retries: 3 }).stats(),
+    (e) => is(e, 'common.service_unavailable') && e.retryable && e.retryAfter === 0,
+  );
   assert.equal(requests.length, 4);
 });
 
@@ -104,10 +107,18 @@ test('a server that says nothing is given up, and a signal ends a call with its 
 test('a mint sends the origin and no header of a key, and unknown members stay visible to the server', async () => {
   given([200, { token: 't', expires_in: 300 }]);
   const timbre = new Timbre({ server: url, secretKey: 'csk_1', origin: 'https://songs.example' });
-  assert.deepEqual(await timbre.mint({ action_type: 'register', allowed_network: 'testnet', external_user_ref: 'user-17' }), { token: 't', expires_in: 300 });
+  assert.deepEqual(await timbre.mint({ action_type: 'register', allowed_network: 'testnet', external_user_ref: 'user-17' }), {
+    token: 't',
+    expires_in: 300,
+  });
   const [{ headers, body }] = requests;
   assert.deepEqual([headers.origin, headers.authorization], ['https://songs.example', undefined]);
-  assert.deepEqual(JSON.parse(body), { action_type: 'register', allowed_network: 'testnet', external_user_ref: 'user-17', secret_key: 'csk_1' });
+  assert.deepEqual(JSON.parse(body), {
+    action_type: 'register',
+    allowed_network: 'testnet',
+    external_user_ref: 'user-17',
+    secret_key: 'csk_1',
+  });
   assert.doesNotMatch(inspect(timbre, { depth: 9, showHidden: true }) + JSON.stringify(timbre), /csk_1/);
 });
 
@@ -125,7 +136,10 @@ test('a key is refused in a page, and a token without its site key', () => {
 });
 
 test('a list reads each page once, when it is needed', async () => {
-  const page = (ids, end) => [200, { works: ids.map((ats_id) => ({ ats_id })), total_count: 3, page_info: { has_next_page: !!end, end_cursor: end } }];
+  const page = (ids, end) => [
+    200,
+    { works: ids.map((ats_id) => ({ ats_id })), total_count: 3, page_info: { has_next_page: !!end, end_cursor: end } },
+  ];
   given(page([1], 'a'), page([], 'b'), page([2, 3], null));
   const seen = [];
   for await (const work of new Timbre({ server: url, apiKey: 'k' }).works({ network: 'testnet', first: 1 })) seen.push(work.ats_id);

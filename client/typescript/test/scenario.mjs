@@ -25,7 +25,12 @@ async function client(step, action_type) {
     : [env.API_KEY, env.SECRET_KEY, env.SITE_KEY];
   if (BY === 'key') return new Timbre({ server, apiKey });
   const { external_user_ref, rehearse } = step;
-  const { token } = await new Timbre({ server, secretKey, origin }).mint({ action_type, allowed_network: network, external_user_ref, rehearse });
+  const { token } = await new Timbre({ server, secretKey, origin }).mint({
+    action_type,
+    allowed_network: network,
+    external_user_ref,
+    rehearse,
+  });
   return new Timbre({ server, token, siteKey });
 }
 
@@ -34,7 +39,11 @@ async function options(step) {
   const { title, external_user_ref, state } = step;
   const end = new AbortController();
   const given = { title, external_user_ref, creators, network, signal: end.signal, state: state?.saved };
-  if (step.file) Object.assign(given, { file: fs.openAsBlob ? await fs.openAsBlob(`${FILES}/${step.file}`) : new Blob([await readFile(`${FILES}/${step.file}`)]), filename: step.file });
+  if (step.file)
+    Object.assign(given, {
+      file: fs.openAsBlob ? await fs.openAsBlob(`${FILES}/${step.file}`) : new Blob([await readFile(`${FILES}/${step.file}`)]),
+      filename: step.file,
+    });
   if (BY === 'key') given.rehearse = step.rehearse;
   if (step.refuse_price) given.onQuote = () => false;
   if (step.abort) {

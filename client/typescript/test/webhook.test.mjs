@@ -63,6 +63,5 @@ test('another time, body, id, secret or header is refused', async () => {
     await refused('signature', body, { ...signed(secret), 'webhook-signature': signature }, secret, { now });
   for (const name of ['webhook-id', 'webhook-timestamp', 'webhook-signature'])
     assert.match(await refused('missing_header', body, { ...signed(secret), [name]: undefined }, secret, { now }), new RegExp(name));
-  for (const wrong of ['', 'whsec_', 'secret', 'whsec_%%', 'csk_0000'])
-    await refused('secret', body, signed(secret), wrong, { now });
+  for (const wrong of ['', 'whsec_', 'secret', 'whsec_%%', 'csk_0000']) await refused('secret', body, signed(secret), wrong, { now });
 });

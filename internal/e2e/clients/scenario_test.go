@@ -71,10 +71,24 @@ type runner struct {
 	command func(t *testing.T) []string
 }
 
+var everything = []string{"mint", "read", "parts", "update", "webhook"}
+
+// elsewhere runs the TypeScript client with another program than Node.
+func elsewhere(t *testing.T, program string, args ...string) []string {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		t.Skipf("no %s in PATH", program)
+	}
+	return slices.Concat([]string{program}, args, []string{filepath.Join(packaged(t), "test", "scenario.mjs")})
+}
+
 var runners = []runner{
-	{"typescript", []string{"key", "session"}, []string{"mint", "read", "parts", "update", "webhook"}, func(t *testing.T) []string {
+	{"typescript", []string{"key", "session"}, everything, func(t *testing.T) []string {
 		return []string{"node", filepath.Join(packaged(t), "test", "scenario.mjs")}
 	}},
+	// Debian has neither of the next two, so no test needs them.
+	{"deno", []string{"key", "session"}, everything, func(t *testing.T) []string { return elsewhere(t, "deno", "run", "--allow-all", "--no-lock") }},
+	{"bun", []string{"key", "session"}, everything, func(t *testing.T) []string { return elsewhere(t, "bun", "run") }},
 	{"curl", []string{"key", "session"}, []string{"mint", "read", "parts", "update"}, func(t *testing.T) []string {
 		for _, tool := range []string{"bash", "curl", "jq"} {
 			if _, err := exec.LookPath(tool); err != nil {
@@ -83,6 +97,8 @@ var runners = []runner{
 		}
 		return []string{"bash", "../../../client/testdata/curl.sh"}
 	}},
+	// The widget knows no key, and its users read nothing by program.
+	{"widget", []string{"session"}, []string{"parts", "update"}, widgetRunner},
 }
 
 // Each client carries out each scenario of client/testdata/scenario.json, and sees what it

@@ -39,15 +39,10 @@ var built struct {
 // packaged returns the folder of the built package.
 func packaged(t *testing.T) string {
 	t.Helper()
-	tsc, err := filepath.Abs("../../../node_modules/typescript/bin/tsc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(tsc); err != nil {
+	hasNode(t)
+	tsc := absolute(t, "../../../node_modules/typescript/bin/tsc")
+	if !exists(tsc) {
 		browser.Missing(t, "no TypeScript: npm ci at the root installs it")
-	}
-	if _, err := exec.LookPath("node"); err != nil {
-		browser.Missing(t, "no node in PATH")
 	}
 	built.Do(func() {
 		if built.dir, built.err = os.MkdirTemp("", "timbre-client"); built.err != nil {
@@ -134,4 +129,16 @@ func TestTypeScript(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "node", append([]string{"--test"}, tests...)...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+}
+
+func hasNode(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("node"); err != nil {
+		browser.Missing(t, "no node in PATH")
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
