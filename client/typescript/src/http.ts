@@ -24,7 +24,7 @@ export interface Options {
   fetch?: (url: string, init: RequestInit) => Promise<Response>;
 }
 
-/** What every call takes. */
+/** The options of every call. */
 export interface CallOptions {
   /** Ends the call: it throws the reason of the signal. */
   signal?: AbortSignal | undefined;

@@ -6,7 +6,7 @@ import type { Confirmed, InitRequest, Job, Quote, Stats, Succeeded, Transaction,
 
 /** How far a registration is. */
 export interface Progress {
-  /** What happens now. */
+  /** The step that is running. */
   phase: 'uploading' | 'preparing' | 'confirming' | 'registering';
   /** While uploading: bytes that the store has. While registering: percent. Otherwise 0. */
   loaded: number;
@@ -34,7 +34,7 @@ export interface State {
   access_code?: string;
 }
 
-/** What registrations and updates take. */
+/** The options of registrations and updates. */
 export interface RunOptions<Q> extends CallOptions {
   /** The name of the file; a File has its own. */
   filename?: string;
@@ -60,7 +60,7 @@ export interface Registered extends Omit<Succeeded, 'success'> {
   transaction_id: string;
 }
 
-/** What differs between a registration and the kinds of updates. */
+/** The differences between a registration and the kinds of updates. */
 export interface Kind {
   /** The path of the calls, such as `/v1/works`. */
   base: string;
@@ -68,7 +68,7 @@ export interface Kind {
   init: string;
   /** The body of init. */
   body: Record<string, unknown>;
-  /** What the bodies of the other steps have besides the job. */
+  /** The members of the bodies of the other steps, besides the job. */
   step: Record<string, unknown>;
   file: Recording | undefined;
 }

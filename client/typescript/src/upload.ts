@@ -25,7 +25,7 @@ export interface Upload {
   http: Http;
   /** The path of the job's calls, such as `/v1/works`. */
   base: string;
-  /** What the body of each call has. */
+  /** The members of the body of each call. */
   job: { job_id: string };
   file: RangeReader;
   /** From init, while it is fresh. */

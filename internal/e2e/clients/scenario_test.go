@@ -304,7 +304,7 @@ func differs(see, saw any, run string) string {
 	return ""
 }
 
-// recordings makes the files of a scenario: two songs, one of 40 MiB, one that is none, and a webhook.
+// recordings makes the files of a scenario: two short songs, one of 40 MiB, a text, and a webhook.
 func recordings(t *testing.T, seed int, name string, delivery []byte) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -54,7 +54,7 @@ export interface Failed {
 }
 
 export interface FailedDetails {
-  /** What the network said */
+  /** The network's own name for the failure */
   reason: string;
 }
 
@@ -114,7 +114,7 @@ export interface Job {
 }
 
 export interface MintRequest {
-  /** What the session may do */
+  /** The allowed calls of the session */
   action_type: 'register' | 'update_version' | 'access';
   /** The only work that the session may update */
   allowed_ats_id?: number | null;
