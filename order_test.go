@@ -267,6 +267,9 @@ var scripts = map[string]struct {
 	may []string
 	why string
 }{
+	"client/typescript/src":     {[]string{"client/typescript/src/gen"}, "the npm package of the client: it imports nothing of others"},
+	"client/typescript/src/gen": {nil, "generated from the description of the API and the catalogue of errors"},
+
 	"internal/console/src": {nil, "adds to the console's pages, which work without it"},
 	"web/i18n":             {nil, "the texts and formats of all pages; it knows no screen"},
 	"widget/src":           {[]string{"lit", "web/i18n", "web/i18n/locales", "widget/src/ats", "widget/src/form", "widget/src/gen", "widget/src/i18n", "widget/src/locales", "widget/src/page", "widget/src/parts", "widget/src/screens", "widget/src/styles"}, "the element and its state machine; other parts are loaded on demand"},

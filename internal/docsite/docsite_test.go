@@ -211,7 +211,7 @@ func TestSearchNear(t *testing.T) {
 		"php":                           "/docs/backends#php-ruby-java-and-others",
 		"react 19":                      "/docs/frameworks#react-19",
 		"svelte":                        "/docs/frameworks#svelte-5",
-		"typescript":                    "/docs/frameworks",
+		"typescript":                    "/docs/typescript",
 		"gdpr":                          "/docs/legal#personal-data-gdpr",
 		"refund":                        "/docs/legal#credits-prices-and-refunds",
 		"refunds":                       "/docs/legal#credits-prices-and-refunds",
