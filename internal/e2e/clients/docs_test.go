@@ -37,8 +37,8 @@ declare module 'fastify' {
 
 // The programs of docs/typescript.md register, update and resume a song, its functions mint and
 // receive a webhook, and its listings compile in strict mode.
-func TestDocuments(t *testing.T) {
-	t.Parallel()
+func testDocuments(t *testing.T, s *harness.Server) {
+	t.Helper()
 	page, err := fs.ReadFile(docs.Files, "typescript.md")
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,6 @@ func TestDocuments(t *testing.T) {
 	}
 	run(nil, "node", absolute(t, "../../../node_modules/typescript/bin/tsc"), "-p", dir)
 
-	s := harness.Start(t, harness.Options{})
 	env := []string{"TIMBRE_URL=" + s.URL, "TIMBRE_API_KEY=" + s.APIKey, "TIMBRE_SECRET_KEY=" + s.SecretKey}
 	keep(t, filepath.Join(dir, "song.wav"), harness.WAV(1))
 	keep(t, filepath.Join(dir, "other.wav"), harness.WAV(2))

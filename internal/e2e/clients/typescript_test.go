@@ -73,10 +73,9 @@ func packaged(t *testing.T) string {
 }
 
 // The types of the client are those of the document that the server serves. go test
-// ./internal/e2e/clients -run TestTypes -accept writes them.
-func TestTypes(t *testing.T) {
-	t.Parallel()
-	s := harness.Start(t, harness.Options{})
+// ./internal/e2e/clients -run TestClients/types -accept writes them.
+func testTypes(t *testing.T, s *harness.Server) {
+	t.Helper()
 	types, err := typescript.Render(fetched(t, s.URL+"/openapi.json"))
 	if err != nil {
 		t.Fatal(err)
