@@ -150,6 +150,7 @@ var rooms = map[string]struct {
 	"internal/registry/registrytest": {[]string{"internal/blob", "proof/evidence/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
 	"internal/openapi":             {[]string{"internal/fault"}, "describes operations and refusals; it knows no route"},
+	"internal/openapi/typescript":  {nil, "writes types from a document; it knows no route and no server"},
 	"internal/openapi/openapitest": {nil, "compares exchanges with a description; it shares no code with what it checks"},
 
 	"internal/console":     {[]string{"internal/apikey", "internal/console/apikeys", "internal/console/auditlog", "internal/console/integration", "internal/console/ledger", "internal/console/members", "internal/console/operator", "internal/console/overview", "internal/console/person", "internal/console/settings", "internal/console/shell", "internal/console/signin", "internal/console/transactions", "internal/console/webhooks", "internal/console/works", "internal/network", "internal/operation", "internal/people", "internal/permission", "internal/registry", "internal/store", "internal/store/query", "internal/webhook"}, "composes the groups of pages; it has no page"},

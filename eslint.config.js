@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint';
 export default tseslint.config(
   { files: ['web/lint/*.js'], extends: [eslint.configs.recommended], languageOptions: { globals: { console: 'readonly', process: 'readonly' } } },
   {
-    files: ['{widget,verify,web}/**/*.ts', 'internal/console/src/*.ts'],
+    files: ['{widget,verify,web}/**/*.ts', 'client/typescript/src/**/*.ts', 'internal/console/src/*.ts'],
     ignores: ['**/gen/**', 'widget/types/**', 'widget/dist/**', '**/.test/**'],
     extends: [eslint.configs.recommended, tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

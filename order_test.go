@@ -267,6 +267,9 @@ var scripts = map[string]struct {
 	may []string
 	why string
 }{
+	"client/typescript/src":     {[]string{"client/typescript/src/gen"}, "the npm package of the client: it imports nothing of others"},
+	"client/typescript/src/gen": {nil, "generated from the description of the API and the catalogue of errors"},
+
 	"internal/console/src": {nil, "adds to the console's pages, which work without it"},
 	"web/i18n":             {nil, "the texts and formats of all pages; it knows no screen"},
 	"widget/npm/src":       {[]string{"react", "web/i18n/locales", "widget/src", "widget/src/file", "widget/src/hash", "widget/src/large", "widget/src/parts", "widget/src/works"}, "what only the npm package has, around the element"},

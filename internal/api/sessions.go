@@ -14,7 +14,7 @@ type mintInput struct {
 	Origin string `header:"Origin" doc:"The origin of the site that embeds the widget"`
 	Body   struct {
 		SecretKey       string  `json:"secret_key" doc:"csk_ (csk_test_ for a test key) and 64 hex digits"`
-		ActionType      string  `json:"action_type" enum:"register,update_version,access" doc:"What the session may do"`
+		ActionType      string  `json:"action_type" enum:"register,update_version,access" doc:"The allowed calls of the session"`
 		AllowedNetwork  string  `json:"allowed_network" enum:"testnet,mainnet" doc:"The only network of the session; with a test key, testnet"`
 		AllowedAtsID    *int64  `json:"allowed_ats_id" required:"false" nullable:"true" minimum:"1" doc:"The only work that the session may update"`
 		ExternalUserRef *string `json:"external_user_ref" required:"false" nullable:"true" minLength:"1" maxLength:"255" doc:"The host's own id of the end-user, 1 to 255 bytes"`

@@ -37,7 +37,7 @@ func (wireResult) Schema(r huma.Registry) *huma.Schema {
 		Error   string     `json:"error" doc:"The catalogue's message, in English"`
 		Code    fault.Code `json:"error_code" enum:"transaction.failed"`
 		Details *struct {
-			Reason string `json:"reason" doc:"What the network said"`
+			Reason string `json:"reason" doc:"The network's own name for the failure"`
 		} `json:"error_details,omitempty"`
 		RequestID string `json:"request_id" doc:"The request_id of the confirm"`
 	}

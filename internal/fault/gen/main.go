@@ -1,6 +1,7 @@
 // Command gen writes all files that are generated from the error catalogue: the Go constants and constructors, the
-// widget's TypeScript, the documentation page and the lock. It refuses a catalogue that contradicts itself or that lacks
-// a published code. It never imports the package that it writes, so it also works when that package does not compile.
+// widget's TypeScript, the types of the TypeScript client, the documentation page and the lock. It refuses a catalogue
+// that contradicts itself or that lacks a published code. It never imports the package that it writes, so it also works
+// when that package does not compile.
 //
 //	go generate ./internal/fault                 write the files
 //	go run ./internal/fault/gen -check -root .   say which files are stale and exit with 1
@@ -24,7 +25,9 @@ const (
 	catalogueFile = "internal/fault/catalogue.json"
 	lockFile      = "internal/fault/catalogue.lock"
 	goFile        = "internal/fault/codes_gen.go"
+	clientFile    = "client/errorcodes_gen.go"
 	tsFile        = "widget/src/gen/errors.ts"
+	clientTSFile  = "client/typescript/src/gen/errors.ts"
 	docFile       = "docs/errors.md"
 )
 
@@ -94,6 +97,10 @@ func generate(root string) ([]output, error) {
 	if err != nil {
 		return nil, err
 	}
+	client, err := renderClient(rows)
+	if err != nil {
+		return nil, err
+	}
 	doc, err := renderDoc(rows)
 	if err != nil {
 		return nil, err
@@ -101,7 +108,9 @@ func generate(root string) ([]output, error) {
 	return []output{
 		{lockFile, lock},
 		{goFile, goSource},
+		{clientFile, client},
 		{tsFile, renderTS(rows)},
+		{clientTSFile, renderClientTS(rows)},
 		{docFile, doc},
 	}, nil
 }

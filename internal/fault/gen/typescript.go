@@ -79,6 +79,23 @@ func writeDetails(b *bytes.Buffer, rows []row) {
 	p("}\n\n")
 }
 
+// renderClientTS returns the codes and their details for the TypeScript client. Types cost nothing in a bundle, so it has
+// every code that a server sends.
+func renderClientTS(rows []row) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "// %s\n\n/** Every code that a server sends. */\nexport type ErrorCode =", generatedNote)
+	sent := make([]row, 0, len(rows))
+	for _, r := range rows {
+		if r.Class != "client" {
+			sent = append(sent, r)
+			fmt.Fprintf(&b, "\n  | %q", r.Code)
+		}
+	}
+	b.WriteString(";\n\n")
+	writeDetails(&b, sent)
+	return append(bytes.TrimRight(b.Bytes(), "\n"), '\n')
+}
+
 // browser reports whether a page can receive this code.
 func (r row) browser() bool { return r.Class != "none" }
 
