@@ -25,6 +25,7 @@ const (
 	catalogueFile = "internal/fault/catalogue.json"
 	lockFile      = "internal/fault/catalogue.lock"
 	goFile        = "internal/fault/codes_gen.go"
+	clientFile    = "client/codes_gen.go"
 	tsFile        = "widget/src/gen/errors.ts"
 	typesFile     = "widget/types/ats-widget.d.ts"
 	docFile       = "docs/errors.md"
@@ -96,6 +97,10 @@ func generate(root string) ([]output, error) {
 	if err != nil {
 		return nil, err
 	}
+	client, err := renderClient(rows)
+	if err != nil {
+		return nil, err
+	}
 	doc, err := renderDoc(rows)
 	if err != nil {
 		return nil, err
@@ -110,6 +115,7 @@ func generate(root string) ([]output, error) {
 	return []output{
 		{lockFile, lock},
 		{goFile, goSource},
+		{clientFile, client},
 		{tsFile, renderTS(rows)},
 		{typesFile, types},
 		{docFile, doc},
