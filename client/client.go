@@ -30,9 +30,9 @@ type Config struct {
 	// HTTP carries the calls; nil: a client with suitable timeouts, which follows no redirect. A Timeout of another one ends
 	// uploads and [Client.Follow], too.
 	HTTP *http.Client
-	// Patience is the longest time that one call waits between its attempts, in all; 0: two minutes. A negative one means
-	// one attempt. The waits are those of Retry-After, or grow from a quarter of a second to 8 seconds.
-	Patience time.Duration
+	// Wait is the longest time that one call waits between its attempts, in all; 0: two minutes. A negative one means one
+	// attempt. The waits are those of Retry-After, or grow from a quarter of a second to 8 seconds.
+	Wait time.Duration
 }
 
 // Client calls one server. It is safe for several goroutines.
@@ -63,10 +63,10 @@ func New(config Config) (*Client, error) {
 		}
 	}
 	switch {
-	case config.Patience == 0:
-		config.Patience = 2 * time.Minute
-	case config.Patience < 0:
-		config.Patience = 0
+	case config.Wait == 0:
+		config.Wait = 2 * time.Minute
+	case config.Wait < 0:
+		config.Wait = 0
 	}
 	c := &Client{config: config, base: base, http: config.HTTP}
 	if c.http == nil {
@@ -106,7 +106,7 @@ type request struct {
 	token     string // of Authorization; "": none
 }
 
-// call makes a call until it succeeds, is refused for good, or the patience ends. It returns the body of a success.
+// call makes a call until it succeeds, is refused for good, or has waited for Config.Wait. It returns the body of a success.
 func (c *Client) call(ctx context.Context, r request) (body []byte, err error) {
 	var in []byte
 	if r.in != nil {
@@ -194,9 +194,9 @@ type final struct{ error }
 
 func (f *final) Unwrap() error { return f.error }
 
-// repeat runs an attempt until it succeeds, fails for good, or the patience ends.
+// repeat runs an attempt until it succeeds, fails for good, or has waited for Config.Wait.
 func (c *Client) repeat(ctx context.Context, attempt func(context.Context) error) error {
-	left := c.config.Patience
+	left := c.config.Wait
 	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 8*time.Second) {
 		err := attempt(ctx)
 		if err == nil {

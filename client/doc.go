@@ -11,7 +11,7 @@
 //		}},
 //	}, client.Options{})
 //
-// Every call takes a context, and repeats itself after failures that pass: see [Config.Patience]. A refusal of the server
+// Every call takes a context, and repeats itself after failures that pass: see [Config.Wait]. A refusal of the server
 // is an [*Error] with a [Code].
 //
 // The package uses the standard library alone. It never writes a log, never stores anything, and never shows a key or an

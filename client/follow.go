@@ -18,8 +18,11 @@ import (
 func (c *Client) Follow(ctx context.Context, transactionID string) (*Result, error) {
 	for pause := time.Second; ; pause = min(2*pause, 10*time.Second) {
 		r, err := c.listen(ctx, transactionID)
-		if r != nil || ctx.Err() != nil {
-			return r, errors.Join(err, context.Cause(ctx))
+		switch {
+		case r != nil:
+			return r, nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
 		}
 		var e *Error
 		if errors.As(err, &e) && e.Code == CodeTransactionFailed {

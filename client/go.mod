@@ -1,3 +1,3 @@
 module timbre.example/client
 
-go 1.24.0
+go 1.25.0

@@ -103,6 +103,13 @@ func (c *Client) Versions(ctx context.Context, network Network, atsID int64) ([]
 	return v.Versions, err
 }
 
+// Creators lists the creators of a version.
+func (c *Client) Creators(ctx context.Context, network Network, atsID, version int64) ([]Creator, error) {
+	var out creators
+	err := c.ask(ctx, request{operation: opCreators, path: []any{atsID, version}, query: on(network)}, &out)
+	return out.Creators, err
+}
+
 // Evidence returns the evidence of a version, the bytes of a JSON document; version 0 is the latest. Package
 // timbre.example/proof/evidence verifies it.
 func (c *Client) Evidence(ctx context.Context, network Network, atsID, version int64) ([]byte, error) {
@@ -125,7 +132,7 @@ func on(n Network) url.Values {
 
 // Certificate writes the certificate of a version, a PDF, to w. workID is the UUID of the work, and version counts from 1.
 // The server makes a certificate after a version is final: Certificate asks again while it is unavailable, within
-// [Config.Patience]. After an error w may have a part of the file.
+// [Config.Wait]. After an error w may have a part of the file.
 func (c *Client) Certificate(ctx context.Context, workID string, version int64, w io.Writer) error {
 	return c.download(ctx, workID, version, "certificate", w)
 }
@@ -137,7 +144,7 @@ func (c *Client) Audio(ctx context.Context, workID string, version int64, w io.W
 
 func (c *Client) download(ctx context.Context, workID string, version int64, what string, w io.Writer) error {
 	var d download
-	left := c.config.Patience
+	left := c.config.Wait
 	for pause := time.Second; ; pause = min(2*pause, 8*time.Second) {
 		err := c.ask(ctx, request{operation: opDownload, path: []any{workID, version, what}}, &d)
 		if err == nil {

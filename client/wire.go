@@ -35,6 +35,7 @@ var (
 	opEvents   = operation{"GET", "/v1/transactions/{id}/events", nil, nil, nil}
 	opWorks    = operation{"GET", "/v1/works", nil, worksPage{}, []string{"network", "first", "after", "search", "external_user_ref"}}
 	opWork     = operation{"GET", "/v1/works/{id}", nil, Work{}, []string{"network"}}
+	opCreators = operation{"GET", "/v1/works/{id}/versions/{v}/creators", nil, creators{}, []string{"network"}}
 	opVersions = operation{"GET", "/v1/works/{id}/versions", nil, versions{}, []string{"network"}}
 	opEvidence = operation{"GET", "/v1/works/{id}/evidence", nil, nil, []string{"network", "version"}}
 	opDownload = operation{"GET", "/v1/works/{id}/versions/{v}/download/{what}", nil, download{}, nil}
@@ -182,6 +183,10 @@ type worksPage struct {
 
 type versions struct {
 	Versions []Version `json:"versions"`
+}
+
+type creators struct {
+	Creators []Creator `json:"creators"`
 }
 
 type download struct {

@@ -48,9 +48,9 @@ type registerCmd struct {
 
 // Help says how the command continues, and its exit codes.
 func (registerCmd) Help() string {
-	return `Registers each song once, also after an interruption: run the same command again. What is
-missing in the list is printed for all songs, before anything is sent. The page
-docs/register.md has examples.
+	return `Registers each song once, also after an interruption: run the same command again. The
+command first prints everything that the list lacks, for all songs, and sends nothing. The
+page docs/register.md has examples.
 
 Exit codes:
   0    every song is registered
@@ -128,7 +128,7 @@ func (c *registerCmd) client() (*client.Client, error) {
 	case !strings.HasPrefix(key, "afo_sk_"):
 		return nil, wrongf("api-key-file", "has no API key: a key begins with afo_sk_")
 	}
-	calls, err := client.New(client.Config{URL: c.URL, APIKey: key, Patience: c.Wait})
+	calls, err := client.New(client.Config{URL: c.URL, APIKey: key, Wait: c.Wait})
 	if err != nil {
 		return nil, wrongf("url", "%s", strings.TrimPrefix(err.Error(), "client: "))
 	}

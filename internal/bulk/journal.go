@@ -98,7 +98,7 @@ type begin struct {
 
 type pending struct {
 	text []byte
-	done chan error // nil: nobody waits
+	done chan error // nil: its caller does not wait
 }
 
 // OpenJournal opens or begins the journal of a server and a network, and locks it. The error is ErrLocked, or says that the

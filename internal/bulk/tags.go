@@ -51,7 +51,7 @@ func readTags(path string) (t tags) {
 	return t
 }
 
-// oneLine trims a tag. One that is too long or has line breaks is none.
+// oneLine trims a tag. A text that is too long or has line breaks is left out.
 func oneLine(text string) string {
 	text = strings.TrimSpace(strings.TrimRight(text, "\x00"))
 	if len([]rune(text)) > maxTagText || strings.ContainsAny(text, "\r\n") {
