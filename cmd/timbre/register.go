@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -106,8 +107,8 @@ func (c *registerCmd) client() (*client.Client, error) {
 	if c.URL == "" {
 		return nil, wrongf("url", "is required")
 	}
-	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, wrongf("url", "must begin with https:// or http:// and have a host")
+	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return nil, wrongf("url", "must begin with https:// or http://, and have a host and no password")
 	}
 	key := strings.TrimSpace(os.Getenv("TIMBRE_API_KEY"))
 	if c.APIKeyFile != "" {
@@ -135,6 +136,21 @@ func (c *registerCmd) client() (*client.Client, error) {
 	return calls, nil
 }
 
+// languages is the form of Accept-Language, more or less.
+var languages = regexp.MustCompile(`^[A-Za-z0-9,;=.* -]{0,100}$`)
+
+// writable reports why a file cannot be written later.
+func writable(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return errors.New("it is not a file")
+	}
+	info, err := os.Stat(filepath.Dir(path))
+	if err == nil && !info.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	return err
+}
+
 // check refuses wrong flags.
 func (c *registerCmd) check() error {
 	switch {
@@ -146,10 +162,22 @@ func (c *registerCmd) check() error {
 		return wrongf("wait", "must be 0s to 24h")
 	case c.MaxCost != nil && *c.MaxCost < 0:
 		return wrongf("max-cost", "must be 0 or more")
+	case len(c.Ref) > 255:
+		return wrongf("ref", "must have at most 255 bytes")
+	case !languages.MatchString(c.Language):
+		return wrongf("language", "must be a list of languages, such as fr")
 	}
 	for _, path := range c.Report {
 		if ext := strings.ToLower(filepath.Ext(path)); ext != ".csv" && ext != ".json" {
 			return wrongf("report", "must end with .csv or .json")
+		}
+		if err := writable(path); err != nil {
+			return wrongf("report", "cannot be written: %s", plainly(err))
+		}
+	}
+	if c.AccessCodes != "" {
+		if err := writable(c.AccessCodes); err != nil {
+			return wrongf("access-codes", "cannot be written: %s", plainly(err))
 		}
 	}
 	if c.Save != "" {

@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -77,6 +78,11 @@ type finalResult struct {
 }
 
 const journalVersion = 1
+
+// firstBytes begin each journal.
+const firstBytes = `{"journal":{"version":`
+
+var errNoJournal = errors.New("the file is not a journal of this version")
 
 // head is the first line.
 type head struct {
@@ -165,6 +171,9 @@ func (j *Journal) read(url, network string) (whole int64, err error) {
 	for n := 1; ; n++ {
 		row, err := r.ReadBytes('\n')
 		if err == io.EOF {
+			if n == 1 && !bytes.HasPrefix(row, []byte(firstBytes)) && !bytes.HasPrefix([]byte(firstBytes), row) {
+				return 0, errNoJournal // a file of another kind is never shortened
+			}
 			return whole, nil
 		}
 		if err != nil {
@@ -175,11 +184,14 @@ func (j *Journal) read(url, network string) (whole int64, err error) {
 			if _, err := r.Peek(1); err == io.EOF && n > 1 { // the last line: the disk kept its end, and not all of it
 				return whole, nil
 			}
+			if n == 1 {
+				return 0, errNoJournal
+			}
 			return 0, fmt.Errorf("line %d is not one of a journal: give another file with --journal, or correct it", n)
 		}
 		switch {
 		case n == 1 && (l.Head == nil || l.Head.Version != journalVersion):
-			return 0, errors.New("the file is not a journal of this version")
+			return 0, errNoJournal
 		case n == 1 && (l.Head.URL != url || l.Head.Network != network):
 			return 0, fmt.Errorf("the journal is of %s on %s: give another file with --journal", l.Head.Network, l.Head.URL)
 		case n == 1:
