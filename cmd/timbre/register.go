@@ -129,7 +129,11 @@ func (c *registerCmd) client() (*client.Client, error) {
 	case !strings.HasPrefix(key, "afo_sk_"):
 		return nil, wrongf("api-key-file", "has no API key: a key begins with afo_sk_")
 	}
-	calls, err := client.New(client.Config{URL: c.URL, APIKey: key, Wait: c.Wait})
+	wait := c.Wait
+	if wait == 0 {
+		wait = -1 // one attempt: 0 is the client's own time
+	}
+	calls, err := client.New(client.Config{URL: c.URL, APIKey: key, Wait: wait})
 	if err != nil {
 		return nil, wrongf("url", "%s", strings.TrimPrefix(err.Error(), "client: "))
 	}
