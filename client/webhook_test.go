@@ -80,7 +80,7 @@ func TestVerifyWebhook(t *testing.T) {
 	}
 }
 
-// A body that something has read or parsed before is told, on a real server.
+// ReadWebhook reports a body that something has read or parsed before, on a real server.
 func TestReadWebhook(t *testing.T) {
 	var before func(r *http.Request)
 	var got error

@@ -138,7 +138,7 @@ func TestReadsLists(t *testing.T) {
 	}
 }
 
-// Everything that is missing is told for all songs at once.
+// One error says everything that is missing, for all songs.
 func TestMissing(t *testing.T) {
 	items := []Item{{Name: "a.wav", Size: 1}, {Name: "b.wav"}, {Name: "c.wav", Size: 1, Title: "C", Creators: []client.Creator{{Email: "x@songs.example", Roles: []client.Role{"singer"}}}}, {Name: "done.wav"}}
 	err := Complete(items, Defaults{}, func(it Item) bool { return it.Name == "done.wav" })

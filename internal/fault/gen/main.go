@@ -25,7 +25,7 @@ const (
 	catalogueFile = "internal/fault/catalogue.json"
 	lockFile      = "internal/fault/catalogue.lock"
 	goFile        = "internal/fault/codes_gen.go"
-	clientFile    = "client/codes_gen.go"
+	clientFile    = "client/errorcodes_gen.go"
 	tsFile        = "widget/src/gen/errors.ts"
 	typesFile     = "widget/types/ats-widget.d.ts"
 	docFile       = "docs/errors.md"
