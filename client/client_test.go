@@ -349,10 +349,13 @@ func TestCertificateIsAwaited(t *testing.T) {
 			if n++; n < 4 {
 				return 404, nil, refuse(CodeWorkCertificateUnavailable, `{}`)
 			}
+			if n == 5 { // the store fails once
+				return 503, nil, ""
+			}
 			return 200, nil, `{"url":"https://store.example/paper"}`
 		}
 		var b bytes.Buffer
-		if err := f.client(t, Config{}).Certificate(t.Context(), "u", 1, &b); err != nil || n != 5 {
+		if err := f.client(t, Config{}).Certificate(t.Context(), "u", 1, &b); err != nil || n != 7 || b.Len() == 0 {
 			t.Errorf("%v after %d", err, n)
 		}
 	})

@@ -132,25 +132,21 @@ func on(n Network) url.Values {
 
 // Certificate writes the certificate of a version, a PDF, to w. workID is the UUID of the work, and version counts from 1.
 // The server makes a certificate after a version is final: Certificate asks again while it is unavailable, within
-// [Config.Wait]. After an error w may have a part of the file.
+// [Config.Wait]. It writes to w once, when the file is complete.
 func (c *Client) Certificate(ctx context.Context, workID string, version int64, w io.Writer) error {
 	return c.download(ctx, workID, version, "certificate", w)
 }
 
-// Audio writes the stored recording of a version to w, as [Client.Certificate] does.
+// Audio writes the stored recording of a version to w. After an error w may have a part of it.
 func (c *Client) Audio(ctx context.Context, workID string, version int64, w io.Writer) error {
 	return c.download(ctx, workID, version, "audio", w)
 }
 
 func (c *Client) download(ctx context.Context, workID string, version int64, what string, w io.Writer) error {
-	var d download
 	left := c.config.Wait
 	for pause := time.Second; ; pause = min(2*pause, 8*time.Second) {
-		err := c.ask(ctx, request{operation: opDownload, path: []any{workID, version, what}}, &d)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, &Error{Code: CodeWorkCertificateUnavailable}) || pause > left {
+		err := c.repeat(ctx, func(ctx context.Context) error { return c.fetch(ctx, workID, version, what, w) })
+		if err == nil || !errors.Is(err, &Error{Code: CodeWorkCertificateUnavailable}) || pause > left {
 			return err
 		}
 		left -= pause
@@ -158,11 +154,29 @@ func (c *Client) download(ctx context.Context, workID string, version int64, wha
 			return err
 		}
 	}
+}
+
+// fetch asks for the URL of a file and reads the file. After w has received a byte, an error is a final one.
+func (c *Client) fetch(ctx context.Context, workID string, version int64, what string, w io.Writer) error {
+	var d download
+	if err := c.ask(ctx, request{operation: opDownload, path: []any{workID, version, what}}, &d); err != nil {
+		return err
+	}
 	ctx, alive, stop := watch(ctx)
 	defer stop()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.URL, nil)
 	if err != nil {
-		return errors.New("the server gave a URL that is not one")
+		return &final{errors.New("the server gave a URL that is not one")}
+	}
+	if what == "certificate" { // small: it is written when it is whole
+		body, err := c.answer(req, maxAnswer)
+		if err != nil {
+			return fmt.Errorf("download the certificate: %w", err)
+		}
+		if _, err := w.Write(body); err != nil {
+			return &final{err}
+		}
+		return nil
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
@@ -172,8 +186,11 @@ func (c *Client) download(ctx context.Context, workID string, version int64, wha
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("download the %s: %w", what, refusal(res))
 	}
-	if _, err := io.Copy(w, &counted{res.Body, func(int64) { alive() }}); err != nil {
-		return fmt.Errorf("download the %s: %w", what, err)
+	if n, err := io.Copy(w, &counted{res.Body, func(int64) { alive() }}); err != nil {
+		if err = fmt.Errorf("download the %s: %w", what, err); n > 0 {
+			return &final{err}
+		}
+		return err
 	}
 	return nil
 }
