@@ -136,7 +136,7 @@ func (r *runner) step(ctx context.Context, raw []byte) (map[string]any, error) {
 
 var errDear = errors.New("too dear")
 
-// refused is what a refusal is seen as; nil: it is none that a scenario expects.
+// refused is what a refusal is seen as; nil: no scenario expects it.
 func refused(err error) map[string]any {
 	var e *client.Error
 	if errors.As(err, &e) {
