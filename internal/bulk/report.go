@@ -44,10 +44,10 @@ func rowOf(o Outcome) row {
 
 // ToDo is what a person does about a song that is not registered.
 func (o Outcome) ToDo() string {
-	switch o.Status {
-	case Interrupted, Waiting:
+	if o.Status == Interrupted || o.Status == Waiting {
 		return "Run the same command again."
-	case Duplicate:
+	}
+	if o.Status == Duplicate {
 		return "Remove one of both from the list."
 	}
 	if o.Fault != nil && o.Fault.Code != "" {

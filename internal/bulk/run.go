@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -418,8 +419,7 @@ func reason(e *client.Error) string {
 // everySong reports whether a refusal is the same for every song.
 func everySong(e *client.Error) bool {
 	code := string(e.Code)
-	switch e.Code {
-	case client.CodeRegistrationInsufficientCredits, client.CodeCommonQuotaExceeded, client.CodeCommonForbidden, client.CodeCommonNotFound:
+	if slices.Contains([]client.Code{client.CodeRegistrationInsufficientCredits, client.CodeCommonQuotaExceeded, client.CodeCommonForbidden, client.CodeCommonNotFound}, e.Code) {
 		return true
 	}
 	return strings.HasPrefix(code, "api_key.") || strings.HasPrefix(code, "common.auth.") || strings.HasPrefix(code, "organization.")
