@@ -224,7 +224,7 @@ func (c *registerCmd) Run(o *output) error {
 		if run.Journal, err = bulk.OpenJournal(journal, strings.TrimRight(c.URL, "/"), c.Network); err != nil {
 			return wrongf("journal", "%s cannot be used: %s", shellWord(journal), plainly(err))
 		}
-		defer run.Journal.Close()
+		defer func() { _ = run.Journal.Close() }() // after an early return; otherwise its error was returned already
 		known = run.Journal.Done
 	}
 	if err := bulk.Complete(list.Items, defaults, known); err != nil {
