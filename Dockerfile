@@ -2,6 +2,7 @@
 FROM --platform=$BUILDPLATFORM golang:1.26.8-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
+COPY client/go.mod client/
 COPY proof/go.mod proof/go.sum proof/
 RUN go mod download
 COPY . .

@@ -36,6 +36,8 @@ var rooms = map[string]struct {
 	"proof/pdf":                           {nil, "an attachment's bytes: what they prove is evidence's; standard library only"},
 	"proof/pdf/pdftest":                   {nil, "PDFs for tests; it shares no code with the reader that it checks"},
 
+	"client": {nil, "an integrator's program takes this package: standard library only"},
+
 	"internal/fault":                      {[]string{"internal/fault/internal/placeholder"}, "everybody's refusals: it may depend on nobody"},
 	"internal/fault/gen":                  {[]string{"internal/fault/internal/placeholder"}, "runs before fault's own generated code exists"},
 	"internal/fault/internal/placeholder": {nil, "shared by fault and its generator"},
@@ -183,6 +185,8 @@ var rooms = map[string]struct {
 	"internal/console/works":           {[]string{"internal/access", "internal/console/shell", "internal/erasing", "internal/fault", "internal/network", "internal/paths", "internal/permission", "internal/registry", "internal/search", "internal/store", "internal/works", "proof/evidence"}, "works and their versions, as pages; access decides"},
 	"internal/console/shell/shelltest": {[]string{"internal/console/shell", "internal/fault", "internal/limit", "internal/metrics", "internal/people", "internal/permission", "internal/store", "internal/store/query", "internal/web"}, "checks the texts and forms of pages, with a visitor of each role"},
 
+	"internal/bulk": {[]string{"client", "internal/fault", "internal/media", "internal/sheet"}, "registers as an integrator does, by the client alone: it knows no server and no database"},
+
 	"internal/compressed": {nil, "bodies in fewer bytes; what they say is not its business"},
 
 	"docs":                    {nil, "the documents, embedded"},
@@ -202,7 +206,7 @@ var rooms = map[string]struct {
 // packages returns the imports of every package of the tree that has code.
 func packages(t *testing.T) map[string][]string {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,GoFiles,Imports", "./...", module+"proof/...").Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,GoFiles,Imports", "./...", module+"client/...", module+"proof/...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +241,7 @@ func TestArrowsPointDown(t *testing.T) {
 		for _, i := range imports {
 			imported, ours := strings.CutPrefix(i, module)
 			switch {
-			case !ours && (name == "proof/commitment" || name == "proof/evidence/leaf" || name == "proof/evidence/internal/cms" || name == "proof/pdf" || name == "internal/fault") && strings.Contains(strings.Split(i, "/")[0], "."):
+			case !ours && (name == "client" || name == "proof/commitment" || name == "proof/evidence/leaf" || name == "proof/evidence/internal/cms" || name == "proof/pdf" || name == "internal/fault") && strings.Contains(strings.Split(i, "/")[0], "."):
 				t.Errorf("%s imports %s: %s", name, i, room.why)
 			case !ours && name == "proof/evidence" && strings.Contains(strings.Split(i, "/")[0], ".") && !strings.HasPrefix(i, "golang.org/x/mod/") && !strings.HasPrefix(i, "golang.org/x/crypto/"):
 				t.Errorf("%s imports %s: %s", name, i, room.why)

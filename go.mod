@@ -49,11 +49,13 @@ require (
 	golang.org/x/text v0.43.0
 	modernc.org/sqlite v1.61.1
 	pgregory.net/rapid v1.2.0
+	timbre.example/client v0.0.0
 	timbre.example/proof v0.0.0
 )
 
 require (
 	github.com/ChainSafe/go-schnorrkel v1.1.0
+	github.com/dhowden/tag v0.0.0-20240417053706-3d75831295e8
 	github.com/fxamacker/cbor/v2 v2.9.4
 	github.com/tetratelabs/wazero v1.12.0
 	github.com/veraison/go-cose v1.3.0
@@ -96,7 +98,7 @@ require (
 	github.com/klauspost/compress v1.20.1
 	github.com/klauspost/cpuid/v2 v2.4.0 // indirect
 	github.com/klauspost/crc32 v1.3.0 // indirect
-	github.com/mattn/go-isatty v0.0.24 // indirect
+	github.com/mattn/go-isatty v0.0.24
 	github.com/mfridman/interpolate v0.0.2 // indirect
 	github.com/minio/crc64nvme v1.1.1 // indirect
 	github.com/minio/md5-simd v1.1.2 // indirect
@@ -122,6 +124,9 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 )
 
-replace timbre.example/proof => ./proof
+replace (
+	timbre.example/client => ./client
+	timbre.example/proof => ./proof
+)
 
 ignore ./node_modules

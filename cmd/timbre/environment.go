@@ -33,7 +33,7 @@ func environment(ctx *kong.Context, stderr io.Writer) error {
 			break // only the first variable that is set is read
 		}
 	}
-	known := variables(ctx.Model.Node)
+	known := append(variables(ctx.Model.Node), "TIMBRE_API_KEY") // the command register reads it: no flag may have a key
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
 		if !strings.HasPrefix(name, "TIMBRE_") || slices.Contains(known, name) || foreign(name) {

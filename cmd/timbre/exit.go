@@ -16,6 +16,8 @@ const (
 	// The evidence is proved, and the log was asked for later versions of the work.
 	exitLater        = 9
 	exitLaterUnknown = 10 // it could not say
+	exitNone         = 11 // not one song of a list is registered
+	exitInterrupted  = 130
 )
 
 // exitError is an error with an exit code of its own.

@@ -38,6 +38,7 @@ type cli struct {
 	Chain    chainCmd    `cmd:"" help:"Print what people need to check evidence on a chain."`
 	Devnet   devnetCmd   `cmd:"" help:"Run the real runtime of a chain in this process, from its chain spec: for development and tests."`
 	Witness  witnessCmd  `cmd:"" help:"Cosign the checkpoints of the logs of others."`
+	Register registerCmd `cmd:"" help:"Register a recording, a folder or a list of songs, with an API key."`
 	Verify   verifyCmd   `cmd:"" help:"Check the evidence of a work, offline: without a server, a database or a network."`
 	Evidence evidenceCmd `cmd:"" help:"Add statements of others to evidence."`
 	Errors   errorsCmd   `cmd:"" help:"List and explain error codes."`

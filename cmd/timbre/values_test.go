@@ -154,6 +154,22 @@ var wrongValues = map[string][]string{
 	"<url>":                            {"songs.example", "ftp://songs.example/log/mainnet", "https://songs.example/?x"},
 	"<source>":                         {"DIR/none"},
 	"limits-key":                       {"300", "0/1m"},
+	"url":                              {"ats.example", "ftp://ats.example", "https://u:opensesame@ats.example", ""},
+	"api-key-file":                     {"DIR/none", "DIR", "FILE"},
+	"creator":                          {"Ada Example", "ada@songs.example"},
+	"email":                            {"ada", "Ada <ada@songs.example>"},
+	"roles of register":                {"singer", "author,producer"},
+	"ref":                              {strings.Repeat("x", 256)},
+	"language":                         {"a\nb", strings.Repeat("x", 101)},
+	"parallel":                         {"many", "0", "65"},
+	"max-cost":                         {"free", "-1"},
+	"journal":                          {"DIR", "FILE/below", "FILE"},
+	"report":                           {"report.pdf", "DIR/none/report.csv"},
+	"save of register":                 {"FILE", "FILE/below"},
+	"access-codes":                     {"DIR", "DIR/none/codes.csv"},
+	"wait":                             {"long", "-1s", "25h"},
+	"template":                         {"xml"},
+	"<path>":                           {"DIR/none", "DIR"},
 	"session-life":                     {"soon", "1y"},
 	"session-idle":                     {"soon", "1y"},
 	"smtp-address":                     {"nowhere"},
@@ -194,6 +210,8 @@ func TestWrongValues(t *testing.T) {
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	song := write("song.wav", "a recording that is not sent")
+	t.Setenv("TIMBRE_API_KEY", "afo_sk_test_0") // of the command register
 	secret := write("secret", strings.Repeat("ab", 32))
 	database := filepath.Join(dir, "timbre.db")
 	if s := timbre(t, "migrate", "--database-url", "sqlite:"+database); s.code != exitDone {
@@ -208,9 +226,9 @@ func TestWrongValues(t *testing.T) {
 	right := map[string][]string{
 		"--database-url": {"sqlite:" + database}, "--blob-url": {"file:" + filepath.Join(folder, "blobs")}, "--secret-file": {secret}, "--listen": {"127.0.0.1:0"},
 		"--spec": {tinySpec(t)}, "--log-key": {filepath.Join(filepath.Dir(evidence), "key.txt")}, "--dir": {filepath.Join(folder, "kept")},
-		"--public-url": {"https://songs.example"}, "--addr": {"127.0.0.1:0"}, "--data": {filepath.Join(folder, "demo")}, "--out": {filepath.Join(folder, "out")}, "--network": {"testnet"}, "--id": {"x"}, "--name": {"x"}, "--org": {"x"},
+		"--public-url": {"https://songs.example"}, "--url": {"https://ats.example"}, "--addr": {"127.0.0.1:0"}, "--data": {filepath.Join(folder, "demo")}, "--out": {filepath.Join(folder, "out")}, "--network": {"testnet"}, "--id": {"x"}, "--name": {"x"}, "--org": {"x"},
 	}
-	arguments := map[string]string{"org": "x", "id": "x", "name": "x", "origin": "x", "site-key": "x", "code": "x", "amount": "1", "ats-id": "1", "evidence": evidence, "source": evidence, "command": "serve", "email": "x@songs.example", "label": "x", "url": "https://songs.example/log/testnet"}
+	arguments := map[string]string{"path": song, "org": "x", "id": "x", "name": "x", "origin": "x", "site-key": "x", "code": "x", "amount": "1", "ats-id": "1", "evidence": evidence, "source": evidence, "command": "serve", "email": "x@songs.example", "label": "x", "url": "https://songs.example/log/testnet"}
 	// Flags that must be given too, or the invalid value is not read.
 	beside := map[string][]string{
 		"smtp-address": {"--smtp-from=timbre@songs.example"}, "smtp-password-file": {"--smtp-address=mail.songs.example:587", "--smtp-from=timbre@songs.example", "--smtp-user=x"},

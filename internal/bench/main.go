@@ -47,6 +47,7 @@ var benches = []measurement{
 	{"flood", benchFlood},
 	{"fair", benchFair},
 	{"registrations", benchRegistrations},
+	{"register", benchRegister},
 	{"least", benchLeast},
 	{"certificate", benchCertificate},
 	{"follow", benchFollow},

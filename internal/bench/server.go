@@ -33,6 +33,7 @@ type server struct {
 	SiteKey     string `json:"site_key"`
 	SecretKey   string `json:"secret_key"`
 	Org         string `json:"organization_id"`
+	APIKey      string `json:"api_key"`
 	DatabaseURL string `json:"database_url"`
 }
 

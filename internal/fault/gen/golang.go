@@ -85,6 +85,20 @@ func renderGo(rows []row) ([]byte, error) {
 	return format.Source(b.Bytes())
 }
 
+// renderClient returns the constants of the Go client: the codes that a server answers with.
+func renderClient(rows []row) ([]byte, error) {
+	var b bytes.Buffer
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
+	p("// %s\n\npackage client\n\n// The codes that a server answers with.\nconst (\n", generatedNote)
+	for _, r := range rows {
+		if r.Status != 0 {
+			p("\tCode%s Code = %q // %d: %s\n", exported(r.Code), r.Code, r.Status, r.Message)
+		}
+	}
+	p(")\n")
+	return format.Source(b.Bytes())
+}
+
 // compact is JSON without the catalogue's indentation.
 func compact(raw json.RawMessage) string {
 	var b bytes.Buffer

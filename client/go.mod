@@ -1,0 +1,3 @@
+module timbre.example/client
+
+go 1.25.0

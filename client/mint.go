@@ -1,0 +1,65 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// Action is what a session may do.
+type Action string
+
+// The actions of sessions.
+const (
+	ActionRegister Action = "register"
+	ActionUpdate   Action = "update_version"
+	ActionAccess   Action = "access"
+)
+
+// Mint asks for a session for the browser of one end-user.
+type Mint struct {
+	// Action is ActionRegister if it is empty.
+	Action  Action
+	Network Network
+	// ExternalUserRef is the host's own id of the end-user, 1 to 255 bytes; empty: none.
+	ExternalUserRef string
+	// AtsID is the only work that the session may use; 0: every one.
+	AtsID int64
+	// MaxFileSize lowers the largest size of a file, in bytes; 0: the server's.
+	MaxFileSize int64
+	// HashOnly keeps the recordings of this session in the browser.
+	HashOnly bool
+	// Rehearse is an error code to provoke, with a test key.
+	Rehearse Code
+}
+
+// Session is what a page gives to the widget. The token is a secret of this end-user.
+type Session struct {
+	Token string `json:"token"`
+	// ExpiresIn is in seconds.
+	ExpiresIn int `json:"expires_in"`
+}
+
+// Lifetime is ExpiresIn as a duration.
+func (s Session) Lifetime() time.Duration { return time.Duration(s.ExpiresIn) * time.Second }
+
+// Mint makes a session for the widget, with [Config.SecretKey] and [Config.Origin]. A page waits for it, so give the context
+// a timeout of about ten seconds.
+func (c *Client) Mint(ctx context.Context, m Mint) (*Session, error) {
+	if c.config.SecretKey == "" || c.config.Origin == "" {
+		return nil, errors.New("client: Mint needs Config.SecretKey and Config.Origin")
+	}
+	if m.Action == "" {
+		m.Action = ActionRegister
+	}
+	in := mintBody{
+		SecretKey: c.config.SecretKey, ActionType: string(m.Action), AllowedNetwork: string(m.Network), AllowedAtsID: m.AtsID,
+		ExternalUserRef: m.ExternalUserRef, MaxFileSize: m.MaxFileSize, AssetStorage: Options{HashOnly: m.HashOnly}.storage(), Rehearse: string(m.Rehearse),
+	}
+	var s Session
+	if err := c.decode(ctx, request{operation: opMint, in: in, header: http.Header{"Origin": {c.config.Origin}}}, &s); err != nil {
+		return nil, err
+	}
+	return &s, nil
+}

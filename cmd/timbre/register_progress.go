@@ -1,0 +1,179 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mattn/go-isatty"
+
+	"timbre.example/internal/bulk"
+)
+
+// progress shows a run: a bar on a terminal, and elsewhere a line for each song.
+type progress struct {
+	w       io.Writer
+	bar     bool
+	dry     bool
+	skipped int
+	begun   time.Time
+
+	mu      sync.Mutex
+	all     int
+	done    int
+	earlier int
+	counts  map[bulk.Status]int
+	cost    int64
+	bytes   int64
+	drawn   string
+	stop    chan struct{}
+	stopped chan struct{}
+}
+
+const redraw = 200 * time.Millisecond
+
+func newProgress(w io.Writer, list *bulk.List, dry bool) *progress {
+	p := &progress{w: w, dry: dry, skipped: list.Skipped, begun: time.Now(), all: len(list.Items), counts: map[bulk.Status]int{}, stop: make(chan struct{}), stopped: make(chan struct{})}
+	under := w
+	if t, ok := w.(terminal); ok {
+		under = t.Writer
+	}
+	if f, ok := under.(*os.File); ok && isatty.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb" {
+		p.bar = true
+	}
+	if !p.bar {
+		close(p.stopped)
+		return p
+	}
+	go func() {
+		defer close(p.stopped)
+		t := time.NewTicker(redraw)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				p.mu.Lock()
+				p.draw()
+				p.mu.Unlock()
+			case <-p.stop:
+				return
+			}
+		}
+	}()
+	return p
+}
+
+func (p *progress) moved(n int64) {
+	p.mu.Lock()
+	p.bytes += n
+	p.mu.Unlock()
+}
+
+func (p *progress) ended(o bulk.Outcome) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done++
+	p.counts[o.Status]++
+	if o.Status == bulk.Registered || o.Status == bulk.Priced {
+		p.cost += o.Cost
+	}
+	if o.Earlier {
+		p.earlier++
+	}
+	if line := describeSong(o); line != "" && !(p.bar && o.Status == bulk.Registered && o.Unsaved == "") {
+		p.clear()
+		fmt.Fprintln(p.w, line)
+	}
+}
+
+// describeSong is the line of a song; "": it needs none.
+func describeSong(o bulk.Outcome) string {
+	name := oneLine(o.Item.Name)
+	switch {
+	case o.Unsaved != "":
+		return fmt.Sprintf("registered   %s: work %d, but its files were not saved: %s", name, o.Result.AtsID, oneLine(o.Unsaved))
+	case o.Earlier || o.Status == bulk.Waiting || o.Status == bulk.Interrupted:
+		return ""
+	case o.Status == bulk.Registered:
+		return fmt.Sprintf("registered   %s: work %d, %d credits", name, o.Result.AtsID, o.Cost)
+	case o.Status == bulk.Priced:
+		return fmt.Sprintf("priced       %s: %d credits", name, o.Cost)
+	}
+	text := fmt.Sprintf("%-12s %s", o.Status, name)
+	if o.Fault != nil {
+		if o.Fault.Code != "" {
+			text += ": " + o.Fault.Code
+		}
+		text += ": " + oneLine(o.Fault.Message)
+	}
+	return text
+}
+
+const barWidth = 30
+
+// draw writes the bar over the one before.
+func (p *progress) draw() {
+	full := barWidth * p.done / max(1, p.all)
+	spent := time.Since(p.begun).Seconds()
+	text := fmt.Sprintf("[%s%s] %d of %d", strings.Repeat("=", full), strings.Repeat(" ", barWidth-full), p.done, p.all)
+	if now := p.done - p.earlier; now > 0 && spent > 1 {
+		rate := float64(now) / spent
+		text += fmt.Sprintf("  %.1f/s  %.1f MB/s  %s left", rate, float64(p.bytes)/spent/1e6, time.Duration(float64(p.all-p.done)/rate*float64(time.Second)).Round(time.Second))
+	}
+	if text == p.drawn {
+		return
+	}
+	p.clear()
+	p.drawn = text
+	raw(p.w, text)
+}
+
+func (p *progress) clear() {
+	if p.drawn != "" {
+		raw(p.w, "\r\x1b[K")
+		p.drawn = ""
+	}
+}
+
+// raw writes control characters of our own to a terminal.
+func raw(w io.Writer, text string) {
+	if t, ok := w.(terminal); ok {
+		w = t.Writer
+	}
+	fmt.Fprint(w, text)
+}
+
+func (p *progress) close() {
+	close(p.stop)
+	<-p.stopped
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+}
+
+// summary is the numbers of the run.
+func (p *progress) summary() string {
+	var parts []string
+	for _, s := range []bulk.Status{bulk.Registered, bulk.Priced, bulk.Refused, bulk.Failed, bulk.Duplicate, bulk.Changed, bulk.Interrupted, bulk.Waiting} {
+		if n := p.counts[s]; n > 0 {
+			text := fmt.Sprintf("%d %s", n, s)
+			if s == bulk.Registered && p.earlier > 0 {
+				text += fmt.Sprintf(" (%d before)", p.earlier)
+			}
+			parts = append(parts, text)
+		}
+	}
+	text := strings.Join(parts, ", ")
+	if p.dry {
+		text += fmt.Sprintf(". Together %d credits, without storage", p.cost)
+	} else {
+		text += fmt.Sprintf(". Together %d credits", p.cost)
+	}
+	if p.skipped > 0 {
+		text += fmt.Sprintf(". %s skipped: not recordings", plural(p.skipped, "file"))
+	}
+	return text + ".\n"
+}

@@ -1,0 +1,159 @@
+// Package bulk registers a list of songs with the Go client: it reads the list, keeps a journal, and writes a report.
+//
+// A song is registered once, whenever the process ends and is started again: the journal has the key of each init before it
+// is sent. The package never decides what a server accepts, and never prints: its caller shows the progress. The API key is
+// never in the journal or in a report; access codes are in the journal, and in no report.
+package bulk
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"timbre.example/client"
+)
+
+// The bounds of a list.
+const (
+	MaxItems    = 200_000
+	MaxListSize = 128 << 20 // bytes
+	maxCreators = 32
+)
+
+// Item is one song of a list.
+type Item struct {
+	// Name is the path below the folder of the list, with slashes. The journal knows the song by it.
+	Name string
+	// Path opens the file.
+	Path     string
+	Size     int64
+	Modified time.Time
+
+	Title    string
+	Creators []client.Creator
+	Ref      string // the end-user; "": none
+}
+
+// Defaults complete songs of which the list says less.
+type Defaults struct {
+	// Creators are those of a song without any.
+	Creators []client.Creator
+	// Email and Roles are those of creators without any. Tags have names, and neither of both.
+	Email string
+	Roles []client.Role
+	// TitleFromName takes the name of the file for a song without a title in the list and in its tags.
+	TitleFromName bool
+	Ref           string
+}
+
+// Problem says what a song lacks.
+type Problem struct{ Name, What string }
+
+// Missing is the error of a list with problems. Nothing was sent.
+type Missing struct{ Problems []Problem }
+
+const namesShown = 3
+
+// Error lists the problems, the most frequent first, with some names for each.
+func (m *Missing) Error() string {
+	names := map[string][]string{}
+	var order []string
+	for _, p := range m.Problems {
+		if names[p.What] == nil {
+			order = append(order, p.What)
+		}
+		names[p.What] = append(names[p.What], p.Name)
+	}
+	slices.SortStableFunc(order, func(a, b string) int { return cmp.Compare(len(names[b]), len(names[a])) })
+	var b strings.Builder
+	fmt.Fprintf(&b, "the list is not complete, and nothing was sent")
+	for _, what := range order {
+		some := names[what]
+		fmt.Fprintf(&b, "\n  %s (%d): %s", what, len(some), strings.Join(some[:min(namesShown, len(some))], ", "))
+		if len(some) > namesShown {
+			fmt.Fprintf(&b, ", …")
+		}
+	}
+	return b.String()
+}
+
+// Complete fills in what is missing, from tags and defaults, for the songs that need a description. skip reports songs that
+// need none. The error is a *Missing with all problems, or says that a file cannot be read.
+func Complete(items []Item, d Defaults, skip func(Item) bool) error {
+	m := &Missing{}
+	for i := range items {
+		it := &items[i]
+		if skip(*it) {
+			continue
+		}
+		if it.Title == "" || len(it.Creators) == 0 && len(d.Creators) == 0 {
+			t := readTags(it.Path)
+			it.Title = cmp.Or(it.Title, t.title)
+			if len(it.Creators) == 0 && len(d.Creators) == 0 {
+				for _, name := range t.creators {
+					it.Creators = append(it.Creators, client.Creator{FullName: name})
+				}
+			}
+		}
+		if it.Title == "" && d.TitleFromName {
+			base := filepath.Base(it.Path)
+			it.Title = strings.TrimSpace(strings.TrimSuffix(base, filepath.Ext(base)))
+		}
+		it.Ref = cmp.Or(it.Ref, d.Ref)
+		if len(it.Creators) == 0 {
+			it.Creators = slices.Clone(d.Creators)
+		}
+		for k := range it.Creators {
+			c := &it.Creators[k]
+			c.Email = cmp.Or(c.Email, d.Email)
+			if len(c.Roles) == 0 {
+				c.Roles = d.Roles
+			}
+		}
+		m.Problems = append(m.Problems, problems(*it)...)
+	}
+	if len(m.Problems) > 0 {
+		return m
+	}
+	return nil
+}
+
+// problems are what the server would certainly refuse. It knows many more rules, which are not repeated here.
+func problems(it Item) (all []Problem) {
+	say := func(what string, args ...any) { all = append(all, Problem{it.Name, fmt.Sprintf(what, args...)}) }
+	if it.Size == 0 {
+		say("the file is empty")
+	}
+	if strings.TrimSpace(it.Title) == "" {
+		say("no title")
+	}
+	switch {
+	case len(it.Creators) == 0:
+		say("no creator")
+	case len(it.Creators) > maxCreators:
+		say("more than %d creators", maxCreators)
+	}
+	for i, c := range it.Creators {
+		if strings.TrimSpace(c.FullName) == "" {
+			say("creator %d has no name", i+1)
+		}
+		if strings.TrimSpace(c.Email) == "" {
+			say("creator %d has no e-mail address", i+1)
+		}
+		if len(c.Roles) == 0 {
+			say("creator %d has no role", i+1)
+		}
+		for _, r := range c.Roles {
+			if !slices.Contains(Roles, r) {
+				say("creator %d has the unknown role %q: use author, composer, arranger or adapter", i+1, r)
+			}
+		}
+	}
+	return all
+}
+
+// Roles are all roles of creators.
+var Roles = []client.Role{client.Author, client.Composer, client.Arranger, client.Adapter}

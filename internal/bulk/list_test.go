@@ -1,0 +1,232 @@
+package bulk
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"timbre.example/client"
+)
+
+func folder(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func names(l *List) (all []string) {
+	for _, it := range l.Items {
+		all = append(all, it.Name)
+	}
+	return all
+}
+
+func TestReadsFolders(t *testing.T) {
+	dir := folder(t, map[string]string{"b.wav": "x", "a/one.FLAC": "x", "a/b/two.mp3": "x", "cover.jpg": "x", ".hidden.wav": "x", ".git/x.wav": "x", "timbre-register.testnet.journal": "x"})
+	l, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"a/b/two.mp3", "a/one.FLAC", "b.wav"}, names(l)); diff != "" || l.Skipped != 2 {
+		t.Errorf("%s, %d skipped", diff, l.Skipped)
+	}
+	one, err := Read(filepath.Join(dir, "b.wav"))
+	if err != nil || len(one.Items) != 1 || one.Items[0].Name != "b.wav" || one.Folder != dir || one.Items[0].Size != 1 {
+		t.Errorf("%+v %v", one, err)
+	}
+}
+
+// The templates of both kinds are lists of the same songs.
+func TestTemplates(t *testing.T) {
+	var read []*List
+	for _, format := range []string{"csv", "json"} {
+		dir := folder(t, map[string]string{"albums/one/night-train.wav": "x", "albums/one/porch-light.flac": "x"})
+		var b bytes.Buffer
+		if err := Template(&b, format); err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{b.String(), "\ufeff" + b.String()} {
+			path := filepath.Join(dir, "list."+format)
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			l, err := Read(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := Complete(l.Items, Defaults{}, func(Item) bool { return false }); err != nil {
+				t.Error(err)
+			}
+			for i := range l.Items {
+				l.Items[i].Path, l.Items[i].Modified = "", l.Items[0].Modified
+			}
+			read = append(read, l)
+		}
+	}
+	if len(read[0].Items) != 2 || len(read[0].Items[0].Creators) != 2 {
+		t.Fatalf("%+v", read[0])
+	}
+	for _, l := range read[1:] {
+		for i := range l.Items {
+			l.Items[i].Modified = read[0].Items[0].Modified
+		}
+		if diff := cmp.Diff(read[0].Items, l.Items); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func TestReadsLists(t *testing.T) {
+	dir := folder(t, map[string]string{"a.wav": "x", "b.wav": "x"})
+	read := func(name, text string) (*List, error) {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return Read(path)
+	}
+	l, err := read("l.csv", "File;Title;creator_2_name;creator_2_email;creator_2_roles\r\na.wav;'=1+1;Ada;ada@songs.example;Author, composer\r\n./b.wav;B;;;\r\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Items[0].Title != "=1+1" || l.Items[1].Name != "b.wav" || len(l.Items[1].Creators) != 0 {
+		t.Errorf("%+v", l.Items)
+	}
+	if diff := cmp.Diff([]client.Creator{{FullName: "Ada", Email: "ada@songs.example", Roles: []client.Role{"author", "composer"}}}, l.Items[0].Creators); diff != "" {
+		t.Error(diff)
+	}
+	for text, words := range map[string]string{
+		"":                        "first line",
+		"title\nx\n":              "no column file",
+		"file,titel\na.wav,x\n":   "unknown column",
+		"file,file\na.wav,x\n":    "twice",
+		"file\nc.wav\nd.wav\n":    "does not exist (2): c.wav, d.wav",
+		"file\na.wav\n./a.wav\n":  "listed twice",
+		"file,title\na.wav\n":     "wrong number of fields",
+		"file\n\"\"\n":            "no file",
+		"file,title\n\"a.wav,x\n": "extraneous or missing",
+	} {
+		if _, err := read("bad.csv", text); err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for text, words := range map[string]string{
+		"{}":                             "an array",
+		`[{"file":"a.wav","titel":"x"}]`: "unknown field",
+		`[{"file":"a.wav"}`:              "",
+		`[{"file":"a.wav"}] x`:           "follows",
+		`[{"file":"c.wav"}]`:             "does not exist",
+	} {
+		if _, err := read("bad.json", text); err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// One error says everything that is missing, for all songs.
+func TestMissing(t *testing.T) {
+	items := []Item{{Name: "a.wav", Size: 1}, {Name: "b.wav"}, {Name: "c.wav", Size: 1, Title: "C", Creators: []client.Creator{{Email: "x@songs.example", Roles: []client.Role{"singer"}}}}, {Name: "done.wav"}}
+	err := Complete(items, Defaults{}, func(it Item) bool { return it.Name == "done.wav" })
+	var m *Missing
+	if !errors.As(err, &m) {
+		t.Fatal(err)
+	}
+	for _, words := range []string{"nothing was sent", "no title (2): a.wav, b.wav", "no creator (2)", "the file is empty (1): b.wav", "creator 1 has no name (1): c.wav", `unknown role "singer"`} {
+		if !strings.Contains(err.Error(), words) {
+			t.Errorf("%q is not in %s", words, err)
+		}
+	}
+	if strings.Contains(err.Error(), "done.wav") {
+		t.Error(err)
+	}
+}
+
+// Tags are defaults: their title, and their composers before the artist.
+func TestTags(t *testing.T) {
+	ffmpeg, err := exec.LookPath("ffmpeg")
+	if err != nil {
+		t.Skip("this test needs ffmpeg")
+	}
+	dir := t.TempDir()
+	for name, wanted := range map[string][]string{"a.mp3": {"Com Poser", "Second"}, "b.flac": {"Art Ist"}, "c.ogg": {"Com Poser"}, "d.m4a": {"Art Ist"}} {
+		path := filepath.Join(dir, name)
+		args := []string{"-v", "error", "-f", "lavfi", "-i", "sine=440:duration=0.3", "-metadata", "title=Ünïcode Song", "-metadata", "artist=Art Ist"}
+		if wanted[0] != "Art Ist" {
+			args = append(args, "-metadata", "composer="+strings.Join(wanted, "; "))
+		}
+		if out, err := exec.Command(ffmpeg, append(args, path)...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		got := readTags(path)
+		if diff := cmp.Diff(wanted, got.creators); diff != "" || got.title != "Ünïcode Song" {
+			t.Errorf("%s: %q %s", name, got.title, diff)
+		}
+	}
+	if got := readTags(filepath.Join(dir, "none")); got.title != "" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Damaged files have no tags, and end nothing.
+func FuzzFileTags(f *testing.F) {
+	f.Add([]byte("ID3\x03\x00\x00\x00\x00\x00\x1eTIT2\x00\x00\x00\x06\x00\x00\x00Night"))
+	f.Add([]byte("fLaC\x84\x00\x00\x28"))
+	f.Add([]byte("OggS\x00\x02"))
+	f.Add([]byte("\x00\x00\x00\x18ftypM4A "))
+	f.Add([]byte("DSD \x1c"))
+	path := filepath.Join(f.TempDir(), "f")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := readTags(path)
+		for _, text := range append(got.creators, got.title) {
+			if strings.ContainsAny(text, "\r\n") || len([]rune(text)) > maxTagText {
+				t.Errorf("%q", text)
+			}
+		}
+	})
+}
+
+func TestInside(t *testing.T) {
+	for name, want := range map[string]string{"a/b.wav": "a/b.wav", "../../etc/x": "_/_/etc/x", "/etc/x": "_/etc/x", "C:/x": "C_/x", "a/./b": "a/_/b"} {
+		if got := inside(name); got != want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+func TestReports(t *testing.T) {
+	all := []Outcome{
+		{Item: Item{Name: "=cmd.wav", Title: "+1"}, Status: Registered, Cost: 3, Result: &client.Result{AtsID: 7, TxHash: "0xab", AccessCode: "atc_1"}},
+		{Item: Item{Name: "b.wav"}, Status: Refused, Fault: &Fault{Code: "registration.duplicate_title", Message: "No.", RequestID: "req_1"}},
+		{Item: Item{Name: "c.wav"}, Status: Waiting},
+	}
+	var c, j bytes.Buffer
+	if err := errors.Join(WriteCSV(&c, all), WriteJSON(&j, all)); err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range []string{"'=cmd.wav,registered,'+1,7,1,0xab,", "registration.duplicate_title,No.,", "Run the same command again."} {
+		if !strings.Contains(c.String(), words) {
+			t.Errorf("%q is not in %s", words, c.String())
+		}
+	}
+	if strings.Contains(c.String()+j.String(), "atc_1") {
+		t.Error("a report has an access code")
+	}
+}

@@ -1,0 +1,105 @@
+package bulk
+
+import (
+	"encoding/json"
+	"io"
+	"strconv"
+	"time"
+
+	"timbre.example/internal/fault"
+	"timbre.example/internal/sheet"
+)
+
+// row is a song in a report.
+type row struct {
+	File         string     `json:"file"`
+	Status       Status     `json:"status"`
+	Title        string     `json:"title,omitempty"`
+	AtsID        int64      `json:"ats_id,omitempty"`
+	Version      int64      `json:"version,omitempty"`
+	TxHash       string     `json:"tx_hash,omitempty"`
+	RegisteredAt *time.Time `json:"registered_at,omitempty"`
+	WorkURL      string     `json:"work_url,omitempty"`
+	Cost         int64      `json:"cost_credits"`
+	Code         string     `json:"code,omitempty"`
+	Message      string     `json:"message,omitempty"`
+	ToDo         string     `json:"to_do,omitempty"`
+	RequestID    string     `json:"request_id,omitempty"`
+}
+
+func rowOf(o Outcome) row {
+	r := row{File: o.Item.Name, Status: o.Status, Title: o.Item.Title, Cost: o.Cost, ToDo: o.ToDo()}
+	if o.Result != nil {
+		at := o.Result.RegisteredAt
+		r.AtsID, r.Version, r.TxHash, r.RegisteredAt, r.WorkURL = o.Result.AtsID, version, o.Result.TxHash, &at, o.Result.WorkURL
+	}
+	if o.Fault != nil {
+		r.Code, r.Message, r.RequestID = o.Fault.Code, o.Fault.Message, o.Fault.RequestID
+	}
+	if o.Unsaved != "" {
+		r.Message, r.ToDo = "not saved: "+o.Unsaved, "Run the same command again."
+	}
+	return r
+}
+
+// ToDo is what a person does about a song that is not registered.
+func (o Outcome) ToDo() string {
+	if o.Status == Interrupted || o.Status == Waiting {
+		return "Run the same command again."
+	}
+	if o.Status == Duplicate {
+		return "Remove one of both from the list."
+	}
+	if o.Fault != nil && o.Fault.Code != "" {
+		if e, ok := fault.Lookup(fault.Code(o.Fault.Code)); ok {
+			return e.Action
+		}
+	}
+	return ""
+}
+
+// WriteJSON writes a report as JSON.
+func WriteJSON(w io.Writer, all []Outcome) error {
+	rows := make([]row, len(all))
+	for i, o := range all {
+		rows[i] = rowOf(o)
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(rows)
+}
+
+// WriteCSV writes a report as CSV, which is safe to open in a spreadsheet program.
+func WriteCSV(w io.Writer, all []Outcome) error {
+	s := sheet.NewWriter(w)
+	if err := s.Row("file", "status", "title", "ats_id", "version", "tx_hash", "registered_at", "work_url", "cost_credits", "code", "message", "to_do", "request_id"); err != nil {
+		return err
+	}
+	for _, o := range all {
+		r := rowOf(o)
+		at, id, v := "", "", ""
+		if r.RegisteredAt != nil {
+			at, id, v = r.RegisteredAt.UTC().Format(time.RFC3339), strconv.FormatInt(r.AtsID, 10), strconv.FormatInt(r.Version, 10)
+		}
+		if err := s.Row(r.File, string(r.Status), r.Title, id, v, r.TxHash, at, r.WorkURL, strconv.FormatInt(r.Cost, 10), r.Code, r.Message, r.ToDo, r.RequestID); err != nil {
+			return err
+		}
+	}
+	return s.Flush()
+}
+
+// AccessCodes writes the access codes of the songs as CSV: each opens its work. Songs of end-users have none.
+func (j *Journal) AccessCodes(w io.Writer, all []Outcome) error {
+	s := sheet.NewWriter(w)
+	if err := s.Row("file", "ats_id", "access_code"); err != nil {
+		return err
+	}
+	for _, o := range all {
+		if code := j.song(o.Item.Name).State.AccessCode; code != "" && o.Result != nil {
+			if err := s.Row(o.Item.Name, strconv.FormatInt(o.Result.AtsID, 10), code); err != nil {
+				return err
+			}
+		}
+	}
+	return s.Flush()
+}
