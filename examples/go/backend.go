@@ -14,7 +14,7 @@ import (
 
 var client = &http.Client{Timeout: 10 * time.Second}
 
-// mint returns the server's answer, a token or a refusal. It fails when there is none.
+// mint returns the server's answer, a token or a refusal. It fails when the server does not answer.
 func mint() (status int, body []byte, err error) {
 	question, err := json.Marshal(map[string]string{
 		"secret_key": os.Getenv("ATS_SECRET_KEY"), "action_type": "register", "allowed_network": "testnet",

@@ -6,7 +6,7 @@ import { LARGEST, receive } from './webhook.mjs';
 const { ATS_URL, ATS_SECRET_KEY, SITE, PORT = 3000 } = process.env;
 const unreachable = { error: { code: 'common.service_unavailable', message: 'The registry cannot be reached.' } };
 
-// mint returns the server's answer, a token or a refusal. It throws when there is none.
+// mint returns the server's answer, a token or a refusal. It throws when the server does not answer.
 async function mint() {
   const answer = await fetch(`${ATS_URL}/v1/sessions`, {
     method: 'POST',

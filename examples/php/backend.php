@@ -3,7 +3,7 @@
 
 require __DIR__ . '/webhook.php';
 
-// mint returns the server's answer, a token or a refusal. It throws when there is none.
+// mint returns the server's answer, a token or a refusal. It throws when the server does not answer.
 function mint(): array
 {
     $call = curl_init(getenv('ATS_URL') . '/v1/sessions');

@@ -14,7 +14,7 @@ UNREACHABLE = {"error": {"code": "common.service_unavailable", "message": "The r
 
 
 def mint():
-    """Return the server's answer, a token or a refusal. It raises when there is none."""
+    """Return the server's answer, a token or a refusal. It raises when the server does not answer."""
     request = urllib.request.Request(
         f"{ATS_URL}/v1/sessions",
         data=json.dumps(QUESTION).encode(),

@@ -8,7 +8,7 @@ $stdout.sync = true
 QUESTION = { secret_key: ENV.fetch('ATS_SECRET_KEY'), action_type: 'register', allowed_network: 'testnet' }.freeze
 UNREACHABLE = '{"error":{"code":"common.service_unavailable","message":"The registry cannot be reached."}}'
 
-# mint returns the server's answer, a token or a refusal. It raises when there is none.
+# mint returns the server's answer, a token or a refusal. It raises when the server does not answer.
 def mint
   Timeout.timeout(10) do
     answer = Net::HTTP.post(URI("#{ENV.fetch('ATS_URL')}/v1/sessions"), QUESTION.to_json,

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -25,6 +26,7 @@ import (
 	"testing"
 	"time"
 
+	"timbre.example/docs"
 	"timbre.example/internal/e2e/browser"
 	"timbre.example/internal/e2e/harness"
 )
@@ -514,6 +516,79 @@ func signedWith(t *testing.T, id string, at time.Time, body string, secrets ...s
 	h.Set("Webhook-Timestamp", stamp)
 	h.Set("Webhook-Signature", strings.TrimSpace(signatures))
 	return h
+}
+
+// backendPages are the documents of the backends, and the files that their listings show.
+var backendPages = map[string][]string{
+	"node.md":       {"node/backend.mjs", "node/webhook.mjs", "node/express/backend.mjs", "node/fastify/backend.mjs", "node/next/route.js"},
+	"python.md":     {"python/backend.py", "python/webhook.py", "python/fastapi/backend.py"},
+	"go-backend.md": {"go/backend.go", "go/webhook.go"},
+	"php.md":        {"php/backend.php", "php/webhook.php"},
+	"ruby.md":       {"ruby/config.ru", "ruby/webhook.rb"},
+}
+
+// The listings of the documents are the files of the examples, and each page has the same
+// sections in the same order. A file of several folders is the same in each.
+func TestBackendPages(t *testing.T) {
+	t.Parallel()
+	sections := regexp.MustCompile(`(?m)^## .*$`)
+	want := "## Mint a session,## Receive webhooks,## Run it,## Frameworks,## In production"
+	shown := map[string]bool{}
+	for page, files := range backendPages {
+		text, err := fs.ReadFile(docs.Files, page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(sections.FindAllString(string(text), -1), ","); got != want {
+			t.Errorf("%s has the sections %s", page, got)
+		}
+		var blocks []string
+		for _, m := range listing.FindAllStringSubmatch(string(text), -1) {
+			if m[1] != "console" {
+				blocks = append(blocks, m[2])
+			}
+		}
+		if len(blocks) != len(files) {
+			t.Errorf("%s has %d listings of %d files", page, len(blocks), len(files))
+			continue
+		}
+		for i, name := range files {
+			shown[name] = true
+			data, err := os.ReadFile(filepath.Join("..", "..", "examples", filepath.FromSlash(name)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.TrimSpace(string(data)) != strings.TrimSpace(blocks[i]) {
+				t.Errorf("listing %d of %s is not examples/%s", i+1, page, name)
+			}
+		}
+	}
+	for name := range backendKinds {
+		files, err := filepath.Glob(filepath.Join("..", "..", "examples", filepath.FromSlash(name), "*.*"))
+		if err != nil || len(files) == 0 {
+			t.Fatal(name, err)
+		}
+		for _, path := range files {
+			switch filepath.Ext(path) {
+			case ".mjs", ".js", ".py", ".go", ".php", ".rb", ".ru":
+			default:
+				continue
+			}
+			language, _, nested := strings.Cut(name, "/")
+			if base := filepath.Base(path); nested && strings.HasPrefix(base, "webhook.") {
+				one, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				other, err := os.ReadFile(filepath.Join("..", "..", "examples", language, base))
+				if err != nil || !bytes.Equal(one, other) {
+					t.Errorf("%s is not that of folder %s: %v", path, language, err)
+				}
+			} else if !shown[name+"/"+base] {
+				t.Errorf("no page shows %s", path)
+			}
+		}
+	}
 }
 
 // TestBackends runs the backends of folder examples, and that of the quick start. Each mints with
