@@ -42,6 +42,8 @@ type backendKind struct {
 	build []string
 	// wrong changes a file so that the backend verifies another body than the raw one.
 	wrong bodyChange
+	// forgets changes a file so that the backend remembers three ids only.
+	forgets bodyChange
 	// advice is in the answer of the wrong backend.
 	advice string
 	// hooks says that it only receives webhooks.
@@ -55,6 +57,7 @@ var backendKinds = map[string]backendKind{
 	"node": {
 		run: []string{"node", "backend.mjs"}, debian: "nodejs",
 		wrong: bodyChange{"backend.mjs", "receive(request.headers, body)", "receive(request.headers, JSON.parse(body))"}, advice: "express.raw()",
+		forgets: bodyChange{"webhook.mjs", "REMEMBERED = 10_000", "REMEMBERED = 3"},
 	},
 	"node/express": {
 		run: []string{"node", "backend.mjs"}, debian: "nodejs", build: npmInstall,
@@ -72,6 +75,7 @@ var backendKinds = map[string]backendKind{
 	"python": {
 		run: []string{"python3", "backend.py"}, debian: "python3",
 		wrong: bodyChange{"backend.py", "webhook.receive(self.headers, body)", "webhook.receive(self.headers, json.loads(body))"}, advice: "request.body",
+		forgets: bodyChange{"webhook.py", "REMEMBERED = 10_000", "REMEMBERED = 3"},
 	},
 	"python/fastapi": {
 		run: []string{"/usr/bin/python3", "backend.py"}, has: []string{"/usr/bin/python3", "-c", "import fastapi, uvicorn"}, debian: "python3-fastapi python3-uvicorn",
@@ -80,14 +84,17 @@ var backendKinds = map[string]backendKind{
 	"go": {
 		run: []string{"./backend"}, build: []string{"go", "build", "-o", "backend", "."}, debian: "golang",
 		wrong: bodyChange{"webhook.go", "body, err := io.ReadAll(", "_ = json.NewDecoder(r.Body).Decode(new(any))\n\tbody, err := io.ReadAll("}, advice: "io.ReadAll",
+		forgets: bodyChange{"webhook.go", "remembered = 10_000", "remembered = 3"},
 	},
 	"php": {
 		run: []string{"php", "-S", "localhost:PORT", "backend.php"}, has: []string{"php", "-r", "exit(extension_loaded('curl') ? 0 : 1);"}, debian: "php-cli php-curl",
 		wrong: bodyChange{"backend.php", "receive($_SERVER, $body)", "receive($_SERVER, json_decode($body, true))"}, advice: "php://input",
+		forgets: bodyChange{"webhook.php", "random_int(1, 100)", "random_int(1, 1)"},
 	},
 	"ruby": {
 		run: []string{"rackup", "-o", "localhost", "-p", "PORT"}, has: []string{"ruby", "-e", "require 'rack'; require 'webrick'"}, debian: "ruby ruby-rack ruby-webrick",
 		wrong: bodyChange{"config.ru", "receive(env, body)", "receive(env, JSON.parse(body))"}, advice: "rack.input",
+		forgets: bodyChange{"webhook.rb", "REMEMBERED = 10_000", "REMEMBERED = 3"},
 	},
 }
 
@@ -665,7 +672,51 @@ func TestBackends(t *testing.T) {
 				t.Errorf("parsed: %d %s", status, text)
 			}
 			parsed.tells(t, 0, regexp.MustCompile(`webhook: .*verify needs the raw body`))
+			if e.forgets.file != "" {
+				forgets(t, e, e.folder(t, name, e.forgets), endpoint.Secret)
+			}
 		})
+	}
+}
+
+// forgets checks that a backend keeps a bounded number of ids, the newest ones: three in memory, or
+// in files those of 30 days.
+func forgets(t *testing.T, e backendKind, dir, secret string) {
+	t.Helper()
+	files := filepath.Join(dir, "seen")
+	old := filepath.Join(files, "0123")
+	if e.run[0] == "php" {
+		if err := os.Mkdir(files, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		saveIn(t, files, "0123", "")
+		long := time.Now().AddDate(0, 0, -31)
+		if err := os.Chtimes(old, long, long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := e.start(t, dir, "ATS_URL=http://localhost:1", "ATS_SECRET_KEY=csk_none", "WEBHOOK_SECRET="+secret)
+	for _, number := range []string{"101", "102", "103", "104", "104", "102", "101"} {
+		body := `{"event":"test","ats_id":` + number + `}`
+		if status, text := b.hook(t, signedWith(t, "msg-"+number, time.Now(), body, secret), body); status != 200 {
+			t.Errorf("%d %s", status, text)
+		}
+	}
+	b.hook(t, signedWith(t, "msg-last", time.Now(), `{"event":"last"}`, secret), `{"event":"last"}`)
+	said, first := b.tells(t, 0, regexp.MustCompile(`webhook: last *\n`)), 2
+	if e.run[0] == "php" {
+		first = 1
+		if _, err := os.Stat(old); !os.IsNotExist(err) {
+			t.Errorf("the file of an old id: %v", err)
+		}
+		if kept, err := os.ReadDir(files); err != nil || len(kept) != 5 {
+			t.Errorf("%d files of five ids, %v", len(kept), err)
+		}
+	}
+	for number, want := range map[string]int{"101": first, "102": 1, "103": 1, "104": 1} {
+		if n := strings.Count(said, "webhook: test "+number); n != want {
+			t.Errorf("%s was acted on %d times, want %d\n%s", number, n, want, said)
+		}
 	}
 }
 
