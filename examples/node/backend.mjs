@@ -40,7 +40,8 @@ createServer(async (request, response) => {
       const { status, text } = body ? receive(request.headers, body) : { status: 413, text: 'The body is too large.' };
       response.writeHead(status, { 'Content-Type': 'text/plain' }).end(text);
     } else if (asked === 'GET /') {
-      response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(await readFile('index.html'));
+      const page = await readFile('index.html');
+      response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(page);
     } else {
       response.writeHead(404).end();
     }

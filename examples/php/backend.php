@@ -42,7 +42,7 @@ if ($asked === 'POST /my-backend/session') {
     $body = file_get_contents('php://input', false, null, 0, LARGEST + 1);
     [$status, $text] = strlen($body) > LARGEST ? [413, 'The body is too large.'] : receive($_SERVER, $body);
     answer($status, 'text/plain', $text);
-} elseif ($asked === 'GET /') {
+} elseif ($asked === 'GET /' && is_file('index.html')) {
     answer(200, 'text/html; charset=utf-8', file_get_contents('index.html'));
 } else {
     answer(404, 'text/plain', 'There is nothing here.');

@@ -52,7 +52,7 @@ class Backend(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal():
             return self.answer(411, "text/plain", b"The length of the body is missing.")
-        body = self.rfile.read(min(int(length), webhook.LARGEST + 1))
+        body = self.rfile.read(min(int(length[:9]), webhook.LARGEST + 1))
         if len(body) > webhook.LARGEST:
             return self.answer(413, "text/plain", b"The body is too large.")
         status, text = webhook.receive(self.headers, body)

@@ -191,6 +191,7 @@ func saveIn(t *testing.T, dir, name, text string) {
 // backend is one that runs.
 type backend struct {
 	url string
+	dir string // where it runs
 
 	mu   sync.Mutex
 	said bytes.Buffer
@@ -299,7 +300,7 @@ func (e backendKind) start(t *testing.T, dir string, settings ...string) *backen
 	}
 	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 	l.Close()
-	b := &backend{url: "http://localhost:" + port, more: make(chan struct{}, 1)}
+	b := &backend{url: "http://localhost:" + port, dir: dir, more: make(chan struct{}, 1)}
 	var args []string
 	for _, one := range e.run {
 		args = append(args, strings.Replace(one, "PORT", port, 1))
@@ -430,6 +431,16 @@ func (b *backend) mints(t *testing.T, f *backendFront, secret string) (token str
 	res.Body.Close()
 	if err != nil || res.StatusCode != 200 || string(page) != "<title>Here</title>" {
 		t.Errorf("the page: %d %s, %v", res.StatusCode, page, err)
+	}
+	// Without the page it answers something else, or nothing, and continues.
+	if err := os.Remove(filepath.Join(b.dir, "index.html")); err != nil {
+		t.Fatal(err)
+	}
+	if res, err = http.Get(b.url + "/"); err == nil {
+		res.Body.Close()
+		if res.StatusCode < 400 {
+			t.Errorf("without the page: %d", res.StatusCode)
+		}
 	}
 	for _, wrong := range []string{"/my-backend", "/backend.mjs", "/webhook.py", "/webhook.php", "/seen", "/config.ru", "/../index.html"} {
 		if res, err = http.Get(b.url + wrong); err != nil {
