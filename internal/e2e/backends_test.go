@@ -65,7 +65,7 @@ var backendKinds = map[string]backendKind{
 	},
 	"node/fastify": {
 		run: []string{"node", "backend.mjs"}, debian: "nodejs", build: npmInstall,
-		wrong:  bodyChange{"backend.mjs", "  scope.removeContentTypeParser('application/json');\n  scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => done(null, body));\n", ""},
+		wrong:  bodyChange{"backend.mjs", "  scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => done(null, body));\n", ""},
 		advice: "parseAs: 'buffer'",
 	},
 	"node/next": {

@@ -10,7 +10,6 @@ const app = Fastify();
 
 // In this scope a JSON body stays raw. The other routes have Fastify's own parser.
 app.register(async (scope) => {
-  scope.removeContentTypeParser('application/json');
   scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => done(null, body));
   scope.post('/my-backend/webhook', { bodyLimit: LARGEST }, async (request, reply) => {
     const { status, text } = receive(request.headers, request.body);
