@@ -253,7 +253,7 @@ func heading(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast
 }
 
 // languages are the names of listings' languages, also for screen readers.
-var languages = map[string]string{"sh": "Shell", "console": "Terminal", "js": "JavaScript", "mjs": "JavaScript (Node.js)", "ts": "TypeScript", "tsx": "React (TSX)", "vue": "Vue", "svelte": "Svelte", "py": "Python", "html": "HTML", "xml": "XML", "css": "CSS", "json": "JSON", "go": "Go", "ini": "systemd", "yaml": "YAML", "nginx": "nginx", "caddyfile": "Caddyfile", "dockerfile": "Dockerfile", "text": "Text", "": "Text"}
+var languages = map[string]string{"sh": "Shell", "console": "Terminal", "js": "JavaScript", "mjs": "JavaScript (Node.js)", "ts": "TypeScript", "tsx": "React (TSX)", "vue": "Vue", "svelte": "Svelte", "php": "PHP", "py": "Python", "rb": "Ruby", "html": "HTML", "xml": "XML", "css": "CSS", "json": "JSON", "go": "Go", "ini": "systemd", "yaml": "YAML", "nginx": "nginx", "caddyfile": "Caddyfile", "dockerfile": "Dockerfile", "text": "Text", "": "Text"}
 
 func code(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
 	if !entering {

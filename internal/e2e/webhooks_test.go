@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -15,11 +14,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"timbre.example/internal/apikey"
 	"timbre.example/internal/audit"
@@ -120,168 +117,6 @@ func (h *heard) events(name string) (found []map[string]string) {
 		}
 	}
 	return found
-}
-
-// The receivers of docs/webhooks.md verify what the server sends, act once on each id, and
-// refuse everything else: another body, another secret, an old timestamp, a missing header. A
-// parsed body is refused with words that say what to do.
-func TestReceivers(t *testing.T) {
-	t.Parallel()
-	s := harness.Start(t, harness.Options{})
-	h := hooksOf(t, s)
-	song := &harness.Song{Server: s, Title: "Received", Audio: harness.WAV(1)}
-	for language, how := range map[string]struct {
-		file, tool, parsed string
-		seed               int
-	}{
-		"mjs": {"receiver.mjs", "node", `process.env.PORT = '0'; const m = await import('./receiver.mjs'); try { m.verify('whsec_AAAA', {}, { event: 'test' }); } catch (err) { console.log(err.name + ': ' + err.message); } process.exit();`, 1},
-		"py":  {"receiver.py", "python3", "import receiver\nreceiver.verify('whsec_AAAA', {}, {'event': 'test'})", 2},
-		"go":  {"receiver.go", "go", "", 3},
-	} {
-		t.Run(language, func(t *testing.T) {
-			tool, err := exec.LookPath(how.tool)
-			if err != nil {
-				browser.Missing(t, "no "+how.tool+" in PATH")
-			}
-			dir := t.TempDir()
-			for _, one := range listings(t, "webhooks.md", language) {
-				if strings.Contains(one, how.file+" —") {
-					if err := os.WriteFile(filepath.Join(dir, how.file), []byte(one), 0o600); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			addr := harness.FreeAddress(t)
-			_, port, _ := strings.Cut(addr, ":")
-			e := h.call("POST", "", map[string]any{"url": "http://" + addr + "/hook"})
-			args := []string{how.file}
-			if language == "go" {
-				if out, err := command(dir, tool, "build", "-o", "receiver", how.file).CombinedOutput(); err != nil {
-					t.Fatalf("%v: %s", err, out)
-				}
-				tool, args = filepath.Join(dir, "receiver"), nil
-			}
-			cmd := command(dir, tool, args...)
-			cmd.Env = append(cmd.Env, "WEBHOOK_SECRET="+e.Secret, "PORT="+port)
-			cmd.Stderr = os.Stderr
-			out, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-			lines := make(chan string, 100)
-			go func() {
-				for scan := bufio.NewScanner(out); scan.Scan(); {
-					lines <- scan.Text()
-				}
-			}()
-			if !harness.Eventually(func() bool {
-				res, err := http.Post("http://"+addr, "", nil)
-				if err == nil {
-					res.Body.Close()
-				}
-				return err == nil
-			}) {
-				t.Fatal("the receiver does not listen")
-			}
-			next := func() string {
-				t.Helper()
-				select {
-				case line := <-lines:
-					return line
-				case <-time.After(harness.Timeout):
-					t.Fatal("the receiver got nothing")
-					return ""
-				}
-			}
-			d := h.call("POST", "/"+e.ID+"/test", nil)
-			if line := next(); strings.Join(strings.Fields(line), " ") != "test "+d.ID {
-				t.Errorf("%q", line)
-			}
-			// The end of a registration arrives by itself.
-			song.Title, song.Audio = "Received in "+language, harness.WAV(how.seed)
-			walk(t, song, func(step string, err error) { t.Fatal(step, err) })
-			if line := next(); line != fmt.Sprintf("work_registered %s %s", song.TransactionID, strings.Fields(line)[2]) {
-				t.Errorf("%q of %s", line, song.TransactionID)
-			}
-
-			// Requests that this test signs itself.
-			post := func(secret, id string, at time.Time, signed, sent string, drop string) (int, string) {
-				t.Helper()
-				key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				stamp := strconv.FormatInt(at.Unix(), 10)
-				mac := hmac.New(sha256.New, key)
-				mac.Write([]byte(id + "." + stamp + "." + signed))
-				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr, strings.NewReader(sent))
-				if err != nil {
-					t.Fatal(err)
-				}
-				for name, value := range map[string]string{"webhook-id": id, "webhook-timestamp": stamp, "webhook-signature": "v1,AAAA v2,x v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))} {
-					if name != drop {
-						req.Header.Set(name, value)
-					}
-				}
-				res, err := http.DefaultClient.Do(req)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer res.Body.Close()
-				text, err := io.ReadAll(res.Body)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return res.StatusCode, string(text)
-			}
-			const body = `{"event": "test",  "transaction_id": null}`
-			now := time.Now()
-			for range 2 { // the second is a repetition
-				if status, text := post(e.Secret, "msg-1", now, body, body, ""); status != 200 {
-					t.Errorf("%d %s", status, text)
-				}
-			}
-			if line := next(); strings.Join(strings.Fields(line), " ") != "test msg-1" {
-				t.Errorf("%q", line)
-			}
-			for name, c := range map[string]func() (int, string){
-				"a parsed and rewritten body": func() (int, string) {
-					return post(e.Secret, "msg-2", now, body, `{"event":"test","transaction_id":null}`, "")
-				},
-				"another secret": func() (int, string) {
-					return post("whsec_"+base64.StdEncoding.EncodeToString(make([]byte, 32)), "msg-2", now, body, body, "")
-				},
-				"an old timestamp":        func() (int, string) { return post(e.Secret, "msg-2", now.Add(-6*time.Minute), body, body, "") },
-				"a timestamp of tomorrow": func() (int, string) { return post(e.Secret, "msg-2", now.Add(24*time.Hour), body, body, "") },
-				"no id":                   func() (int, string) { return post(e.Secret, "msg-2", now, body, body, "webhook-id") },
-				"no timestamp":            func() (int, string) { return post(e.Secret, "msg-2", now, body, body, "webhook-timestamp") },
-				"no signature":            func() (int, string) { return post(e.Secret, "msg-2", now, body, body, "webhook-signature") },
-			} {
-				if status, text := c(); status != 400 {
-					t.Errorf("%s: %d %s", name, status, text)
-				}
-			}
-			if how.parsed != "" {
-				flag := "-c"
-				run := []string{flag, how.parsed}
-				if language == "mjs" {
-					run = []string{"--input-type=module", "-e", how.parsed}
-				}
-				said, _ := command(dir, tool, run...).CombinedOutput() // Python ends with an error
-				if !strings.Contains(string(said), "TypeError") || !strings.Contains(string(said), "verify needs the raw body") {
-					t.Errorf("a parsed body: %s", said)
-				}
-			}
-			if n := len(lines); n != 0 {
-				t.Errorf("%d more lines: %s", n, <-lines)
-			}
-			h.call("DELETE", "/"+e.ID, nil)
-		})
-	}
 }
 
 // The published libraries of Standard Webhooks verify a delivery, with the secret before a

@@ -10,34 +10,35 @@ import (
 
 // sample is a program of the documents, with the values of the organization. Tests of the
 // documents run each of them.
-type sample struct{ Name, File, Code string }
-
-// samples are the programs, by document, by the language of their block, and by their heading.
-var samples = []struct{ name, file, document, heading, block string }{
-	{"Node.js", "backend.mjs", "backends.md", "## Node.js", "mjs"},
-	{"Python", "backend.py", "backends.md", "## Python", "py"},
-	{"Go", "backend.go", "backends.md", "## Go", "go"},
-	{"curl", "", "backends.md", "## PHP, Ruby, Java and others", "console"},
-	{"React", "RegisterSong.tsx", "frameworks.md", "## React 19", "tsx"},
-	{"Vue", "RegisterSong.vue", "frameworks.md", "## Vue", "vue"},
+type sample struct {
+	Name  string
+	Files []file
 }
 
-// php is the request in PHP. It needs no package.
-const php = `<?php
-// session.php: answers POST /my-backend/session
-// Here you know your visitor: refuse those who may not register a song.
-header('Content-Type: application/json');
-$answer = @file_get_contents('https://ats.example/v1/sessions', false, stream_context_create(['http' => [
-    'method' => 'POST',
-    'header' => "Content-Type: application/json\r\nOrigin: " . getenv('SITE'),
-    'content' => json_encode(['secret_key' => getenv('ATS_SECRET_KEY'), 'action_type' => 'register', 'allowed_network' => 'testnet']),
-    'timeout' => 10,
-    'ignore_errors' => true,
-]]));
-preg_match('/ (\d{3})/', $http_response_header[0] ?? ' 502', $status);
-http_response_code((int) ($status[1] ?? 502));
-echo $answer ?: '{"error":{"code":"common.service_unavailable","message":"The registry cannot be reached."}}';
-`
+type file struct{ Name, Code string }
+
+// from is the place of a file in the documents: by the language of its block, and by its heading.
+type from struct{ name, document, heading, block string }
+
+const (
+	mint    = "## Mint a session"
+	receive = "## Receive webhooks"
+)
+
+// samples are the programs.
+var samples = []struct {
+	name  string
+	files []from
+}{
+	{"Node.js", []from{{"backend.mjs", "node.md", mint, "mjs"}, {"webhook.mjs", "node.md", receive, "mjs"}}},
+	{"Python", []from{{"backend.py", "python.md", mint, "py"}, {"webhook.py", "python.md", receive, "py"}}},
+	{"Go", []from{{"backend.go", "go-backend.md", mint, "go"}, {"webhook.go", "go-backend.md", receive, "go"}}},
+	{"PHP", []from{{"backend.php", "php.md", mint, "php"}, {"webhook.php", "php.md", receive, "php"}}},
+	{"Ruby", []from{{"config.ru", "ruby.md", mint, "rb"}, {"webhook.rb", "ruby.md", receive, "rb"}}},
+	{"curl", []from{{"", "backends.md", "## Any other language", "console"}}},
+	{"React", []from{{"RegisterSong.tsx", "frameworks.md", "## React 19", "tsx"}}},
+	{"Vue", []from{{"RegisterSong.vue", "frameworks.md", "## Vue", "vue"}}},
+}
 
 // block returns the first block of code in a language after a heading of a document, or "".
 func block(document, heading, language string) string {
@@ -87,9 +88,12 @@ func (p pages) snippet(c *shell.Call) error {
 	data.Page = fill.Replace(block("quick-start.md", "## 3. Put the element on your page", "html"))
 	data.Run = "export ATS_URL=" + p.PublicURL + "\nexport SITE=" + data.Site + "\nread -rs ATS_SECRET_KEY && export ATS_SECRET_KEY\nnode backend.mjs"
 	for _, s := range samples {
-		code := block(s.document, s.heading, s.block)
-		data.Samples = append(data.Samples, sample{s.name, s.file, fill.Replace(strings.TrimPrefix(code, "$ "))})
+		one := sample{Name: s.name}
+		for _, f := range s.files {
+			code := block(f.document, f.heading, f.block)
+			one.Files = append(one.Files, file{f.name, fill.Replace(strings.TrimPrefix(code, "$ "))})
+		}
+		data.Samples = append(data.Samples, one)
 	}
-	data.Samples = append(data.Samples, sample{"PHP", "session.php", fill.Replace(php)})
 	return c.Render("snippet", data)
 }
