@@ -109,6 +109,7 @@ check: ## Check the format, run vet, and check that generated files are current
 	$(GO) run ./web/ui -check
 	$(GO) run ./widget/build -check
 	$(GO) run ./widget/lock -check
+	$(GO) run ./packages/build -check
 	$(GO) run ./verify/build -check
 	$(GO) run ./internal/console/build -check
 	$(GO) -C tools tool sqlc diff -f ../internal/store/sqlc.yaml
@@ -134,6 +135,7 @@ generate: ## Regenerate all generated files: codes, migration lock, queries, wid
 	npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./web/ui
 	$(GO) run ./widget/build
+	$(GO) run ./packages/build
 	$(GO) run ./verify/build
 	$(GO) run ./internal/console/build
 

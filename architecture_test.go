@@ -192,6 +192,8 @@ var rooms = map[string]struct {
 	"docs":                    {nil, "the documents, embedded"},
 	"widget":                  {nil, "the built bundle, embedded"},
 	"widget/build":            {[]string{"internal/compressed", "web/i18n"}, "builds it, as it is and compressed"},
+	"packages":                {nil, "the npm packages, embedded"},
+	"packages/build":          {[]string{"packages"}, "makes them"},
 	"widget/lock":             {[]string{"widget"}, "keeps the hash of each released version"},
 	"verify":                  {nil, "the page that verifies in a browser, embedded: what it checks never comes here"},
 	"verify/build":            {[]string{"internal/compressed", "web/i18n"}, "builds it, and weighs it as it is served"},

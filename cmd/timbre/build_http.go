@@ -126,6 +126,7 @@ func (f *faces) pages(url string, db *store.DB, networks []network.Network, chai
 	f.web.Handle(paths.Logs, http.HandlerFunc(logs.serve))
 	f.web.Mount("/widget", f.packed.Handler(widgetFiles(pages.Refuse, widget.Releases())))
 	addWidget(f.packed)
+	f.web.Mount("/packages", packageFiles(pages.Refuse))
 	// A visitor at "/" probably shortened the URL on a certificate, and wants to verify it.
 	f.web.Handle("/", http.RedirectHandler("/verify", http.StatusFound))
 	f.web.Mount("/verify", f.packed.Handler(verify.New(url, logs.all, func(w http.ResponseWriter, r *http.Request) {

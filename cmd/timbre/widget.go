@@ -69,11 +69,7 @@ func widgetFiles(refuse func(http.ResponseWriter, *http.Request, error), release
 			if strings.HasSuffix(file, ".d.ts") {
 				w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			}
-			sent := req.Clone(req.Context())
-			for _, conditional := range []string{"Range", "If-Range", "If-Match", "If-Unmodified-Since"} {
-				sent.Header.Del(conditional) // http.ServeContent would refuse them with a text of its own
-			}
-			http.ServeContent(w, sent, file, time.Time{}, bytes.NewReader(b))
+			http.ServeContent(w, whole(req), file, time.Time{}, bytes.NewReader(b))
 		})
 	}
 	const follows, forever = "public, max-age=300", "public, max-age=31536000, immutable"
@@ -110,4 +106,14 @@ func widgetFiles(refuse func(http.ResponseWriter, *http.Request, error), release
 func everyOrigin(h http.Header) {
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+}
+
+// whole returns the request without the headers that ask for parts of a file. http.ServeContent would refuse some of
+// them with a text of its own.
+func whole(r *http.Request) *http.Request {
+	r = r.Clone(r.Context())
+	for _, conditional := range []string{"Range", "If-Range", "If-Match", "If-Unmodified-Since"} {
+		r.Header.Del(conditional)
+	}
+	return r
 }

@@ -41,6 +41,7 @@ var areas = append(areasOf(backends), []area{
 	{below: "/log/", readers: anyPage, counted: true},
 	{below: paths.Works, readers: anyPage, counted: true},
 	{below: "/widget/", readers: anyPage},
+	{below: "/packages/", readers: anyPage},
 	{below: paths.Explorer, counted: true},
 	{below: "/docs/search", counted: true},
 	{below: "/docs/search.json", counted: true},

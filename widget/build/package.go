@@ -69,7 +69,7 @@ func pack(dir string) (map[string][]byte, error) {
 	for _, e := range entries {
 		o.EntryPointsAdvanced = append(o.EntryPointsAdvanced, api.EntryPoint{InputPath: filepath.Join(dir, "npm", "src", e.source), OutputPath: e.name})
 	}
-	for name := range texts {
+	for _, name := range slices.Sorted(maps.Keys(texts)) { // the order is part of the names of the parts
 		o.EntryPointsAdvanced = append(o.EntryPointsAdvanced, api.EntryPoint{InputPath: "locale:" + name, OutputPath: strings.TrimSuffix(name, ".json")})
 	}
 	o.Plugins = append([]api.Plugin{inPackage(dir), textsApart(), localeFiles(texts)}, o.Plugins...)
