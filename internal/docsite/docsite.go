@@ -30,7 +30,7 @@ var contents = []struct {
 	Title string
 	names []string // of documents, without .md
 }{
-	{"Start", []string{"README", "quick-start", "console"}},
+	{"Start", []string{"README", "tutorial", "quick-start", "console"}},
 	{"Integrate", []string{"backends", "node", "python", "go-backend", "php", "ruby", "go", "register", "organization-api", "management-api", "typescript", "frameworks", "html", "react", "next", "vue", "svelte", "astro", "npm", "embedding", "authentication", "attributes", "events", "theming", "access-codes", "error-handling", "webhooks", "public-page", "widget", "browsers"}},
 	{"Look up", []string{"errors", "api", "formats", "glossary"}},
 	{"Run it", []string{"deploy", "upgrading", "operating", "audit"}},

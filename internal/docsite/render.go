@@ -29,6 +29,8 @@ type page struct {
 	Source, SourceName string
 	Contents           []entry
 	HTML               template.HTML
+	// Option is true for a page of a choice, below its index in the menu.
+	Option bool
 
 	name     string
 	anchors  map[string]bool
@@ -70,6 +72,9 @@ func render(name string) (*page, error) {
 		return nil, err
 	}
 	p := &page{URL: urlOf(name), Source: "/docs/" + name + ".md", SourceName: "This page as Markdown", name: name, anchors: map[string]bool{}}
+	if c := choiceOf(name); c != nil {
+		p.Option = c.Index.page != name
+	}
 	md := goldmark.New(
 		goldmark.WithExtensions(extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignNone))),
 		goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(boxes{}, 100))),

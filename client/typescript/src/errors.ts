@@ -69,6 +69,18 @@ export class TimbreError<C extends string = Code | (string & {})> extends Error 
       ? /network|timeout/.test(code) || [408, 429, 500, 502, 503, 504].includes(this.status)
       : code === 'idempotency.in_progress' || this.status === 503 || (this.status === 429 && code !== 'common.quota_exceeded');
   }
+
+  /**
+   * The `error` that a backend answers its page with: what the server refused, unchanged. The widget explains it. Without
+   * an answer of the server it is `common.service_unavailable`.
+   */
+  forPage(): { code: string; message: string; details?: unknown; request_id?: string } {
+    if (!this.status || this.code.startsWith('client.')) return { code: 'common.service_unavailable', message: 'The registry cannot be reached.' };
+    const error: ReturnType<TimbreError['forPage']> = { code: this.code, message: this.message.slice(this.code.length + 2) };
+    if (this.details !== undefined) error.details = this.details;
+    if (this.requestId !== undefined) error.request_id = this.requestId;
+    return error;
+  }
 }
 
 /** Whether error is a TimbreError; with a code, whether it has this code. Then `details` has the type of the code. */
