@@ -31,7 +31,8 @@ var contents = []struct {
 	names []string // of documents, without .md
 }{
 	{"Start", []string{"README", "tutorial", "quick-start", "console"}},
-	{"Integrate", []string{"backends", "node", "python", "go-backend", "php", "ruby", "go", "register", "organization-api", "management-api", "typescript", "frameworks", "html", "react", "next", "vue", "svelte", "astro", "npm", "embedding", "authentication", "attributes", "events", "theming", "access-codes", "error-handling", "webhooks", "public-page", "widget", "browsers"}},
+	{"Integrate", []string{"frameworks", "html", "react", "next", "vue", "svelte", "astro", "npm", "backends", "node", "python", "go-backend", "php", "ruby", "embedding", "authentication", "attributes", "events", "theming", "access-codes", "error-handling", "webhooks", "public-page", "widget", "browsers"}},
+	{"Programs", []string{"typescript", "go", "organization-api", "register", "management-api"}},
 	{"Look up", []string{"errors", "api", "formats", "glossary"}},
 	{"Run it", []string{"deploy", "upgrading", "operating", "audit"}},
 	{"Behind it", []string{"legal", "verify", "log", "evidence", "chain", "chain-proof", "certificate", "pdf", "privacy", "invariants", "performance", "capacity", "states", "adr/README"}},

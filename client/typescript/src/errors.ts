@@ -75,7 +75,8 @@ export class TimbreError<C extends string = Code | (string & {})> extends Error 
    * an answer of the server it is `common.service_unavailable`.
    */
   forPage(): { code: string; message: string; details?: unknown; request_id?: string } {
-    if (!this.status || this.code.startsWith('client.')) return { code: 'common.service_unavailable', message: 'The registry cannot be reached.' };
+    if (!this.status || this.code.startsWith('client.'))
+      return { code: 'common.service_unavailable', message: 'The registry cannot be reached.' };
     const error: ReturnType<TimbreError['forPage']> = { code: this.code, message: this.message.slice(this.code.length + 2) };
     if (this.details !== undefined) error.details = this.details;
     if (this.requestId !== undefined) error.request_id = this.requestId;

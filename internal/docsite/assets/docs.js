@@ -140,7 +140,7 @@ for (const bar of all('nav.choice')) {
 }
 for (const [of, index] of [['framework', '/docs/frameworks'], ['language', '/docs/backends']]) {
   const page = chosen.get(of).split(' /')[1];
-  if (!page || location.pathname === index) continue;
+  if (!page || document.querySelector(`nav.choice[data-choice="${of}"]`)) continue; // a page of the choice links to its own index
   for (const link of all(`article a[href="${index}"]`)) link.href = '/' + page;
 }
 

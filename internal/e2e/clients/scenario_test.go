@@ -91,6 +91,13 @@ var runners = []runner{
 	// Debian has neither of the next two, so no test needs them.
 	{"deno", []string{"key", "session"}, everything, false, func(t *testing.T) []string { return elsewhere(t, "deno", "run", "--allow-all", "--no-lock") }},
 	{"bun", []string{"key", "session"}, everything, false, func(t *testing.T) []string { return elsewhere(t, "bun", "run") }},
+	{"go", []string{"key"}, everything, false, func(t *testing.T) []string {
+		program := filepath.Join(t.TempDir(), "golang")
+		if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "timbre.example/internal/e2e/clients/golang").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return []string{program}
+	}},
 	{"curl", []string{"session", "key"}, []string{"mint", "read", "parts", "update"}, true, func(t *testing.T) []string {
 		for _, tool := range []string{"bash", "curl", "jq"} {
 			if _, err := exec.LookPath(tool); err != nil {
