@@ -342,7 +342,8 @@ func scriptFiles(t *testing.T) []string {
 			return err
 		}
 		switch d.Name() {
-		case "node_modules", ".git", "dist", "packed", "test", "types", "testdata", "e2e":
+		// Each of the examples is a project of its own.
+		case "node_modules", ".git", "dist", "packed", "test", "types", "testdata", "e2e", "examples":
 			if d.IsDir() {
 				return filepath.SkipDir
 			}

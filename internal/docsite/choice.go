@@ -42,23 +42,3 @@ func choiceOf(name string) *choice {
 	}
 	return nil
 }
-
-// choiceIn returns the choice of which a page has two or more sections, and their options.
-func choiceIn(p *page) *choice {
-	for _, c := range choices {
-		found := &choice{ID: c.ID, Title: c.Title}
-		for _, o := range c.Options {
-			if slices.ContainsFunc(p.Contents, func(e entry) bool { return e.has(o.Name) }) {
-				found.Options = append(found.Options, o)
-			}
-		}
-		if len(found.Options) > 1 {
-			return found
-		}
-	}
-	return nil
-}
-
-func (e entry) has(heading string) bool {
-	return e.Text == heading || slices.ContainsFunc(e.Under, func(u entry) bool { return u.has(heading) })
-}

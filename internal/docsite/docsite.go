@@ -16,6 +16,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -176,6 +177,8 @@ func (s *site) add(name string) (*page, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docs/%s.md: %w", name, err)
 	}
+	c := choiceOf(name)
+	p.Option = c != nil && c.Index.page != name
 	s.keep(p)
 	return p, nil
 }
@@ -207,6 +210,26 @@ func (s *site) checkLinks() error {
 		}
 	}
 	return nil
+}
+
+// choiceIn returns the choice of which a page has two or more sections, and their options.
+func choiceIn(p *page) *choice {
+	for _, c := range choices {
+		found := &choice{ID: c.ID, Title: c.Title}
+		for _, o := range c.Options {
+			if slices.ContainsFunc(p.Contents, func(e entry) bool { return e.has(o.Name) }) {
+				found.Options = append(found.Options, o)
+			}
+		}
+		if len(found.Options) > 1 {
+			return found
+		}
+	}
+	return nil
+}
+
+func (e entry) has(heading string) bool {
+	return e.Text == heading || slices.ContainsFunc(e.Under, func(u entry) bool { return u.has(heading) })
 }
 
 func (s *site) view(title string) view {

@@ -72,9 +72,6 @@ func render(name string) (*page, error) {
 		return nil, err
 	}
 	p := &page{URL: urlOf(name), Source: "/docs/" + name + ".md", SourceName: "This page as Markdown", name: name, anchors: map[string]bool{}}
-	if c := choiceOf(name); c != nil {
-		p.Option = c.Index.page != name
-	}
 	md := goldmark.New(
 		goldmark.WithExtensions(extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignNone))),
 		goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(boxes{}, 100))),
