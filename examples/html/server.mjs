@@ -42,7 +42,8 @@ createServer(async (request, response) => {
       const { status, body } = await mint();
       response.writeHead(status, { 'Content-Type': 'application/json' }).end(body);
     } else if (request.method === 'GET' && name) {
-      response.writeHead(200, { 'Content-Type': type, 'Content-Security-Policy': policy }).end(await readFile(name));
+      const body = await readFile(name); // before the head: a missing file is an error of its own
+      response.writeHead(200, { 'Content-Type': type, 'Content-Security-Policy': policy }).end(body);
     } else {
       response.writeHead(404).end();
     }

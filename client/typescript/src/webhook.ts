@@ -3,7 +3,10 @@ import type { WebhookEvent } from './gen/api.js';
 
 export type WebhookProblem = 'parsed_body' | 'missing_header' | 'timestamp' | 'signature' | 'secret';
 
-/** Why a webhook is refused. Answer with status 400, and never act on its body. */
+/**
+ * Why a webhook is refused. Never act on its body. Answer with status 400. For `parsed_body` and `secret` answer with 500: the fault is
+ * the receiver's, and after 500 the server sends the event again.
+ */
 export class WebhookError extends Error {
   override readonly name = 'WebhookError';
   readonly reason: WebhookProblem;

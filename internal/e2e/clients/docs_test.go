@@ -120,7 +120,7 @@ func testDocuments(t *testing.T, s *harness.Server) {
 	out := run(env, "node", "--input-type=module", "-e", `
 import { readFileSync } from 'node:fs';
 const { body, headers, secret } = JSON.parse(readFileSync('delivery.json', 'utf8'));
-process.env.TIMBRE_WEBHOOK_SECRET = secret;
+process.env.WEBHOOK_SECRET = secret;
 const { POST } = await import('./out/webhook.js');
 for (const text of [body, body + ' ']) {
   const r = await POST(new Request('http://localhost/', { method: 'POST', body: text, headers }));
