@@ -51,6 +51,10 @@ func (b *Bytes) Hold(ctx context.Context, key string, n int64, wait time.Duratio
 			delete(b.held, key)
 		}
 	}
+	// Free room is taken at once, also when the wait is over before this goroutine runs again.
+	if b.free.TryAcquire(n) {
+		return func() { b.free.Release(n); giveBack() }, nil
+	}
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	if err := b.free.Acquire(waiting, n); err != nil {

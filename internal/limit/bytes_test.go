@@ -13,6 +13,12 @@ func TestBytes(t *testing.T) {
 	t.Parallel()
 	b := limit.NewBytes(100, 60)
 	hold := func(key string, n int64) (func(), error) { return b.Hold(t.Context(), key, n, time.Millisecond) }
+	// Free room needs no wait.
+	if release, err := b.Hold(t.Context(), "a", 60, 0); err != nil {
+		t.Errorf("room without a wait: %v", err)
+	} else {
+		release()
+	}
 	one, err := hold("a", 60)
 	if err != nil {
 		t.Fatal(err)
