@@ -36,8 +36,6 @@ var samples = []struct {
 	{"PHP", []from{{"backend.php", "php.md", mint, "php"}, {"webhook.php", "php.md", receive, "php"}}},
 	{"Ruby", []from{{"config.ru", "ruby.md", mint, "rb"}, {"webhook.rb", "ruby.md", receive, "rb"}}},
 	{"curl", []from{{"", "backends.md", "## Any other language", "console"}}},
-	{"React", []from{{"RegisterSong.tsx", "frameworks.md", "## React 19", "tsx"}}},
-	{"Vue", []from{{"RegisterSong.vue", "frameworks.md", "## Vue", "vue"}}},
 }
 
 // block returns the first block of code in a language after a heading of a document, or "".
