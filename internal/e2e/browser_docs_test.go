@@ -121,7 +121,8 @@ func TestDocumentedMarkup(t *testing.T) {
 	x := newSite(t, harness.Start(t, harness.Options{}))
 	p := browser.Open(t)
 	const file = "ats-widget.iife.js"
-	fill := strings.NewReplacer("cpk_…", x.siteKey, "https://ats.example", x.server.URL, "src=\"…/", "src=\""+x.server.URL+"/widget/"+widget.Version+"/", "sha384-…", widget.Integrity(file))
+	pinned := "src=\"" + x.server.URL + "/widget/" + widget.Version + "/"
+	fill := strings.NewReplacer("cpk_…", x.siteKey, "https://ats.example", x.server.URL, "src=\"…/widget/1.2.3/", pinned, "src=\"…/", pinned, "sha384-…", widget.Integrity(file))
 	for _, guide := range guides {
 		if guide == "embedding.md" {
 			continue // whose pages are tried one by one: TestEmbedding
