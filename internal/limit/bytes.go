@@ -51,7 +51,7 @@ func (b *Bytes) Hold(ctx context.Context, key string, n int64, wait time.Duratio
 			delete(b.held, key)
 		}
 	}
-	// Free room is taken at once, also when the wait is over before this goroutine runs again.
+	// Free room is taken at once. A short wait can end before a busy machine runs this again.
 	if b.free.TryAcquire(n) {
 		return func() { b.free.Release(n); giveBack() }, nil
 	}
