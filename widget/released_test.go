@@ -67,9 +67,17 @@ func TestReleases(t *testing.T) {
 	}
 }
 
-// Every archive of the repository is the one of its line.
+// Every archive of the repository is the one of its line, and the embedded version is there once.
 func TestArchives(t *testing.T) {
-	if all := Releases(); all[0].Version != Version && len(all) < 2 {
-		t.Error(all)
+	embedded := 0
+	for _, r := range Releases() {
+		if r.Version == Version {
+			embedded++
+		} else if !r.Locked {
+			t.Errorf("the archive of %s is not locked", r.Version)
+		}
+	}
+	if embedded != 1 {
+		t.Errorf("the embedded version %s is there %d times", Version, embedded)
 	}
 }
