@@ -128,7 +128,12 @@ func (c *demoCmd) Run(o *output) error {
 		return err
 	}
 	if c.Seed && !seed.Seeded {
-		s.runs(func(ctx context.Context) { seed.fill(ctx, s, path) })
+		s.runs(func(ctx context.Context) {
+			seed.fill(ctx, s, path)
+			if seed.Seeded { // the log has moved the first lines away
+				fmt.Fprintf(o.out, "The example works are there. Timbre demo: %s/demo/\n", s.url)
+			}
+		})
 	}
 	uploads, err := uploadOrigin(ctx, s.blobs)
 	if err != nil {

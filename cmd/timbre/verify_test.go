@@ -169,6 +169,7 @@ func TestVerify(t *testing.T) {
 		{[]string{made + "unsure.pdf", "--json"}, exitUnreadable, `"result": "unreadable",` + "\n  " + `"trouble": "unsure",` + "\n  " + `"why": "name"`, "cannot be read with certainty"},
 		{[]string{made + "bare.pdf", "--json"}, exitNotEvidence, `"trouble": "noAttachment"`, "No evidence is attached"},
 		{[]string{made + "other.pdf", "--json"}, exitRefused, `"trouble": "damaged"`, "This evidence is damaged"},
+		{[]string{dir + "media.bin", dir + "media.bin"}, exitNotEvidence, "evidence (JSON).\n             give the certificate or the evidence here", "neither a certificate"},
 		{[]string{dir + "media.bin", "--json"}, exitNotEvidence, `"trouble": "neither"`, "neither a certificate"},
 		{[]string{made + "behind.pdf", "--log-key", key}, exitUnreadable, "", "the file does not end with startxref and %%EOF"},
 		{[]string{made + "bare.pdf", "--log-key", key}, exitNotEvidence, "", "No evidence is attached to this PDF."},

@@ -17,7 +17,12 @@ func (d document) print(w io.Writer) {
 	}
 	if d.judged == nil || d.Evidence == nil {
 		if d.File != "" {
-			fmt.Fprintf(w, "%-12s %s\n\n", "verdict", oneLine(d.failure.Error()))
+			label := "verdict"
+			for line := range strings.SplitSeq(d.failure.Error(), "\n") { // the advice stands below
+				fmt.Fprintf(w, "%-12s %s\n", label, oneLine(strings.TrimSpace(line)))
+				label = ""
+			}
+			fmt.Fprintln(w)
 		}
 		return
 	}

@@ -539,9 +539,21 @@ func TestDocsChoice(t *testing.T) {
 	p.Wait("location.pathname === '/docs/ruby' && document.querySelector('nav.choice [aria-current]').textContent === 'Ruby' && document.getElementById('" + second + "')")
 	p.Goto(s.URL + "/docs/quick-start")
 	p.Wait("document.querySelector('article a[href=\"/docs/ruby\"]')")
+	const links = "[...document.querySelectorAll('article a')].map((a) => a.getAttribute('href') + ' ' + a.textContent)"
 	p.Goto(s.URL + "/docs/vue")
-	p.Goto(s.URL + "/docs/quick-start")
-	p.Wait("document.querySelector('article a[href=\"/docs/vue\"]') && document.querySelector('article a[href=\"/docs/ruby\"]')")
+	p.Goto(s.URL + "/docs/npm")
+	p.Wait(links + ".some((l) => l === '/docs/ruby your backend (Ruby)')")
+	if !browser.Eval[bool](p, links+".includes('/docs/frameworks Frameworks')") {
+		t.Error("to read a page is no choice")
+	}
+	p.Goto(s.URL + "/docs/vue")
+	p.Leave(func() { p.Click("document.querySelector('nav.choice a[href*=\"/docs/svelte\"]')") })
+	p.Goto(s.URL + "/docs/npm")
+	p.Wait(links + ".includes('/docs/svelte Frameworks (Svelte)')")
+	p.Goto(s.URL + "/docs/svelte")
+	p.Leave(func() { p.Click("document.querySelector('nav.choice a[data-index]')") })
+	p.Goto(s.URL + "/docs/npm")
+	p.Wait(links + ".includes('/docs/frameworks Frameworks')")
 	for _, line := range p.Problems() {
 		t.Error(line)
 	}

@@ -108,8 +108,8 @@ for (const figure of navigator.clipboard ? all('.code') : []) {
   figure.append(button);
 }
 
-// A reader chooses a framework or a language once. Links then lead to its page, and pages with a section for each
-// show this one.
+// A reader chooses a framework or a language once, by a click at the top. Links then lead to its page and say so, and
+// pages with a section for each show this one.
 const chosen = {
   get(of) {
     try {
@@ -128,9 +128,7 @@ const chosen = {
 };
 
 for (const bar of all('nav.choice')) {
-  const here = bar.querySelector('[aria-current]');
-  const of = bar.dataset.choice;
-  if (!('index' in here.dataset)) chosen.set(of, `${here.textContent} ${here.pathname}`);
+  for (const link of all('a', bar)) link.addEventListener('click', () => chosen.set(bar.dataset.choice, 'index' in link.dataset ? '' : `${link.textContent} ${link.pathname}`));
   // The pages of one choice have the same headings: the next page opens at the same place.
   const keep = () => {
     for (const link of all('a', bar)) link.hash = location.hash;
@@ -139,9 +137,12 @@ for (const bar of all('nav.choice')) {
   keep();
 }
 for (const [of, index] of [['framework', '/docs/frameworks'], ['language', '/docs/backends']]) {
-  const page = chosen.get(of).split(' /')[1];
+  const [name, page] = chosen.get(of).split(' /');
   if (!page || document.querySelector(`nav.choice[data-choice="${of}"]`)) continue; // a page of the choice links to its own index
-  for (const link of all(`article a[href="${index}"]`)) link.href = '/' + page;
+  for (const link of all(`article a[href="${index}"]`)) {
+    link.href = '/' + page;
+    if (!link.textContent.includes(name)) link.append(` (${name})`);
+  }
 }
 
 const levelOf = (e) => Number(/^H([1-6])$/.exec(e.tagName)?.[1] ?? 7);

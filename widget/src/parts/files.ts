@@ -12,13 +12,20 @@ declare const __HERE__: string | undefined;
 export const here = __HERE__;
 let failures = 0;
 
-/** Looks next to the first file, then on the server. A file of another version is refused: all files are one program. */
+/**
+ * Looks next to the first file, then on the server. A file of another version is refused: all files are one program.
+ * A page whose import map has hashes for the widget receives only the files that this map names.
+ */
 export async function fetchFile(part: string, atsUrl: string): Promise<Loaded> {
   const name = `ats-widget-${part}.js`;
+  const maps = [...document.querySelectorAll('script[type=importmap]')].map((m) => m.textContent).join();
+  const hashed = maps.includes('/ats-widget-');
   for (const base of [here, `${atsUrl.replace(/\/+$/, '')}/widget/${version}/`])
     try {
-      // A browser may cache that a module failed to load.
-      const loaded = (await import(new URL(name, base).href + (failures ? `?${failures}` : ''))) as Loaded;
+      const { href, pathname } = new URL(name, base);
+      if (hashed && !maps.includes(pathname)) continue;
+      // A browser may cache that a module failed to load. Another address has no hash.
+      const loaded = (await import(href + (failures && !hashed ? `?${failures}` : ''))) as Loaded;
       if (loaded.version === version) return loaded;
     } catch {
       // Missing, or forbidden.
