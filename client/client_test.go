@@ -379,6 +379,35 @@ func TestMint(t *testing.T) {
 	}
 }
 
+// The page gets what the server refused, and one answer for everything else.
+func TestForPage(t *testing.T) {
+	const unreachable = `{"error":{"code":"common.service_unavailable","message":"The registry cannot be reached."}}`
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		want   int
+		says   string
+	}{
+		"a refusal":      {403, refuse(CodeSessionOriginNotAllowed, `{"origin":"x"}`), 403, `{"error":{"code":"session.origin_not_allowed","message":"No.","details":{"origin":"x"},"request_id":"req_1"}}`},
+		"rate limited":   {429, refuse(CodeCommonRateLimited, `null`), 429, `{"error":{"code":"common.rate_limited","message":"No.","request_id":"req_1"}}`},
+		"a proxy":        {503, "<h1>No</h1>", 502, unreachable},
+		"another server": {200, "<h1>Sign in</h1>", 502, unreachable},
+		"no token":       {200, `{}`, 502, unreachable},
+		"moved":          {302, "", 502, unreachable},
+		"lost":           {-1, "", 502, unreachable},
+	} {
+		f := newFake()
+		f.before = func(*http.Request) (int, map[string]string, string) { return c.status, nil, c.body }
+		s, err := f.client(t, Config{SecretKey: "csk_1", Origin: "https://www.your-domain.example", Wait: -1}).Mint(t.Context(), Mint{Network: Testnet})
+		if err == nil {
+			t.Errorf("%s: minted %+v", name, s)
+		}
+		if status, body := ForPage(err); status != c.want || string(body) != c.says {
+			t.Errorf("%s: %d %s", name, status, body)
+		}
+	}
+}
+
 func TestFailedTransaction(t *testing.T) {
 	f := newFake()
 	f.before = func(r *http.Request) (int, map[string]string, string) {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
@@ -44,6 +45,28 @@ type Session struct {
 // Lifetime is ExpiresIn as a duration.
 func (s Session) Lifetime() time.Duration { return time.Duration(s.ExpiresIn) * time.Second }
 
+// ForPage returns the status and the JSON body that a backend answers its page with, after a [Client.Mint] that failed: what
+// the server refused, unchanged, so that the widget explains it. Without an answer of the server, the status is 502 and the
+// code is common.service_unavailable.
+func ForPage(err error) (status int, body []byte) {
+	type refusal struct {
+		Code      Code                       `json:"code"`
+		Message   string                     `json:"message"`
+		Details   map[string]json.RawMessage `json:"details,omitempty"`
+		RequestID string                     `json:"request_id,omitempty"`
+	}
+	status, told := http.StatusBadGateway, refusal{Code: CodeCommonServiceUnavailable, Message: "The registry cannot be reached."}
+	var e *Error
+	if errors.As(err, &e) && e.Code != "" && e.Status >= 400 {
+		status, told = e.Status, refusal{e.Code, e.Message, e.details, e.RequestID}
+	}
+	body, err = json.Marshal(map[string]refusal{"error": told})
+	if err != nil { // the details came from JSON
+		panic(err)
+	}
+	return status, body
+}
+
 // Mint makes a session for the widget, with [Config.SecretKey] and [Config.Origin]. A page waits for it, so give the context
 // a timeout of about ten seconds.
 func (c *Client) Mint(ctx context.Context, m Mint) (*Session, error) {
@@ -60,6 +83,9 @@ func (c *Client) Mint(ctx context.Context, m Mint) (*Session, error) {
 	var s Session
 	if err := c.decode(ctx, request{operation: opMint, in: in, header: http.Header{"Origin": {c.config.Origin}}}, &s); err != nil {
 		return nil, err
+	}
+	if s.Token == "" {
+		return nil, errors.New("mint: the answer has no token: it is not one of a Timbre server")
 	}
 	return &s, nil
 }
