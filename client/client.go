@@ -27,8 +27,8 @@ type Config struct {
 	SecretKey string
 	// Origin is the page that embeds the widget, such as https://www.your-domain.example, for [Client.Mint] alone.
 	Origin string
-	// HTTP carries the calls; nil: a client with suitable timeouts, which follows no redirect. A Timeout of another one ends
-	// uploads and [Client.Follow], too.
+	// HTTP carries the calls; nil: a client with suitable timeouts. A Timeout of another one ends uploads and [Client.Follow],
+	// too. No redirect is followed: a server never redirects a call, and a key must not reach another host.
 	HTTP *http.Client
 	// Wait is the longest time that one call waits between its attempts, in all; 0: two minutes. A negative one means one
 	// attempt. The waits are those of Retry-After, or grow from a quarter of a second to 8 seconds.
@@ -68,16 +68,16 @@ func New(config Config) (*Client, error) {
 	case config.Wait < 0:
 		config.Wait = 0
 	}
-	c := &Client{config: config, base: base, http: config.HTTP}
-	if c.http == nil {
-		c.http = defaultHTTP()
+	own := defaultHTTP()
+	if config.HTTP != nil {
+		*own = *config.HTTP
 	}
-	return c, nil
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{config: config, base: base, http: own}, nil
 }
 
 func defaultHTTP() *http.Client {
 	return &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
@@ -154,11 +154,19 @@ func (c *Client) decode(ctx context.Context, r request, out any) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(body, out); err != nil {
-		return fmt.Errorf("%s: the answer is not the JSON of a Timbre server: %w", r.operation.name(), err)
+	if err := json.Unmarshal(body, out); err != nil || !object(body) {
+		return fmt.Errorf("%s: %w", r.operation.name(), errAnother)
 	}
 	return nil
 }
+
+// object reports whether a text is a JSON object, as all answers of a Timbre server are. Another server may answer with a page,
+// such as one to sign in.
+func object(text []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) && json.Valid(text)
+}
+
+var errAnother = errors.New("the answer is not one of a Timbre server")
 
 // answer makes one attempt, and reads its answer. A refusal is an *Error.
 func (c *Client) answer(req *http.Request, limit int64) ([]byte, error) {
@@ -258,10 +266,10 @@ func watch(ctx context.Context) (_ context.Context, moved, stop func()) {
 
 var errStalled = fmt.Errorf("no byte moved for %s", stall)
 
-// seconds reads Retry-After. Dates, which this server never sends, are 0.
+// seconds reads Retry-After. Dates, which this server never sends, are 0. A wait that is too long is the caller's decision.
 func seconds(h http.Header) time.Duration {
-	n, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || n < 0 || n > 24*3600 {
+	n, err := strconv.ParseInt(h.Get("Retry-After"), 10, 64)
+	if err != nil || n < 0 || n > 1e9 {
 		return 0
 	}
 	return time.Duration(n) * time.Second

@@ -165,6 +165,8 @@ func TestRepeats(t *testing.T) {
 		"a proxy":        {"/init", "", 502, nil, "<html>Bad Gateway", 0},
 		"lost init":      {"/init", "", -1, nil, "", 0},
 		"lost confirm":   {"/confirm", "", -1, nil, "", 0},
+		"503 after it":   {"/confirm", "", -503, map[string]string{"Retry-After": "3"}, "<h1>Busy</h1>", 3 * time.Second},
+		"503 after init": {"/init", "", -503, nil, refuse(CodeCommonServiceUnavailable, `{}`), 0},
 		"lost upload":    {"/job-1", "", -1, nil, "", 0},
 		"expired upload": {"/job-1", "", 410, nil, refuse(CodeTransactionExpired, `{"reason":"upload_url"}`), 0},
 		"a bucket's URL": {"/job-1", "", 403, nil, "<Error><Code>AccessDenied</Code></Error>", 0},
@@ -218,7 +220,6 @@ func TestGivesUp(t *testing.T) {
 				f := newFake()
 				f.before = func(*http.Request) (int, map[string]string, string) { return c.status, c.header, c.body }
 				cl := f.client(t, Config{Wait: time.Minute})
-				cl.http.CheckRedirect = defaultHTTP().CheckRedirect
 				_, err := cl.Work(t.Context(), Testnet, 7)
 				var e *Error
 				if !errors.As(err, &e) || e.Status != c.status || len(f.calls) > c.calls {
@@ -351,6 +352,9 @@ func TestCertificateIsAwaited(t *testing.T) {
 			}
 			if n == 5 { // the store fails once
 				return 503, nil, ""
+			}
+			if r.URL.Host == "store.example" {
+				return 200, nil, "%PDF-"
 			}
 			return 200, nil, `{"url":"https://store.example/paper"}`
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -85,7 +86,7 @@ func (c *Client) Mint(ctx context.Context, m Mint) (*Session, error) {
 		return nil, err
 	}
 	if s.Token == "" {
-		return nil, errors.New("mint: the answer has no token: it is not one of a Timbre server")
+		return nil, fmt.Errorf("%s: %w", opMint.name(), errAnother)
 	}
 	return &s, nil
 }

@@ -140,7 +140,7 @@ type flow struct {
 }
 
 // ErrChanged says that a registration cannot continue, because the server has another recording than the one that is given
-// now. Begin with an empty [State].
+// now, or that the recording changed while it was sent. Begin with an empty [State].
 var ErrChanged = errors.New("the recording is not the one that was uploaded: it changed since the registration began")
 
 // restarts bounds how often a registration begins again because its job has expired.
@@ -232,7 +232,9 @@ func (f *flow) begin(ctx context.Context) (s slot, err error) {
 	if err := f.c.ask(ctx, request{operation: f.init, path: f.path, in: f.body, header: header}, &s); err != nil {
 		return s, err
 	}
-	f.st.JobID = s.JobID
+	if f.st.JobID = s.JobID; s.JobID == "" {
+		return s, fmt.Errorf("%s: %w", f.init.name(), errAnother)
+	}
 	return s, f.save()
 }
 

@@ -27,7 +27,7 @@ var (
 	// ErrWebhookHeader says that a header of the signature is missing or malformed.
 	ErrWebhookHeader = errors.New("a header of the webhook's signature is missing or malformed")
 	// ErrWebhookTime says that the timestamp is more than WebhookTolerance away from the clock.
-	ErrWebhookTime = errors.New("the timestamp of the webhook is too far away")
+	ErrWebhookTime = errors.New("the timestamp of the webhook is too far from this clock: the webhook is old, or a clock is wrong")
 	// ErrWebhookSecret says that a secret is missing, or is not whsec_ and base64.
 	ErrWebhookSecret = errors.New("the secret of webhooks is missing, or is not whsec_ and base64")
 	// ErrWebhookLarge says that the body has more than MaxWebhook bytes.

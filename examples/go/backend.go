@@ -34,7 +34,9 @@ func main() {
 			w.Write(body)
 			return
 		}
-		json.NewEncoder(w).Encode(session)
+		if err := json.NewEncoder(w).Encode(session); err != nil {
+			log.Print("answer the page: ", err)
+		}
 	})
 	http.HandleFunc("POST /my-backend/webhook", receive)
 	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, "index.html") })
