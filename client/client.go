@@ -21,9 +21,10 @@ import (
 type Config struct {
 	// URL is the address of the server, such as https://ats.example. It is required.
 	URL string
-	// APIKey is a key of an organization (afo_sk_…). Every call but [Client.Mint] and [Client.Follow] needs it.
+	// APIKey is a key of an organization (afo_sk_…). Every call needs it, except for [Client.Mint], [Client.Revoke],
+	// [Client.Transaction] and [Client.Follow].
 	APIKey string
-	// SecretKey is the secret key of a key pair (csk_…), for [Client.Mint] alone.
+	// SecretKey is the secret key of a key pair (csk_…), for [Client.Mint] and [Client.Revoke] alone.
 	SecretKey string
 	// Origin is the page that embeds the widget, such as https://www.your-domain.example, for [Client.Mint] alone.
 	Origin string
@@ -167,6 +168,25 @@ func object(text []byte) bool {
 }
 
 var errAnother = errors.New("the answer is not one of a Timbre server")
+
+// Call makes any other call, such as those of the management API, with the API key, and with the same repeats and errors. path
+// begins with /v1/ and may have a query. in is sent as JSON, and out is filled with the answer; both may be nil. Other methods
+// than GET are repeated, too: a call that must not happen twice needs an Idempotency-Key in header.
+func (c *Client) Call(ctx context.Context, method, path string, header http.Header, in, out any) error {
+	at, err := url.Parse(path)
+	if err != nil || !strings.HasPrefix(path, "/v1/") || at.Fragment != "" {
+		return errors.New("client: the path of a call begins with /v1/")
+	}
+	r := request{operation: operation{method: method, path: at.EscapedPath()}, query: at.Query(), in: in, header: header}
+	if out != nil {
+		return c.ask(ctx, r, out)
+	}
+	if r.token = c.config.APIKey; r.token == "" {
+		return errors.New("client: this call needs Config.APIKey")
+	}
+	_, err = c.call(ctx, r)
+	return err
+}
 
 // answer makes one attempt, and reads its answer. A refusal is an *Error.
 func (c *Client) answer(req *http.Request, limit int64) ([]byte, error) {

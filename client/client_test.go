@@ -276,7 +276,7 @@ func TestErrorsHaveNoSecret(t *testing.T) {
 func TestUpdate(t *testing.T) {
 	f := newFake()
 	rec := recording(30)
-	r, err := f.client(t, Config{}).Update(t.Context(), Update{AtsID: 7, Network: Testnet, Creators: song.Creators, Recording: &rec}, Options{})
+	r, err := f.client(t, Config{}).Update(t.Context(), Update{AtsID: 7, Network: Testnet, ExternalUserRef: "user-17", Creators: song.Creators, Recording: &rec}, Options{})
 	if err != nil || r.AtsID != 7 {
 		t.Fatal(err)
 	}
@@ -409,6 +409,71 @@ func TestForPage(t *testing.T) {
 		if status, body := ForPage(err); status != c.want || string(body) != c.says {
 			t.Errorf("%s: %d %s", name, status, body)
 		}
+	}
+}
+
+func TestRevoke(t *testing.T) {
+	f := newFake()
+	f.before = func(r *http.Request) (int, map[string]string, string) {
+		if r.Header.Get("Authorization") != "" || r.Header.Get("Origin") != "" {
+			t.Errorf("%v", r.Header)
+		}
+		return 200, nil, `{"revoked":3}`
+	}
+	n, err := f.client(t, Config{SecretKey: "csk_1"}).Revoke(t.Context(), Revoke{ExternalUserRef: "user-17"})
+	if err != nil || n != 3 || f.count("POST /v1/sessions/revoke") != 1 {
+		t.Errorf("%d %v %v", n, err, f.calls)
+	}
+	if _, err := f.client(t, Config{}).Revoke(t.Context(), Revoke{Token: "t"}); err == nil {
+		t.Error("revoked without a secret key")
+	}
+}
+
+// Any other call has the key, the repeats and the errors of the others.
+func TestCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.before = func(r *http.Request) (int, map[string]string, string) {
+			if r.Header.Get("Authorization") != "Bearer afo_sk_test_x" || r.URL.String() != "https://ats.example/v1/webhooks/a%2Fb?x=1" {
+				t.Errorf("%s %v", r.URL, r.Header)
+			}
+			if len(f.calls) == 1 {
+				return 503, nil, ""
+			}
+			return 200, nil, `{"id":"w"}`
+		}
+		c := f.client(t, Config{})
+		var out struct{ ID string }
+		if err := c.Call(t.Context(), "PATCH", "/v1/webhooks/a%2Fb?x=1", nil, map[string]any{"enabled": true}, &out); err != nil || out.ID != "w" || len(f.calls) != 2 {
+			t.Errorf("%+v %v %v", out, err, f.calls)
+		}
+		if err := c.Call(t.Context(), "DELETE", "/v1/webhooks/a%2Fb?x=1", nil, nil, nil); err != nil {
+			t.Error(err)
+		}
+		for _, path := range []string{"https://other.example/v1/", "//other.example/v1/", "v1/works", "/v1/%zz"} {
+			if err := c.Call(t.Context(), "GET", path, nil, nil, nil); err == nil {
+				t.Errorf("%s was called", path)
+			}
+		}
+	})
+}
+
+func TestTransaction(t *testing.T) {
+	f := newFake()
+	said := ""
+	f.before = func(*http.Request) (int, map[string]string, string) { return 200, nil, said }
+	c := f.client(t, Config{})
+	said = `{"current_step":"submitting","progress":40,"is_complete":false,"result":null}`
+	if at, err := c.Transaction(t.Context(), "tx"); err != nil || at.Step != "submitting" || at.Percent != 40 || at.Result != nil || at.Err != nil {
+		t.Errorf("%+v %v", at, err)
+	}
+	said = `{"is_complete":true,"progress":100,"result":{"success":true,"ats_id":7}}`
+	if at, err := c.Transaction(t.Context(), "tx"); err != nil || at.Result.AtsID != 7 || at.Err != nil {
+		t.Errorf("%+v %v", at, err)
+	}
+	said = `{"is_complete":true,"result":{"success":false,"error_code":"transaction.failed"}}`
+	if at, err := c.Transaction(t.Context(), "tx"); err != nil || at.Result != nil || !errors.Is(at.Err, &Error{Code: CodeTransactionFailed}) {
+		t.Errorf("%+v %v", at, err)
 	}
 }
 

@@ -90,3 +90,24 @@ func (c *Client) Mint(ctx context.Context, m Mint) (*Session, error) {
 	}
 	return &s, nil
 }
+
+// Revoke says which sessions of the key pair end. Exactly one member is set.
+type Revoke struct {
+	// ExternalUserRef ends all sessions of this end-user.
+	ExternalUserRef string `json:"external_user_ref,omitempty"`
+	// SessionID ends one session: the jti of its token.
+	SessionID string `json:"session_id,omitempty"`
+	// Token ends the session of this token.
+	Token string `json:"token,omitempty"`
+}
+
+// Revoke ends sessions, from their next call on, with [Config.SecretKey]. It returns how many it ended: none, if they are
+// unknown or had ended before.
+func (c *Client) Revoke(ctx context.Context, r Revoke) (int, error) {
+	if c.config.SecretKey == "" {
+		return 0, errors.New("client: Revoke needs Config.SecretKey")
+	}
+	var done revoked
+	err := c.decode(ctx, request{operation: opRevoke, in: revokeBody{c.config.SecretKey, r}}, &done)
+	return done.Revoked, err
+}

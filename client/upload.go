@@ -125,7 +125,7 @@ func (f *flow) uploadParts(ctx context.Context) error {
 }
 
 func (f *flow) askParts(ctx context.Context, in partsBody, at *parts) error {
-	in.JobID, in.Network = f.st.JobID, f.network
+	in.jobBody = f.job()
 	return f.c.ask(ctx, request{operation: f.steps.parts, path: f.path, in: in}, at)
 }
 
