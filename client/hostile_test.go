@@ -29,7 +29,7 @@ func answers(status int, body io.Reader) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(body), ProtoMajor: 1, ProtoMinor: 1}
 }
 
-// A success that is not of a Timbre server is no success, and is not asked for again.
+// A success of another server is refused, and is not asked for again.
 func TestAnotherServer(t *testing.T) {
 	for _, page := range []string{"<!doctype html><title>Sign in</title>", "null", `"text"`, "17", "[]", "", "{}{}"} {
 		for name, call := range map[string]func(*Client) error{

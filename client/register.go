@@ -141,8 +141,8 @@ type flow struct {
 	telling  sync.Mutex
 }
 
-// ErrChanged says that a registration cannot continue, because the server has another recording than the one that is given
-// now, or that the recording changed while it was sent. Begin with an empty [State].
+// ErrChanged says that the server has another recording than the one that is given now, or that the recording changed while
+// it was sent. The registration cannot continue: begin with an empty [State].
 var ErrChanged = errors.New("the recording is not the one that was uploaded: it changed since the registration began")
 
 // restarts bounds how often a registration begins again because its job has expired.

@@ -108,7 +108,7 @@ export class Http {
       const value: unknown = JSON.parse(text);
       if (value instanceof Object) return value;
     } catch {
-      // It is no JSON.
+      // Something else than JSON.
     }
     throw this.malformed({ status: 200, text, requestId: undefined, retryAfter: undefined });
   }

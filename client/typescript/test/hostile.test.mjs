@@ -34,7 +34,7 @@ const calls = {
 };
 const malformed = (error) => is(error, 'client.malformed_response') && error.status === 0 && !error.retryable;
 
-test('a success that is not of a Timbre server is no success, and is not asked for again', async () => {
+test('a success of another server is refused, and is not asked for again', async () => {
   for (const page of ['<!doctype html><title>Sign in</title>', 'null', '"text"', '17', '']) {
     const { url, requests } = await serve((req, res) => res.end(page));
     for (const call of Object.values(calls)) await assert.rejects(call(caller(url)), (e) => malformed(e) && e.details.status === 200, page);
