@@ -36,8 +36,8 @@ export const none = () => timbre.update({ creators: [] });
 export const mint = () => timbre.mint({ action_type: 'register', allowed_network: 1 });
 `
 
-// The types of the package hold in the strictest mode, with each resolution of modules, with and without the DOM, and CommonJS
-// reads the package as docs/typescript.md says.
+// The types of the package hold in the strictest mode, with each resolution of modules, with and without the DOM. CommonJS reads
+// the package as docs/typescript.md says.
 func TestTypes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
