@@ -21,14 +21,15 @@ import (
 type Config struct {
 	// URL is the address of the server, such as https://ats.example. It is required.
 	URL string
-	// APIKey is a key of an organization (afo_sk_…). Every call but [Client.Mint] and [Client.Follow] needs it.
+	// APIKey is a key of an organization (afo_sk_…). Every call needs it, except for [Client.Mint], [Client.Revoke],
+	// [Client.Transaction] and [Client.Follow].
 	APIKey string
-	// SecretKey is the secret key of a key pair (csk_…), for [Client.Mint] alone.
+	// SecretKey is the secret key of a key pair (csk_…), for [Client.Mint] and [Client.Revoke] alone.
 	SecretKey string
 	// Origin is the page that embeds the widget, such as https://www.your-domain.example, for [Client.Mint] alone.
 	Origin string
-	// HTTP carries the calls; nil: a client with suitable timeouts, which follows no redirect. A Timeout of another one ends
-	// uploads and [Client.Follow], too.
+	// HTTP carries the calls; nil: a client with suitable timeouts. A Timeout of another one ends uploads and [Client.Follow],
+	// too. No redirect is followed: a server never redirects a call, and a key must not reach another host.
 	HTTP *http.Client
 	// Wait is the longest time that one call waits between its attempts, in all; 0: two minutes. A negative one means one
 	// attempt. The waits are those of Retry-After, or grow from a quarter of a second to 8 seconds.
@@ -68,16 +69,16 @@ func New(config Config) (*Client, error) {
 	case config.Wait < 0:
 		config.Wait = 0
 	}
-	c := &Client{config: config, base: base, http: config.HTTP}
-	if c.http == nil {
-		c.http = defaultHTTP()
+	own := defaultHTTP()
+	if config.HTTP != nil {
+		*own = *config.HTTP
 	}
-	return c, nil
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{config: config, base: base, http: own}, nil
 }
 
 func defaultHTTP() *http.Client {
 	return &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
@@ -154,10 +155,37 @@ func (c *Client) decode(ctx context.Context, r request, out any) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(body, out); err != nil {
-		return fmt.Errorf("%s: the answer is not the JSON of a Timbre server: %w", r.operation.name(), err)
+	if err := json.Unmarshal(body, out); err != nil || !object(body) {
+		return fmt.Errorf("%s: %w", r.operation.name(), errAnother)
 	}
 	return nil
+}
+
+// object reports whether a text is a JSON object, as all answers of a Timbre server are. Another server may answer with a page,
+// such as one to sign in.
+func object(text []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) && json.Valid(text)
+}
+
+var errAnother = errors.New("the answer is not one of a Timbre server")
+
+// Call makes any other call, such as those of the management API, with the API key, and with the same repeats and errors. path
+// begins with /v1/ and may have a query. in is sent as JSON, and out is filled with the answer; both may be nil. Other methods
+// than GET are repeated, too: a call that must not happen twice needs an Idempotency-Key in header.
+func (c *Client) Call(ctx context.Context, method, path string, header http.Header, in, out any) error {
+	at, err := url.Parse(path)
+	if err != nil || !strings.HasPrefix(path, "/v1/") || at.Fragment != "" {
+		return errors.New("client: the path of a call begins with /v1/")
+	}
+	r := request{operation: operation{method: method, path: at.EscapedPath()}, query: at.Query(), in: in, header: header}
+	if out != nil {
+		return c.ask(ctx, r, out)
+	}
+	if r.token = c.config.APIKey; r.token == "" {
+		return errors.New("client: this call needs Config.APIKey")
+	}
+	_, err = c.call(ctx, r)
+	return err
 }
 
 // answer makes one attempt, and reads its answer. A refusal is an *Error.
@@ -258,10 +286,10 @@ func watch(ctx context.Context) (_ context.Context, moved, stop func()) {
 
 var errStalled = fmt.Errorf("no byte moved for %s", stall)
 
-// seconds reads Retry-After. Dates, which this server never sends, are 0.
+// seconds reads Retry-After. Dates, which this server never sends, are 0. A wait that is too long is the caller's decision.
 func seconds(h http.Header) time.Duration {
-	n, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || n < 0 || n > 24*3600 {
+	n, err := strconv.ParseInt(h.Get("Retry-After"), 10, 64)
+	if err != nil || n < 0 || n > 1e9 {
 		return 0
 	}
 	return time.Duration(n) * time.Second

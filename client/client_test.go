@@ -165,6 +165,8 @@ func TestRepeats(t *testing.T) {
 		"a proxy":        {"/init", "", 502, nil, "<html>Bad Gateway", 0},
 		"lost init":      {"/init", "", -1, nil, "", 0},
 		"lost confirm":   {"/confirm", "", -1, nil, "", 0},
+		"503 after it":   {"/confirm", "", -503, map[string]string{"Retry-After": "3"}, "<h1>Busy</h1>", 3 * time.Second},
+		"503 after init": {"/init", "", -503, nil, refuse(CodeCommonServiceUnavailable, `{}`), 0},
 		"lost upload":    {"/job-1", "", -1, nil, "", 0},
 		"expired upload": {"/job-1", "", 410, nil, refuse(CodeTransactionExpired, `{"reason":"upload_url"}`), 0},
 		"a bucket's URL": {"/job-1", "", 403, nil, "<Error><Code>AccessDenied</Code></Error>", 0},
@@ -218,7 +220,6 @@ func TestGivesUp(t *testing.T) {
 				f := newFake()
 				f.before = func(*http.Request) (int, map[string]string, string) { return c.status, c.header, c.body }
 				cl := f.client(t, Config{Wait: time.Minute})
-				cl.http.CheckRedirect = defaultHTTP().CheckRedirect
 				_, err := cl.Work(t.Context(), Testnet, 7)
 				var e *Error
 				if !errors.As(err, &e) || e.Status != c.status || len(f.calls) > c.calls {
@@ -275,7 +276,7 @@ func TestErrorsHaveNoSecret(t *testing.T) {
 func TestUpdate(t *testing.T) {
 	f := newFake()
 	rec := recording(30)
-	r, err := f.client(t, Config{}).Update(t.Context(), Update{AtsID: 7, Network: Testnet, Creators: song.Creators, Recording: &rec}, Options{})
+	r, err := f.client(t, Config{}).Update(t.Context(), Update{AtsID: 7, Network: Testnet, ExternalUserRef: "user-17", Creators: song.Creators, Recording: &rec}, Options{})
 	if err != nil || r.AtsID != 7 {
 		t.Fatal(err)
 	}
@@ -352,6 +353,9 @@ func TestCertificateIsAwaited(t *testing.T) {
 			if n == 5 { // the store fails once
 				return 503, nil, ""
 			}
+			if r.URL.Host == "store.example" {
+				return 200, nil, "%PDF-"
+			}
 			return 200, nil, `{"url":"https://store.example/paper"}`
 		}
 		var b bytes.Buffer
@@ -376,6 +380,100 @@ func TestMint(t *testing.T) {
 	}
 	if _, err := f.client(t, Config{}).Mint(t.Context(), Mint{}); err == nil {
 		t.Error("minted without a secret key")
+	}
+}
+
+// The page gets what the server refused, and one answer for everything else.
+func TestForPage(t *testing.T) {
+	const unreachable = `{"error":{"code":"common.service_unavailable","message":"The registry cannot be reached."}}`
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		want   int
+		says   string
+	}{
+		"a refusal":      {403, refuse(CodeSessionOriginNotAllowed, `{"origin":"x"}`), 403, `{"error":{"code":"session.origin_not_allowed","message":"No.","details":{"origin":"x"},"request_id":"req_1"}}`},
+		"rate limited":   {429, refuse(CodeCommonRateLimited, `null`), 429, `{"error":{"code":"common.rate_limited","message":"No.","request_id":"req_1"}}`},
+		"a proxy":        {503, "<h1>No</h1>", 502, unreachable},
+		"another server": {200, "<h1>Sign in</h1>", 502, unreachable},
+		"no token":       {200, `{}`, 502, unreachable},
+		"moved":          {302, "", 502, unreachable},
+		"lost":           {-1, "", 502, unreachable},
+	} {
+		f := newFake()
+		f.before = func(*http.Request) (int, map[string]string, string) { return c.status, nil, c.body }
+		s, err := f.client(t, Config{SecretKey: "csk_1", Origin: "https://www.your-domain.example", Wait: -1}).Mint(t.Context(), Mint{Network: Testnet})
+		if err == nil {
+			t.Errorf("%s: minted %+v", name, s)
+		}
+		if status, body := ForPage(err); status != c.want || string(body) != c.says {
+			t.Errorf("%s: %d %s", name, status, body)
+		}
+	}
+}
+
+func TestRevoke(t *testing.T) {
+	f := newFake()
+	f.before = func(r *http.Request) (int, map[string]string, string) {
+		if r.Header.Get("Authorization") != "" || r.Header.Get("Origin") != "" {
+			t.Errorf("%v", r.Header)
+		}
+		return 200, nil, `{"revoked":3}`
+	}
+	n, err := f.client(t, Config{SecretKey: "csk_1"}).Revoke(t.Context(), Revoke{ExternalUserRef: "user-17"})
+	if err != nil || n != 3 || f.count("POST /v1/sessions/revoke") != 1 {
+		t.Errorf("%d %v %v", n, err, f.calls)
+	}
+	if _, err := f.client(t, Config{}).Revoke(t.Context(), Revoke{Token: "t"}); err == nil {
+		t.Error("revoked without a secret key")
+	}
+}
+
+// Any other call has the key, the repeats and the errors of the others.
+func TestCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.before = func(r *http.Request) (int, map[string]string, string) {
+			if r.Header.Get("Authorization") != "Bearer afo_sk_test_x" || r.URL.String() != "https://ats.example/v1/webhooks/a%2Fb?x=1" {
+				t.Errorf("%s %v", r.URL, r.Header)
+			}
+			if len(f.calls) == 1 {
+				return 503, nil, ""
+			}
+			return 200, nil, `{"id":"w"}`
+		}
+		c := f.client(t, Config{})
+		var out struct{ ID string }
+		if err := c.Call(t.Context(), "PATCH", "/v1/webhooks/a%2Fb?x=1", nil, map[string]any{"enabled": true}, &out); err != nil || out.ID != "w" || len(f.calls) != 2 {
+			t.Errorf("%+v %v %v", out, err, f.calls)
+		}
+		if err := c.Call(t.Context(), "DELETE", "/v1/webhooks/a%2Fb?x=1", nil, nil, nil); err != nil {
+			t.Error(err)
+		}
+		for _, path := range []string{"https://other.example/v1/", "//other.example/v1/", "v1/works", "/v1/%zz"} {
+			if err := c.Call(t.Context(), "GET", path, nil, nil, nil); err == nil {
+				t.Errorf("%s was called", path)
+			}
+		}
+	})
+}
+
+func TestTransaction(t *testing.T) {
+	f := newFake()
+	said := ""
+	f.before = func(*http.Request) (int, map[string]string, string) { return 200, nil, said }
+	c := f.client(t, Config{})
+	said = `{"current_step":"submitting","progress":40,"is_complete":false,"result":null}`
+	if at, err := c.Transaction(t.Context(), "tx"); err != nil || at.Step != "submitting" || at.Percent != 40 || at.Result != nil || at.Err != nil {
+		t.Errorf("%+v %v", at, err)
+	}
+	said = `{"is_complete":true,"progress":100,"result":{"success":true,"ats_id":7}}`
+	if at, err := c.Transaction(t.Context(), "tx"); err != nil || at.Result.AtsID != 7 || at.Err != nil {
+		t.Errorf("%+v %v", at, err)
+	}
+	said = `{"is_complete":true,"result":{"success":false,"error_code":"transaction.failed"}}`
+	if at, err := c.Transaction(t.Context(), "tx"); err != nil || at.Result != nil || !errors.Is(at.Err, &Error{Code: CodeTransactionFailed}) {
+		t.Errorf("%+v %v", at, err)
 	}
 }
 

@@ -124,7 +124,9 @@ func ExampleClient_Mint() {
 		session, err := c.Mint(ctx, client.Mint{Network: client.Testnet})
 		if err != nil {
 			log.Print(err)
-			http.Error(w, `{"error":{"code":"common.service_unavailable","message":"The registry cannot be reached."}}`, http.StatusBadGateway)
+			status, body := client.ForPage(err)
+			w.WriteHeader(status)
+			w.Write(body)
 			return
 		}
 		fmt.Fprintf(w, `{"token":%q,"expires_in":%d}`, session.Token, session.ExpiresIn)
@@ -136,7 +138,7 @@ func ExampleReadWebhook() {
 	receive := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		event, err := client.ReadWebhook(r, secret)
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
+			http.Error(w, err.Error(), client.WebhookStatus(err))
 			return
 		}
 		fmt.Println(event.Kind, event.AtsID) // once for each event.ID
@@ -153,7 +155,7 @@ func ExampleReadWebhook() {
 	// Output:
 	// work_registered 7
 	// 200
-	// 400 the body of the webhook is empty, or was read before: verify the raw body, before anything parses it
+	// 500 the body of the webhook is empty, or was read before: verify the raw body, before anything parses it
 }
 
 // delivery is a webhook as the server sends it.

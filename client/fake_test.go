@@ -17,7 +17,8 @@ import (
 // fake is a server in memory, with the answers of docs/api.md. It is a transport, so that tests can run in a bubble of time.
 type fake struct {
 	mu sync.Mutex
-	// before answers a call in place of the server; nil, or a status of 0: the server answers.
+	// before answers a call in place of the server; nil, or a status of 0: the server answers. After a negative status the
+	// call had its effect: the answer is lost (-1), or another one with this status.
 	before func(r *http.Request) (status int, header map[string]string, body string)
 	calls  []string
 	// partsFrom is the size from which files are sent in parts; 0: none.
@@ -71,9 +72,13 @@ func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
 	if f.before != nil {
 		switch status, header, text := f.before(r); {
-		case status < 0:
+		case status == -1:
 			f.serve(w, r, body) // and the answer is lost
 			return nil, io.ErrUnexpectedEOF
+		case status < 0:
+			f.serve(httptest.NewRecorder(), r, body) // and something else answers
+			status = -status
+			fallthrough
 		case status > 0:
 			for name, value := range header {
 				w.Header().Set(name, value)

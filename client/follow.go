@@ -42,6 +42,31 @@ func (c *Client) Follow(ctx context.Context, transactionID string) (*Result, err
 	}
 }
 
+// Transaction is where a confirmed registration is.
+type Transaction struct {
+	// Step is one of the steps of docs/api.md, such as submitting.
+	Step string
+	// Percent is 0 to 100.
+	Percent int
+	// Result is that of a version that is final; nil before.
+	Result *Result
+	// Err is why the network refused the registration: an *Error, mostly with [CodeTransactionFailed]; nil otherwise.
+	Err error
+}
+
+// Transaction looks once where a confirmed registration is. The id is the permission, so the call needs no key.
+func (c *Client) Transaction(ctx context.Context, transactionID string) (*Transaction, error) {
+	var t transaction
+	if err := c.decode(ctx, request{operation: opFollow, path: []any{transactionID}}, &t); err != nil {
+		return nil, err
+	}
+	out := &Transaction{Step: t.CurrentStep, Percent: t.Progress}
+	if t.IsComplete {
+		out.Result, out.Err = t.result(transactionID)
+	}
+	return out, nil
+}
+
 // result returns the result of an ended transaction.
 func (t transaction) result(id string) (*Result, error) {
 	switch {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -120,7 +121,11 @@ func (c *Client) Evidence(ctx context.Context, network Network, atsID, version i
 	if version != 0 {
 		query.Set("version", strconv.FormatInt(version, 10))
 	}
-	return c.call(ctx, request{operation: opEvidence, path: []any{atsID}, query: query, token: c.config.APIKey})
+	text, err := c.call(ctx, request{operation: opEvidence, path: []any{atsID}, query: query, token: c.config.APIKey})
+	if err == nil && !object(text) {
+		return nil, fmt.Errorf("%s: %w", opEvidence.name(), errAnother)
+	}
+	return text, err
 }
 
 func on(n Network) url.Values {
@@ -172,6 +177,9 @@ func (c *Client) fetch(ctx context.Context, workID string, version int64, what s
 		body, err := c.answer(req, maxAnswer)
 		if err != nil {
 			return fmt.Errorf("download the certificate: %w", err)
+		}
+		if !bytes.HasPrefix(body, []byte("%PDF-")) {
+			return &final{errors.New("download the certificate: the answer is not a PDF")}
 		}
 		if _, err := w.Write(body); err != nil {
 			return &final{err}

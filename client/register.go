@@ -80,6 +80,8 @@ type Update struct {
 	// AtsID is the registration number of the work on Network.
 	AtsID   int64
 	Network Network
+	// ExternalUserRef refuses a work of another end-user; empty: every work of the organization.
+	ExternalUserRef string
 	// Creators are all creators of the new version, 1 to 32.
 	Creators []Creator
 	// Recording is the new file; nil keeps the one of the latest version.
@@ -93,8 +95,8 @@ func (c *Client) Update(ctx context.Context, u Update, o Options) (*Result, erro
 	if o.State.TransactionID != "" {
 		return c.finish(ctx, &Submitted{State: o.State}, o)
 	}
-	version := initVersionBody{Creators: wire(u.Creators), Network: string(u.Network), Rehearse: string(o.Rehearse)}
-	f := &flow{c: c, o: o, steps: updating, init: updating.init, body: version, path: []any{u.AtsID}, network: string(u.Network), language: u.Language, st: o.State}
+	version := initVersionBody{Creators: wire(u.Creators), Network: string(u.Network), ExternalUserRef: u.ExternalUserRef, Rehearse: string(o.Rehearse)}
+	f := &flow{c: c, o: o, steps: updating, init: updating.init, body: version, path: []any{u.AtsID}, step: jobBody{Network: string(u.Network), ExternalUserRef: u.ExternalUserRef}, language: u.Language, st: o.State}
 	if u.Recording != nil {
 		rec := *u.Recording
 		o.tell(Progress{Step: StepHash})
@@ -131,16 +133,16 @@ type flow struct {
 	steps    steps
 	init     operation
 	body     any
-	path     []any  // of the steps
-	network  string // in the bodies of an update's steps
+	path     []any   // of the steps
+	step     jobBody // in the bodies of an update's steps
 	language string
 	rec      *Recording // nil: the recording stays
 	st       State
 	telling  sync.Mutex
 }
 
-// ErrChanged says that a registration cannot continue, because the server has another recording than the one that is given
-// now. Begin with an empty [State].
+// ErrChanged says that the server has another recording than the one that is given now, or that the recording changed while
+// it was sent. The registration cannot continue: begin with an empty [State].
 var ErrChanged = errors.New("the recording is not the one that was uploaded: it changed since the registration began")
 
 // restarts bounds how often a registration begins again because its job has expired.
@@ -232,11 +234,16 @@ func (f *flow) begin(ctx context.Context) (s slot, err error) {
 	if err := f.c.ask(ctx, request{operation: f.init, path: f.path, in: f.body, header: header}, &s); err != nil {
 		return s, err
 	}
-	f.st.JobID = s.JobID
+	if f.st.JobID = s.JobID; s.JobID == "" {
+		return s, fmt.Errorf("%s: %w", f.init.name(), errAnother)
+	}
 	return s, f.save()
 }
 
-func (f *flow) job() jobBody { return jobBody{JobID: f.st.JobID, Network: f.network} }
+func (f *flow) job() jobBody {
+	f.step.JobID = f.st.JobID
+	return f.step
+}
 
 func (f *flow) prepare(ctx context.Context) (q Quote, err error) {
 	f.tell(Progress{Step: StepPrepare})

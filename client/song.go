@@ -181,7 +181,8 @@ type State struct {
 type Options struct {
 	// Accept sees the price before it is accepted. An error refuses it, and is the error of the call.
 	Accept func(ctx context.Context, q Quote) error
-	// Progress is called with each change, by one goroutine at a time. It must return soon.
+	// Progress is called with each change, by one goroutine at a time. It must return soon, and must not panic: it runs in
+	// goroutines of the client, too, and their panics end the program.
 	Progress func(Progress)
 	// State continues a registration that was interrupted; the zero value begins one.
 	State State

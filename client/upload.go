@@ -3,8 +3,10 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 )
@@ -123,7 +125,7 @@ func (f *flow) uploadParts(ctx context.Context) error {
 }
 
 func (f *flow) askParts(ctx context.Context, in partsBody, at *parts) error {
-	in.JobID, in.Network = f.st.JobID, f.network
+	in.jobBody = f.job()
 	return f.c.ask(ctx, request{operation: f.steps.parts, path: f.path, in: in}, at)
 }
 
@@ -181,13 +183,17 @@ func (f *flow) sendParts(ctx context.Context, missing []int, partBytes, done int
 
 // put sends bytes to an upload URL, again after failures that pass. moved is called with the bytes that were read, and
 // again before each attempt.
-func (c *Client) put(ctx context.Context, url string, rec *Recording, from, size int64, moved, again func(int64)) error {
+func (c *Client) put(ctx context.Context, to string, rec *Recording, from, size int64, moved, again func(int64)) error {
+	if at, err := url.Parse(to); err != nil || at.Host == "" {
+		return errors.New("the server gave an upload URL that is not one")
+	}
 	return c.repeat(ctx, func(ctx context.Context) error {
 		again(0)
 		ctx, alive, stop := watch(ctx)
 		defer stop()
-		body := &counted{io.NewSectionReader(rec.Bytes, from, size), func(n int64) { alive(); moved(n) }}
-		req, err := http.NewRequestWithContext(ctx, http.MethodPut, url, struct{ io.Reader }{body})
+		body := &counted{r: io.NewSectionReader(rec.Bytes, from, size), moved: func(n int64) { alive(); moved(n) }}
+		exact := &whole{r: body, left: size}
+		req, err := http.NewRequestWithContext(ctx, http.MethodPut, to, exact)
 		if err != nil {
 			return &final{errors.New("the server gave an upload URL that is not one")}
 		}
@@ -196,11 +202,35 @@ func (c *Client) put(ctx context.Context, url string, rec *Recording, from, size
 			req.Body = http.NoBody
 		}
 		_, err = c.answer(req, maxRefusal)
+		if failed := exact.failed.Load(); failed != nil {
+			return &final{*failed} // the file is the same for another attempt
+		}
 		if cause := context.Cause(ctx); errors.Is(cause, errStalled) {
 			return cause
 		}
 		return err
 	})
+}
+
+// whole reads exactly left bytes. It keeps the error of a file that has fewer, or that cannot be read.
+type whole struct {
+	r      io.Reader
+	left   int64
+	failed atomic.Pointer[error]
+}
+
+func (w *whole) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	w.left -= int64(n)
+	if err != nil && (!errors.Is(err, io.EOF) || w.left > 0) {
+		if errors.Is(err, io.EOF) {
+			err = ErrChanged
+		} else {
+			err = fmt.Errorf("read the recording: %w", err)
+		}
+		w.failed.Store(&err)
+	}
+	return n, err
 }
 
 // counted reports the bytes that are read.

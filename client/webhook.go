@@ -20,14 +20,18 @@ const WebhookTolerance = 5 * time.Minute
 // MaxWebhook is the largest body of a webhook that [ReadWebhook] reads, in bytes.
 const MaxWebhook = 1 << 20
 
-// The errors of webhooks. Answer with status 400: the server does not send a refused delivery again.
+// The errors of webhooks. [WebhookStatus] says how to answer.
 var (
 	// ErrWebhookBody says that the body is not as it was received: it is empty, or was read or parsed before.
 	ErrWebhookBody = errors.New("the body of the webhook is empty, or was read before: verify the raw body, before anything parses it")
 	// ErrWebhookHeader says that a header of the signature is missing or malformed.
 	ErrWebhookHeader = errors.New("a header of the webhook's signature is missing or malformed")
 	// ErrWebhookTime says that the timestamp is more than WebhookTolerance away from the clock.
-	ErrWebhookTime = errors.New("the timestamp of the webhook is too far away")
+	ErrWebhookTime = errors.New("the timestamp of the webhook is too far from this clock: the webhook is old, or a clock is wrong")
+	// ErrWebhookSecret says that a secret is missing, or is not whsec_ and base64.
+	ErrWebhookSecret = errors.New("the secret of webhooks is missing, or is not whsec_ and base64")
+	// ErrWebhookLarge says that the body has more than MaxWebhook bytes.
+	ErrWebhookLarge = fmt.Errorf("the body of the webhook has more than %d bytes", MaxWebhook)
 	// ErrWebhookSignature says that no signature matches a secret. The body may have been parsed and written again.
 	ErrWebhookSignature = errors.New("no signature of the webhook matches: the secret is another one, or these are not the bytes that were received")
 )
@@ -64,23 +68,24 @@ type Event struct {
 }
 
 // VerifyWebhook checks the signature of a webhook and returns its event. body has the bytes as they were received. secrets are
-// those of the endpoint (whsec_…); give both during a rotation. The error is one of the ErrWebhook errors, or says that a
-// secret is malformed.
+// those of the endpoint (whsec_…). During a rotation give both: as two texts, or as one with a space between them. The error
+// is one of the ErrWebhook errors, or says that the signed body is not an event.
 func VerifyWebhook(body []byte, header http.Header, secrets ...string) (*Event, error) {
 	return verifyWebhook(body, header, time.Now(), secrets)
 }
 
 func verifyWebhook(body []byte, header http.Header, now time.Time, secrets []string) (*Event, error) {
-	keys := make([][]byte, len(secrets))
-	for i, s := range secrets {
-		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(strings.TrimSpace(s), "whsec_"))
-		if err != nil || len(key) == 0 {
-			return nil, errors.New("client: a secret of webhooks is not whsec_ and base64")
+	var keys [][]byte
+	for _, s := range strings.Fields(strings.Join(secrets, " ")) {
+		text, ok := strings.CutPrefix(s, "whsec_")
+		key, err := base64.StdEncoding.DecodeString(text)
+		if !ok || err != nil || len(key) == 0 {
+			return nil, ErrWebhookSecret
 		}
-		keys[i] = key
+		keys = append(keys, key)
 	}
-	if len(keys) == 0 {
-		return nil, errors.New("client: VerifyWebhook needs a secret")
+	if keys == nil {
+		return nil, ErrWebhookSecret
 	}
 	if len(body) == 0 {
 		return nil, ErrWebhookBody
@@ -133,9 +138,25 @@ func ReadWebhook(r *http.Request, secrets ...string) (*Event, error) {
 	case err != nil:
 		return nil, fmt.Errorf("the body of the webhook did not arrive: %w", err)
 	case len(body) > MaxWebhook:
-		return nil, fmt.Errorf("the body of the webhook has more than %d bytes", MaxWebhook)
+		return nil, ErrWebhookLarge
 	case r.ContentLength >= 0 && int64(len(body)) != r.ContentLength:
 		return nil, ErrWebhookBody
 	}
 	return VerifyWebhook(body, r.Header, secrets...)
+}
+
+// WebhookStatus returns the status to answer a webhook with: 200 without an error; 400 for a delivery to refuse and 413 for one
+// that is too large, which the server does not send again; 500 for a mistake of the receiver ([ErrWebhookBody] and
+// [ErrWebhookSecret]), after which the server sends it again.
+func WebhookStatus(err error) int {
+	var larger *http.MaxBytesError
+	switch {
+	case err == nil:
+		return http.StatusOK
+	case errors.Is(err, ErrWebhookLarge), errors.As(err, &larger):
+		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, ErrWebhookBody), errors.Is(err, ErrWebhookSecret):
+		return http.StatusInternalServerError
+	}
+	return http.StatusBadRequest
 }

@@ -68,15 +68,17 @@ func TestVerifyWebhook(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, secrets := range [][]string{nil, {""}, {"whsec_"}, {"whsec_%"}} {
-		if _, err := VerifyWebhook([]byte(hook), sign(hook, secret, now), secrets...); err == nil || errors.Is(err, ErrWebhookSignature) {
+	for _, secrets := range [][]string{nil, {""}, {" "}, {"whsec_"}, {"whsec_%"}, {"c2VjcmV0"}, {secret + " csk_1"}} {
+		if _, err := VerifyWebhook([]byte(hook), sign(hook, secret, now), secrets...); !errors.Is(err, ErrWebhookSecret) || WebhookStatus(err) != 500 {
 			t.Errorf("%q: %v", secrets, err)
 		}
 	}
 	two := sign(hook, secret, now)
 	two.Set("webhook-signature", sign(hook, other, now).Get("webhook-signature")+" "+two.Get("webhook-signature"))
-	if _, err := VerifyWebhook([]byte(hook), two, secret); err != nil {
-		t.Error(err)
+	for _, secrets := range [][]string{{secret}, {other}, {secret, other}, {other + " " + secret + "\n"}} {
+		if _, err := VerifyWebhook([]byte(hook), two, secrets...); err != nil {
+			t.Errorf("%q: %v", secrets, err)
+		}
 	}
 }
 
@@ -121,7 +123,18 @@ func TestReadWebhook(t *testing.T) {
 		}
 	}
 	r := httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", MaxWebhook+1)))
-	if _, err := ReadWebhook(r, secret); err == nil || !strings.Contains(err.Error(), "more than") {
+	if _, err := ReadWebhook(r, secret); !errors.Is(err, ErrWebhookLarge) || WebhookStatus(err) != 413 {
 		t.Error(err)
+	}
+	// A handler that has a smaller limit of its own.
+	r = httptest.NewRequest("POST", "/", strings.NewReader(hook))
+	r.Body = http.MaxBytesReader(nil, r.Body, 10)
+	if _, err := ReadWebhook(r, secret); WebhookStatus(err) != 413 {
+		t.Error(err)
+	}
+	for err, want := range map[error]int{nil: 200, ErrWebhookBody: 500, ErrWebhookHeader: 400, ErrWebhookTime: 400, ErrWebhookSignature: 400} {
+		if got := WebhookStatus(err); got != want {
+			t.Errorf("%v: %d", err, got)
+		}
 	}
 }

@@ -30,6 +30,7 @@ func (o operation) fill(values []any) string {
 
 var (
 	opMint     = operation{"POST", "/v1/sessions", mintBody{}, Session{}, nil}
+	opRevoke   = operation{"POST", "/v1/sessions/revoke", revokeBody{}, revoked{}, nil}
 	opStats    = operation{"GET", "/v1/stats", nil, stats{}, nil}
 	opFollow   = operation{"GET", "/v1/transactions/{id}", nil, transaction{}, nil}
 	opEvents   = operation{"GET", "/v1/transactions/{id}/events", nil, nil, nil}
@@ -81,6 +82,15 @@ type mintBody struct {
 	Rehearse        string `json:"rehearse,omitempty"`
 }
 
+type revokeBody struct {
+	SecretKey string `json:"secret_key"`
+	Revoke
+}
+
+type revoked struct {
+	Revoked int `json:"revoked"`
+}
+
 type initBody struct {
 	Title           string        `json:"title"`
 	Creators        []wireCreator `json:"creators"`
@@ -109,15 +119,15 @@ type initVersionUploadBody struct {
 }
 
 type jobBody struct {
-	JobID   string `json:"job_id"`
-	Network string `json:"network,omitempty"` // of an update
+	JobID           string `json:"job_id"`
+	Network         string `json:"network,omitempty"` // of an update, as the next one
+	ExternalUserRef string `json:"external_user_ref,omitempty"`
 }
 
 type partsBody struct {
-	JobID     string `json:"job_id"`
-	SizeBytes int64  `json:"size_bytes,omitempty"`
-	Numbers   []int  `json:"numbers,omitempty"`
-	Network   string `json:"network,omitempty"`
+	jobBody
+	SizeBytes int64 `json:"size_bytes,omitempty"`
+	Numbers   []int `json:"numbers,omitempty"`
 }
 
 type slotJob struct {

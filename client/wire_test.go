@@ -21,7 +21,7 @@ func TestOperations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := []operation{opMint, opStats, opFollow, opEvents, opWorks, opWork, opCreators, opVersions, opEvidence, opDownload}
+	all := []operation{opMint, opRevoke, opStats, opFollow, opEvents, opWorks, opWork, opCreators, opVersions, opEvidence, opDownload}
 	for _, s := range []steps{registering, updating} {
 		for _, o := range []operation{s.init, s.initUpload, s.upload, s.parts, s.complete, s.prepare, s.confirm} {
 			if o.method != "" {

@@ -50,7 +50,7 @@ func TestOperationsOfTheClient(t *testing.T) {
 		}
 	}
 	add("", doc["paths"].(map[string]any), func(path, _ string) bool {
-		return path == "/v1/sessions" || path == "/v1/stats" || strings.HasPrefix(path, "/v1/works") || strings.HasPrefix(path, "/v1/transactions")
+		return strings.HasPrefix(path, "/v1/sessions") || path == "/v1/stats" || strings.HasPrefix(path, "/v1/works") || strings.HasPrefix(path, "/v1/transactions")
 	})
 	add("webhook ", doc["webhooks"].(map[string]any), func(string, string) bool { return true })
 	if len(all) < 25 {

@@ -1,20 +1,21 @@
 // backend.mjs
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { Timbre, is } from '@timbre/client';
 import { LARGEST, receive } from './webhook.mjs';
 
 const { ATS_URL, ATS_SECRET_KEY, SITE, PORT = 3000 } = process.env;
-const unreachable = { error: { code: 'common.service_unavailable', message: 'The registry cannot be reached.' } };
+const timbre = new Timbre({ server: ATS_URL, secretKey: ATS_SECRET_KEY, origin: SITE, timeout: 10_000, retries: 0 });
 
-// mint returns the server's answer, a token or a refusal. It throws when the server does not answer.
+// mint returns the answer to the page: a session, or a refusal that the widget explains.
 async function mint() {
-  const answer = await fetch(`${ATS_URL}/v1/sessions`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', Origin: SITE },
-    body: JSON.stringify({ secret_key: ATS_SECRET_KEY, action_type: 'register', allowed_network: 'testnet' }),
-    signal: AbortSignal.timeout(10_000),
-  });
-  return { status: answer.status, body: JSON.stringify(await answer.json()) };
+  try {
+    return { status: 200, body: await timbre.mint({ action_type: 'register', allowed_network: 'testnet' }) };
+  } catch (error) {
+    if (!is(error)) throw error;
+    console.error('mint:', error.message, error.cause ?? '');
+    return { status: error.status || 502, body: { error: error.forPage() } };
+  }
 }
 
 // read returns the raw body. It drops what is larger than the largest delivery.
@@ -34,10 +35,10 @@ createServer(async (request, response) => {
     if (asked === 'POST /my-backend/session') {
       // Here you know your visitor: refuse those who may not register a song.
       const { status, body } = await mint();
-      response.writeHead(status, { 'Content-Type': 'application/json' }).end(body);
+      response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
     } else if (asked === 'POST /my-backend/webhook') {
       const body = await read(request);
-      const { status, text } = body ? receive(request.headers, body) : { status: 413, text: 'The body is too large.' };
+      const { status, text } = body ? await receive(request.headers, body) : { status: 413, text: 'The body is too large.' };
       response.writeHead(status, { 'Content-Type': 'text/plain' }).end(text);
     } else if (asked === 'GET /') {
       const page = await readFile('index.html');
@@ -46,7 +47,7 @@ createServer(async (request, response) => {
       response.writeHead(404).end();
     }
   } catch (error) {
-    console.error(`${asked}:`, error.cause ?? error);
-    response.writeHead(502, { 'Content-Type': 'application/json' }).end(JSON.stringify(unreachable));
+    console.error(`${asked}:`, error);
+    response.writeHead(500).end();
   }
 }).listen(PORT, 'localhost');

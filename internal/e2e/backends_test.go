@@ -29,6 +29,7 @@ import (
 	"timbre.example/docs"
 	"timbre.example/internal/e2e/browser"
 	"timbre.example/internal/e2e/harness"
+	"timbre.example/packages"
 )
 
 // backendKind is how a backend of folder examples runs.
@@ -46,8 +47,10 @@ type backendKind struct {
 	forgets bodyChange
 	// advice is in the answer of the wrong backend.
 	advice string
-	// hooks says that it only receives webhooks.
-	hooks bool
+	// client says that it takes the TypeScript client from the server.
+	client bool
+	// strict says that a wrong secret of webhooks ends it when it starts.
+	strict bool
 }
 
 type bodyChange = struct{ file, from, to string }
@@ -55,22 +58,18 @@ type bodyChange = struct{ file, from, to string }
 // backendKinds are the backends, by their folder.
 var backendKinds = map[string]backendKind{
 	"node": {
-		run: []string{"node", "backend.mjs"}, debian: "nodejs",
-		wrong: bodyChange{"backend.mjs", "receive(request.headers, body)", "receive(request.headers, JSON.parse(body))"}, advice: "express.raw()",
+		run: []string{"node", "backend.mjs"}, debian: "nodejs", client: true, strict: true,
+		wrong: bodyChange{"backend.mjs", "receive(request.headers, body)", "receive(request.headers, JSON.parse(body))"}, advice: "express.raw(",
 		forgets: bodyChange{"webhook.mjs", "REMEMBERED = 10_000", "REMEMBERED = 3"},
 	},
 	"node/express": {
-		run: []string{"node", "backend.mjs"}, debian: "nodejs", build: npmInstall,
-		wrong: bodyChange{"backend.mjs", "// This route needs", "app.use(express.json());\n// This route needs"}, advice: "before express.json()",
+		run: []string{"node", "backend.mjs"}, debian: "nodejs", client: true, strict: true,
+		wrong: bodyChange{"backend.mjs", "// This route needs", "app.use(express.json());\n// This route needs"}, advice: "express.raw(",
 	},
 	"node/fastify": {
-		run: []string{"node", "backend.mjs"}, debian: "nodejs", build: npmInstall,
+		run: []string{"node", "backend.mjs"}, debian: "nodejs", client: true, strict: true,
 		wrong:  bodyChange{"backend.mjs", "  scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => done(null, body));\n", ""},
-		advice: "parseAs: 'buffer'",
-	},
-	"node/next": {
-		run: []string{"node", "server.mjs"}, debian: "nodejs", hooks: true,
-		wrong: bodyChange{"route.js", "new Uint8Array(await request.arrayBuffer())", "await request.json()"}, advice: "request.arrayBuffer()",
+		advice: `parseAs: "buffer"`,
 	},
 	"python": {
 		run: []string{"python3", "backend.py"}, debian: "python3",
@@ -82,8 +81,8 @@ var backendKinds = map[string]backendKind{
 		wrong: bodyChange{"backend.py", "    body = b\"\"\n    async for piece in request.stream():\n        body += piece\n        if len(body) > webhook.LARGEST:\n            return PlainTextResponse(\"The body is too large.\", 413)\n", "    body = await request.json()\n"}, advice: "request.stream()",
 	},
 	"go": {
-		run: []string{"./backend"}, build: []string{"go", "build", "-o", "backend", "."}, debian: "golang",
-		wrong: bodyChange{"webhook.go", "body, err := io.ReadAll(", "_ = json.NewDecoder(r.Body).Decode(new(any))\n\tbody, err := io.ReadAll("}, advice: "io.ReadAll",
+		run: []string{"./backend"}, build: []string{"go", "build", "-o", "backend", "."}, debian: "golang", strict: true,
+		wrong: bodyChange{"webhook.go", "event, err := client.ReadWebhook(", "_ = r.ParseMultipartForm(1 << 20)\n\tevent, err := client.ReadWebhook("}, advice: "before anything parses it",
 		forgets: bodyChange{"webhook.go", "remembered = 10_000", "remembered = 3"},
 	},
 	"php": {
@@ -98,25 +97,20 @@ var backendKinds = map[string]backendKind{
 	},
 }
 
-var npmInstall = []string{"npm", "ci", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"}
-
-// nextServer gives each request to the handler of a route, as Next.js does.
-const nextServer = `import { createServer } from 'node:http';
-import { POST } from './route.js';
-createServer(async (request, response) => {
-  const chunks = [];
-  for await (const chunk of request) chunks.push(chunk);
-  const body = chunks.length ? Buffer.concat(chunks) : undefined;
-  const answer = await POST(new Request('http://localhost' + request.url, { method: 'POST', headers: request.headers, body }));
-  response.writeHead(answer.status).end(await answer.text());
-}).listen(process.env.PORT, 'localhost');
-`
+// clientPackage is the documented address of the TypeScript client that a server has.
+func clientPackage(t *testing.T, server string) string {
+	t.Helper()
+	for _, p := range packages.All() {
+		if p.Name == "@timbre/client" {
+			return server + "/packages/" + p.Versioned()
+		}
+	}
+	t.Fatal("the server has no client")
+	return ""
+}
 
 // inHaste makes the timeout of a backend one second instead of ten.
-var inHaste = strings.NewReplacer("timeout(10_000)", "timeout(1_000)", "timeout=10", "timeout=1", "10 * time.Second", "time.Second", "CURLOPT_TIMEOUT => 10", "CURLOPT_TIMEOUT => 1", "Timeout.timeout(10)", "Timeout.timeout(1)")
-
-// npm says that an example has packages of npm.
-func (e backendKind) npm() bool { return len(e.build) > 0 && e.build[0] == "npm" }
+var inHaste = strings.NewReplacer("timeout(10_000)", "timeout(1_000)", "timeout: 10_000", "timeout: 1_000", "timeout=10", "timeout=1", "10 * time.Second", "time.Second", "10*time.Second", "time.Second", "CURLOPT_TIMEOUT => 10", "CURLOPT_TIMEOUT => 1", "Timeout.timeout(10)", "Timeout.timeout(1)")
 
 // needs skips the test where a language is missing.
 func (e backendKind) needs(t *testing.T) {
@@ -164,15 +158,19 @@ func (e backendKind) folder(t *testing.T, name string, change bodyChange) string
 	if !changed {
 		t.Fatalf("%s of %s has no %q", change.file, name, change.from)
 	}
-	if e.hooks {
-		saveIn(t, dir, "server.mjs", nextServer)
-		saveIn(t, dir, "package.json", `{"type": "module"}`)
-	} else if patient {
+	if patient {
 		t.Fatalf("%s waits for ever, or for another time than ten seconds", name)
 	}
 	saveIn(t, dir, "index.html", "<title>Here</title>")
+	if name == "go" { // as docs/go.md says
+		module, err := filepath.Abs(filepath.Join("..", "..", "client"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		must(t, command(dir, "go", "mod", "edit", "-replace", "timbre.example/client="+module))
+	}
 	if len(e.build) > 0 {
-		if out, err := command(dir, e.build[0], e.build[1:]...).CombinedOutput(); err != nil && e.npm() {
+		if out, err := command(dir, e.build[0], e.build[1:]...).CombinedOutput(); err != nil && e.client {
 			browser.Missing(t, fmt.Sprintf("npm cannot install the packages of %s: %v: %s", name, err, out))
 		} else if err != nil {
 			t.Fatalf("%v: %s", err, out)
@@ -332,6 +330,21 @@ func (e backendKind) start(t *testing.T, dir string, settings ...string) *backen
 			t.Fatalf("it does not listen\n%s", b.log())
 		case <-look.C:
 		}
+	}
+}
+
+// refuses checks that a backend ends at once, and says that the secret of webhooks is wrong.
+func (e backendKind) refuses(t *testing.T, dir string, settings ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), browser.Timeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, e.run[0], e.run[1:]...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), settings...)
+	if strings.HasPrefix(e.run[0], "./") {
+		cmd.Path = filepath.Join(dir, e.run[0])
+	}
+	if out, err := cmd.CombinedOutput(); err == nil || ctx.Err() != nil || !strings.Contains(string(out), "WEBHOOK_SECRET needs whsec_") {
+		t.Errorf("%s: %v: %s", settings[len(settings)-1], err, out)
 	}
 }
 
@@ -496,6 +509,12 @@ func (p *hookTap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(text)
 }
 
+func (p *hookTap) sendTo(b *backend) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.to = b
+}
+
 // first waits for the first delivery whose body has a text.
 func (p *hookTap) first(t *testing.T, text string) (d hookDelivery) {
 	t.Helper()
@@ -538,7 +557,7 @@ func signedWith(t *testing.T, id string, at time.Time, body string, secrets ...s
 
 // backendPages are the documents of the backends, and the files that their listings show.
 var backendPages = map[string][]string{
-	"node.md":       {"node/backend.mjs", "node/webhook.mjs", "node/express/backend.mjs", "node/fastify/backend.mjs", "node/next/route.js"},
+	"node.md":       {"node/backend.mjs", "node/webhook.mjs", "node/express/backend.mjs", "node/fastify/backend.mjs"},
 	"python.md":     {"python/backend.py", "python/webhook.py", "python/fastapi/backend.py"},
 	"go-backend.md": {"go/backend.go", "go/webhook.go"},
 	"php.md":        {"php/backend.php", "php/webhook.php"},
@@ -629,6 +648,9 @@ func TestBackends(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e.needs(t)
+			if e.client {
+				e.build = []string{"npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error", clientPackage(t, s.URL)}
+			}
 			dir := e.folder(t, name, bodyChange{})
 
 			// The server signs with both secrets, and the backend knows both.
@@ -640,18 +662,10 @@ func TestBackends(t *testing.T) {
 			rotated := at.call("POST", "/"+endpoint.ID+"/rotate-secret", map[string]any{"overlap_seconds": 3600})
 			f := newBackendFront(t, s.URL)
 			b := e.start(t, dir, "ATS_URL="+f.URL, "ATS_SECRET_KEY="+s.SecretKey, "WEBHOOK_SECRET="+rotated.Secret+" "+endpoint.Secret)
-			taps.mu.Lock()
-			taps.to = b
-			taps.mu.Unlock()
+			taps.sendTo(b)
 
 			song := &harness.Song{Server: s, Title: "Minted in " + name, Audio: audio}
-			if e.hooks {
-				if err := song.Mint(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-			} else {
-				song.Token = b.mints(t, f, s.SecretKey)
-			}
+			song.Token = b.mints(t, f, s.SecretKey)
 			for _, step := range []func(context.Context) error{song.Init, song.Put, song.Prepare, song.Confirm, song.Follow} {
 				if err := step(t.Context()); err != nil {
 					t.Fatal(err)
@@ -661,30 +675,34 @@ func TestBackends(t *testing.T) {
 			arrives(t, b, taps, song, []string{endpoint.Secret, rotated.Secret})
 
 			// Another process has a wrong secret key, and no secret of webhooks.
-			bare := e.start(t, dir, "ATS_URL="+s.URL, "ATS_SECRET_KEY=csk_wrong", "WEBHOOK_SECRET=")
-			if !e.hooks {
-				if status, body := bare.mint(t); status != 401 || !strings.Contains(body, `common.auth.invalid_api_key`) {
-					t.Errorf("refused: %d %s", status, body)
-				}
+			bare := e.start(t, dir, "ATS_URL="+s.URL, "ATS_SECRET_KEY=csk_wrong")
+			if status, body := bare.mint(t); status != 401 || !strings.Contains(body, `common.auth.invalid_api_key`) {
+				t.Errorf("refused: %d %s", status, body)
 			}
 			const body = `{"event":"test"}`
-			if status, text := bare.hook(t, signedWith(t, "msg-bare", time.Now(), body, ""), body); status != 500 || !strings.Contains(text, "WEBHOOK_SECRET") {
+			if status, text := bare.hook(t, signedWith(t, "msg-bare", time.Now(), body, ""), body); status != 500 || !strings.Contains(strings.ToLower(text), "secret") {
 				t.Errorf("without a secret: %d %s", status, text)
+			}
+			if e.strict {
+				bare.tells(t, 0, regexp.MustCompile(`WEBHOOK_SECRET is not set`))
+				for _, wrong := range []string{"", " ", "secret", endpoint.Secret + " ", s.SecretKey} {
+					e.refuses(t, dir, "ATS_URL="+s.URL, "ATS_SECRET_KEY="+s.SecretKey, "SITE=http://localhost:3000", "PORT=0", "WEBHOOK_SECRET="+wrong)
+				}
 			}
 
 			// A third one parses the body before it verifies it. It says so, there and to the server.
 			again := e
-			if e.npm() { // the packages are there
+			if e.client { // the packages are there
 				again.build = []string{"ln", "-s", filepath.Join(dir, "node_modules"), "node_modules"}
 			}
 			parsed := e.start(t, again.folder(t, name, e.wrong), "ATS_URL="+s.URL, "ATS_SECRET_KEY="+s.SecretKey, "WEBHOOK_SECRET="+endpoint.Secret)
 			status, text := parsed.hook(t, signedWith(t, "msg-parsed", time.Now(), body, endpoint.Secret), body)
-			if status != 500 || !strings.Contains(text, "verify needs the raw body") || !strings.Contains(text, e.advice) {
+			if status != 500 || !strings.Contains(text, "the raw body") || !strings.Contains(text, e.advice) {
 				t.Errorf("parsed: %d %s", status, text)
 			}
-			parsed.tells(t, 0, regexp.MustCompile(`webhook: .*verify needs the raw body`))
+			parsed.tells(t, 0, regexp.MustCompile(`webhook: .*the raw body`))
 			if e.forgets.file != "" {
-				forgets(t, e, e.folder(t, name, e.forgets), endpoint.Secret)
+				forgets(t, e, again.folder(t, name, e.forgets), endpoint.Secret)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,6 +39,8 @@ type frontEnd struct {
 	routes bool
 	// rendered says that the server draws the tag.
 	rendered bool
+	// webhooks says that its server receives webhooks, and uses the client.
+	webhooks bool
 }
 
 var frontEnds = []frontEnd{
@@ -46,7 +49,7 @@ var frontEnds = []frontEnd{
 	{name: "vue", steps: []string{"check", "build"}, start: vitePreview, backend: true, register: "/#register", routes: true},
 	{name: "svelte", steps: []string{"check", "build"}, start: []string{"node", "build"}, register: "/register", routes: true, rendered: true},
 	// Its build checks the types itself.
-	{name: "next", steps: []string{"build"}, start: []string{"node_modules/.bin/next", "start", "--hostname", "localhost", "--port", "PORT"}, register: "/register", routes: true, rendered: true},
+	{name: "next", steps: []string{"build"}, start: []string{"node_modules/.bin/next", "start", "--hostname", "localhost", "--port", "PORT"}, register: "/register", routes: true, rendered: true, webhooks: true},
 	{name: "astro", steps: []string{"check", "build"}, start: []string{"node", "dist/server/entry.mjs"}, register: "/register", routes: true, rendered: true},
 }
 
@@ -201,6 +204,7 @@ func TestFrontEnds(t *testing.T) {
 		}
 	}
 	s := harness.Start(t, harness.Options{})
+	key := hooksOf(t, s).token
 	for _, e := range frontEnds {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
@@ -210,6 +214,11 @@ func TestFrontEnds(t *testing.T) {
 			env := []string{
 				"ATS_URL=" + s.URL, "ATS_SITE_KEY=" + s.SiteKey, "ATS_SECRET_KEY=" + s.SecretKey, "SITE=" + site, "PORT=" + port, "HOST=localhost", "ORIGIN=" + site,
 				"VITE_ATS_URL=" + s.URL, "VITE_ATS_SITE_KEY=" + s.SiteKey, "NEXT_TELEMETRY_DISABLED=1", "ASTRO_TELEMETRY_DISABLED=1", "CI=1", "NO_COLOR=1",
+			}
+			var hook frontEndHook
+			if e.webhooks {
+				hook = newFrontEndHook(t, hooks{t, s, key}, dir)
+				env = append(env, "WEBHOOK_SECRET="+strings.Join(hook.secrets, " "))
 			}
 			if e.backend {
 				backendPort := freePort(t)
@@ -240,7 +249,11 @@ func TestFrontEnds(t *testing.T) {
 				}
 			} else {
 				began := time.Now()
-				must(t, run("npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error", harness.WidgetPackage(t)))
+				install := []string{"install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error", harness.WidgetPackage(t)}
+				if e.webhooks {
+					install = append(install, clientPackage(t, s.URL))
+				}
+				must(t, run("npm", install...))
 				t.Logf("installed in %v", time.Since(began).Round(time.Millisecond))
 			}
 			for _, step := range e.steps {
@@ -257,6 +270,9 @@ func TestFrontEnds(t *testing.T) {
 				tool = filepath.Join(dir, args[0])
 			}
 			said := startProgram(t, run(tool, args[1:]...), port)
+			if e.webhooks {
+				hook.taps.sendTo(&backend{url: site})
+			}
 			t.Cleanup(func() {
 				if t.Failed() {
 					t.Logf("the server of the page:\n%s", said)
@@ -268,7 +284,86 @@ func TestFrontEnds(t *testing.T) {
 				}
 			}
 			followFrontEnd(t, e, site)
+			if e.webhooks {
+				hook.receives(t, site, said)
+			}
 		})
+	}
+}
+
+// frontEndHook is an endpoint for the webhooks of a front end. The server signs with both secrets.
+type frontEndHook struct {
+	taps    *hookTap
+	secrets []string
+}
+
+// newFrontEndHook makes an endpoint, and adds a route to the example that parses the body before it verifies it.
+func newFrontEndHook(t *testing.T, at hooks, dir string) frontEndHook {
+	t.Helper()
+	route, err := os.ReadFile(filepath.Join(dir, "app/my-backend/webhook/route.ts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed := strings.Replace(string(route), "await request.arrayBuffer()", "await request.json()", 1)
+	if parsed == string(route) {
+		t.Fatal("the route of webhooks reads the body in another way")
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "app/parsed/my-backend/webhook"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	saveIn(t, filepath.Join(dir, "app/parsed/my-backend/webhook"), "route.ts", parsed)
+	h := frontEndHook{taps: &hookTap{}}
+	receiver := httptest.NewServer(h.taps)
+	t.Cleanup(receiver.Close)
+	endpoint := at.call("POST", "", map[string]any{"url": receiver.URL})
+	rotated := at.call("POST", "/"+endpoint.ID+"/rotate-secret", map[string]any{"overlap_seconds": 3600})
+	h.secrets = []string{rotated.Secret, endpoint.Secret}
+	return h
+}
+
+// receives checks what the server has sent to the page's server, and what others send.
+func (h frontEndHook) receives(t *testing.T, site string, said *served) {
+	t.Helper()
+	b := &backend{url: site}
+	if d := h.taps.first(t, `"event":"work_registered"`); d.status != 200 {
+		t.Errorf("%d for %s", d.status, d.body)
+	}
+	now := time.Now()
+	const body = `{"event": "test",  "ats_id": 424242}`
+	good := func(secrets ...string) http.Header { return signedWith(t, "msg-1", now, body, secrets...) }
+	without := good(h.secrets...)
+	without.Del("Webhook-Id")
+	for _, c := range []struct {
+		name string
+		h    http.Header
+		body string
+		want int
+	}{
+		{"the new secret", good(h.secrets[0]), body, 200},
+		{"the old secret, and the same delivery", good(h.secrets[1]), body, 200},
+		{"one byte more", good(h.secrets...), body + " ", 400},
+		{"parsed and written again", good(h.secrets...), `{"event":"test","ats_id":424242}`, 400},
+		{"no id", without, body, 400},
+		{"an old timestamp", signedWith(t, "msg-2", now.Add(-6*time.Minute), body, h.secrets...), body, 400},
+		{"the largest body", signedWith(t, "msg-3", now, padded(64<<10), h.secrets...), padded(64 << 10), 200},
+		{"a larger body", signedWith(t, "msg-4", now, padded(64<<10+1), h.secrets...), padded(64<<10 + 1), 413},
+	} {
+		if status, text := b.hook(t, c.h, c.body); status != c.want {
+			t.Errorf("%s: %d %s", c.name, status, text)
+		}
+	}
+	parsed := &backend{url: site + "/parsed"}
+	if status, text := parsed.hook(t, good(h.secrets...), body); status != 500 || !strings.Contains(text, "the raw body") {
+		t.Errorf("parsed: %d %s", status, text)
+	}
+	log := said.String()
+	if n := strings.Count(log, "webhook: test 424242"); n != 1 {
+		t.Errorf("an event was acted on %d times\n%s", n, log)
+	}
+	for _, secret := range h.secrets {
+		if strings.Contains(log, secret) || strings.Contains(log, "atc_") {
+			t.Errorf("the log has a secret\n%s", log)
+		}
 	}
 }
 

@@ -65,12 +65,14 @@ export class Timbre {
   /** Mints a session for the page of one end-user. Needs `secretKey`, and the origin of the page. */
   async mint({ origin, signal, ...body }: MintOptions): Promise<Session> {
     const page = origin ?? this.#http.options.origin;
-    return this.#http.json('POST', '/v1/sessions', {
+    const session = await this.#http.json<Session>('POST', '/v1/sessions', {
       body: { ...body, secret_key: this.#secret() },
       headers: page ? { Origin: page } : {},
       open: true,
       signal,
     });
+    if (!session.token) throw this.#http.malformed({ status: 200, text: '', requestId: undefined, retryAfter: undefined });
+    return session;
   }
 
   /** Ends sessions of this key pair, from the next call on. Needs `secretKey`. */
@@ -125,7 +127,9 @@ export class Timbre {
 
   /** The evidence of a version, as the text of its file. Needs an API key. */
   async evidence(ats_id: number, { signal, network, version }: VersionOptions = {}): Promise<string> {
-    return this.#http.text('GET', `/v1/works/${ats_id}/evidence`, { signal, query: { network, version } });
+    const text = await this.#http.text('GET', `/v1/works/${ats_id}/evidence`, { signal, query: { network, version } });
+    this.#http.parsed(text);
+    return text;
   }
 
   /** The work that an access code opens. */
@@ -146,12 +150,12 @@ export class Timbre {
     work_id: string,
     options: VersionOptions & { /** In ms; 60,000 by default. */ waitFor?: number } = {},
   ): Promise<Download> {
-    const until = Date.now() + (options.waitFor ?? 60_000);
+    const until = performance.now() + (options.waitFor ?? 60_000);
     for (;;) {
       try {
         return await this.#download(work_id, 'certificate', options);
       } catch (error) {
-        if (!is(error, 'work.certificate_unavailable') || Date.now() > until) throw error;
+        if (!is(error, 'work.certificate_unavailable') || performance.now() > until) throw error;
         await sleep(1000, options.signal);
       }
     }

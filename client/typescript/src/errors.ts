@@ -11,6 +11,8 @@ export interface ClientErrorDetails {
   'client.malformed_response': { status: number };
   /** The store refused the bytes of the file. */
   'client.upload_failed': { status: number };
+  /** The file changed while it was sent, or cannot be read. */
+  'client.file_changed': undefined;
   /** `onQuote` refused the price. Nothing was charged. */
   'client.price_refused': { total_price_credits: number };
   /** The saved state belongs to another file, title or list of creators. */
@@ -47,7 +49,7 @@ export class TimbreError<C extends string = Code | (string & {})> extends Error 
   readonly details: Details<C>;
   /** The id of the request, for the operator; undefined when no server answered. */
   readonly requestId: string | undefined;
-  /** The HTTP status; 0 without an answer. */
+  /** The HTTP status of the refusal; 0 without one. */
   readonly status: number;
   /** The wait in seconds that the server asked for. */
   readonly retryAfter: number | undefined;

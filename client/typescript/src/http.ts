@@ -48,6 +48,12 @@ export interface Answer {
 
 /** The longest wait between two attempts without `Retry-After`, in ms. */
 const longestWait = 8000;
+/** The longest wait that a server may ask for, in seconds. A longer one is the caller's decision. */
+const longestAsked = 120;
+/** The largest answer, in bytes. */
+const largest = 16 << 20;
+/** The longest time of a timer, in ms. */
+const longestTimer = 2 ** 31 - 1;
 /** The least rate of an upload that a server accepts, in bytes per millisecond. */
 const leastRate = 8;
 
@@ -61,6 +67,9 @@ export class Http {
     if ((options.apiKey || options.secretKey) && typeof document !== 'undefined')
       throw new TypeError('An API key or a secret key belongs on a backend. In a page, use the token of a session.');
     if (options.token && !options.siteKey) throw new TypeError('A token needs the siteKey of its pair.');
+    // fetch would show a malformed key in its error.
+    for (const name of ['apiKey', 'token', 'siteKey', 'secretKey'] as const)
+      if (/[^!-~]/.test(options[name] ?? '')) throw new TypeError(`${name} has white space or other characters that no key has.`);
     this.#options = options;
     this.server = options.server.replace(/\/+$/, '');
     this.retries = options.retries ?? 4;
@@ -90,12 +99,18 @@ export class Http {
 
   /** As text, and reads the JSON of the answer. */
   async json<T>(method: string, path: string, call?: Call): Promise<T> {
-    const text = await this.text(method, path, call);
+    return this.parsed(await this.text(method, path, call)) as T;
+  }
+
+  /** Reads JSON: an object. Another server may answer with a page, such as one to sign in. */
+  parsed(text: string): unknown {
     try {
-      return JSON.parse(text) as T;
+      const value: unknown = JSON.parse(text);
+      if (value instanceof Object) return value;
     } catch {
-      throw this.malformed({ status: 200, text, requestId: undefined, retryAfter: undefined });
+      // Something else than JSON.
     }
+    throw this.malformed({ status: 200, text, requestId: undefined, retryAfter: undefined });
   }
 
   /** Repeats run as long as its error may pass, at most `retries` times. */
@@ -105,7 +120,8 @@ export class Http {
       try {
         return await run();
       } catch (error) {
-        if (!(error instanceof TimbreError) || !error.retryable || failures >= this.retries) throw error;
+        if (!(error instanceof TimbreError) || !error.retryable || failures >= this.retries || (error.retryAfter ?? 0) > longestAsked)
+          throw error;
         // The spread keeps many clients from coming back at once.
         const own = Math.min(longestWait, 500 * 2 ** failures) * (0.5 + Math.random() / 2);
         await sleep(Math.max((error.retryAfter ?? 0) * 1000, error.retryAfter === undefined ? own : 0), signal);
@@ -125,7 +141,7 @@ export class Http {
         late = true;
         end.abort();
       },
-      (this.#options.timeout ?? 120_000) + bytes / leastRate,
+      Math.min(longestTimer, (this.#options.timeout ?? 120_000) + bytes / leastRate),
     );
     try {
       // A server never redirects a call, and a key must not reach another host.
@@ -134,12 +150,17 @@ export class Http {
       const after = r.headers.get('Retry-After');
       return {
         status: r.status,
-        text: await r.text(),
+        text: await this.#read(r),
         requestId: r.headers.get('X-Request-Id') ?? undefined,
-        retryAfter: after !== null && /^\d{1,4}$/.test(after) ? Number(after) : undefined,
+        retryAfter: after !== null && /^\d{1,9}$/.test(after) ? Number(after) : undefined,
       };
     } catch (cause) {
+      end.abort(); // the rest of the answer is not read
       signal?.throwIfAborted();
+      if (cause instanceof TimbreError) throw cause;
+      // The file was changed or removed while it was sent.
+      if ((cause as Error).cause instanceof Error && ((cause as Error).cause as Error).name === 'NotReadableError')
+        throw this.changed(cause);
       throw late
         ? this.own('client.timeout', 'The server did not answer in time.', { cause })
         : this.own('client.network', 'The connection failed.', { cause });
@@ -147,6 +168,20 @@ export class Http {
       clearTimeout(timer);
       signal?.removeEventListener('abort', stop);
     }
+  }
+
+  /** The text of an answer, as far as it is not too large. */
+  async #read(r: Response): Promise<string> {
+    const decoder = new TextDecoder();
+    let text = '';
+    let size = 0;
+    for (const reader = r.body?.getReader(); reader;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      if ((size += value.length) > largest) throw this.malformed({ status: r.status, text, requestId: undefined, retryAfter: undefined });
+      text += decoder.decode(value, { stream: true });
+    }
+    return text + decoder.decode();
   }
 
   /** The refusal in an answer; undefined when the answer is not one of a Timbre server. */
@@ -170,11 +205,15 @@ export class Http {
   malformed(answer: Answer): TimbreError {
     const { status, requestId, retryAfter } = answer;
     return this.own('client.malformed_response', `The answer is not one of a Timbre server (status ${status}).`, {
-      status,
+      status: status < 400 ? 0 : status, // a backend passes on the status of a refusal alone
       requestId,
       retryAfter,
       details: { status },
     });
+  }
+
+  changed(cause?: unknown): TimbreError {
+    return this.own('client.file_changed', 'The file changed while it was sent, or cannot be read.', { cause });
   }
 
   own(code: `client.${string}`, message: string, facts: object = {}): TimbreError {

@@ -163,7 +163,7 @@ export async function run<Q extends Quote | VersionQuote>(http: Http, kind: Kind
         return { transaction_id, ...(access_code && { access_code }) };
       } catch (error) {
         // The quote expired while the price was considered: ask again.
-        if (!is(error, 'transaction.expired') || Date.parse(quote.expires_at) > Date.now() || again >= requotes) throw error;
+        if (!is(error, 'transaction.expired') || error.details?.reason !== 'quote' || again >= requotes) throw error;
       }
     }
   }
@@ -179,7 +179,7 @@ export async function run<Q extends Quote | VersionQuote>(http: Http, kind: Kind
 
   async function follow(): Promise<Registered> {
     const transaction_id = s.transaction_id!;
-    const until = Date.now() + (o.followFor ?? 900_000);
+    const until = performance.now() + (o.followFor ?? 900_000);
     for (let pause: number = polls[0]; ; pause = Math.min(pause * 1.5, polls[1])) {
       const t = await http.json<Transaction>('GET', `/v1/transactions/${transaction_id}`, { open: true, signal });
       o.onProgress?.({ phase: 'registering', loaded: t.progress, total: 100, step: t.current_step });
@@ -191,7 +191,8 @@ export async function run<Q extends Quote | VersionQuote>(http: Http, kind: Kind
         const { error: message, error_code, error_details: details, request_id: requestId } = t.result;
         throw new TimbreError(error_code, { message, details, requestId, server: http.server });
       }
-      if (Date.now() > until) throw http.own('client.unfinished', 'The transaction has not ended yet.', { details: { transaction_id } });
+      if (performance.now() > until)
+        throw http.own('client.unfinished', 'The transaction has not ended yet.', { details: { transaction_id } });
       await sleep(pause, signal);
     }
   }

@@ -99,7 +99,9 @@ async function put(u: Upload, url: string, renew: () => Promise<string>, start: 
   let renewed = 0;
   const full = await u.http.again(u.signal, async () => {
     for (;;) {
-      const answer = await u.http.send(url, { method: 'PUT', body: await u.file.slice(start, end) }, u.signal, end - start);
+      const body = await u.file.slice(start, end);
+      if ((body instanceof Blob ? body.size : body.length) !== end - start) throw u.http.changed();
+      const answer = await u.http.send(url, { method: 'PUT', body }, u.signal, end - start);
       if (answer.status >= 200 && answer.status < 300) return undefined;
       if ((answer.status === 403 || answer.status === 410) && renewed++ < renewals) {
         url = await renew();

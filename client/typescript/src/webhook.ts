@@ -3,16 +3,19 @@ import type { WebhookEvent } from './gen/api.js';
 
 export type WebhookProblem = 'parsed_body' | 'missing_header' | 'timestamp' | 'signature' | 'secret';
 
-/**
- * Why a webhook is refused. Never act on its body. Answer with status 400. For `parsed_body` and `secret` answer with 500: the fault is
- * the receiver's, and after 500 the server sends the event again.
- */
+/** Why a webhook is refused. Never act on its body. */
 export class WebhookError extends Error {
   override readonly name = 'WebhookError';
   readonly reason: WebhookProblem;
+  /**
+   * The status to answer with. It is 400, and the server does not send the event again. For `parsed_body` and `secret` it is 500: the fault
+   * is the receiver's, and the server sends the event again.
+   */
+  readonly status: 400 | 500;
   constructor(reason: WebhookProblem, message: string) {
     super(message);
     this.reason = reason;
+    this.status = reason === 'parsed_body' || reason === 'secret' ? 500 : 400;
   }
 }
 
@@ -41,7 +44,7 @@ const advice =
 /**
  * Returns the event of a webhook when one of the secrets signed it. Throws WebhookError.
  * @param rawBody The body as it arrived, as text or bytes, and not parsed.
- * @param secret `whsec_…`. During a rotation, give both secrets.
+ * @param secret `whsec_…`. During a rotation, give both secrets: as a list, or as one text with a space between them.
  */
 export async function verifyWebhook(
   rawBody: string | Uint8Array | ArrayBuffer,
@@ -56,6 +59,7 @@ export async function verifyWebhook(
   else if (raw instanceof ArrayBuffer) body = new Uint8Array(raw);
   else throw new WebhookError('parsed_body', `This body was parsed before: its bytes are lost, and no signature can match. ${advice}`);
 
+  const keys = await Promise.all([secret ?? ''].flat().join(' ').trim().split(/\s+/).map(keyOf));
   const header = (name: string): string => {
     const given = typeof headers.get === 'function' ? headers.get(name) : (headers as Record<string, string | string[] | undefined>)[name];
     const text = typeof given === 'string' ? given : '';
@@ -71,10 +75,7 @@ export async function verifyWebhook(
 
   const signed = new Blob([`${id}.${timestamp}.`, body as Uint8Array<ArrayBuffer>]);
   const bytes = await signed.arrayBuffer();
-  for (const one of typeof secret === 'string' ? [secret] : secret) {
-    const raw = /^whsec_[\w+/]+=*$/.test(one) ? decode(one.slice(6)) : undefined;
-    if (!raw?.length) throw new WebhookError('secret', 'The secret is not one of a webhook: it begins with whsec_.');
-    const key = await crypto.subtle.importKey('raw', raw, { name: 'HMAC', hash: 'SHA-256' }, false, ['verify']);
+  for (const key of keys) {
     for (const signature of signatures) {
       const given = /^v1,([\w+/]+=*)$/.exec(signature)?.[1];
       // Web Crypto compares in constant time.
@@ -84,6 +85,13 @@ export async function verifyWebhook(
     }
   }
   throw new WebhookError('signature', `No signature matches. The secret is another one, or the body was changed. ${advice}`);
+}
+
+/** The key of a secret. */
+async function keyOf(secret: string): Promise<CryptoKey> {
+  const raw = /^whsec_[\w+/]+=*$/.test(secret) ? decode(secret.slice(6)) : undefined;
+  if (!raw?.length) throw new WebhookError('secret', 'The secret of the webhook is missing, or not one: it begins with whsec_.');
+  return crypto.subtle.importKey('raw', raw, { name: 'HMAC', hash: 'SHA-256' }, false, ['verify']);
 }
 
 /** The bytes of base64; undefined when it is malformed. */

@@ -1,15 +1,16 @@
 // backend.mjs
 import express from 'express';
+import { Timbre, is } from '@timbre/client';
 import { LARGEST, receive } from './webhook.mjs';
 
 const { ATS_URL, ATS_SECRET_KEY, SITE, PORT = 3000 } = process.env;
-const unreachable = { error: { code: 'common.service_unavailable', message: 'The registry cannot be reached.' } };
+const timbre = new Timbre({ server: ATS_URL, secretKey: ATS_SECRET_KEY, origin: SITE, timeout: 10_000, retries: 0 });
 
 const app = express();
 
 // This route needs the raw body, so it stands before express.json().
-app.post('/my-backend/webhook', express.raw({ type: 'application/json', limit: LARGEST }), (request, response) => {
-  const { status, text } = receive(request.headers, request.body);
+app.post('/my-backend/webhook', express.raw({ type: 'application/json', limit: LARGEST }), async (request, response) => {
+  const { status, text } = await receive(request.headers, request.body);
   response.status(status).type('text/plain').send(text);
 });
 
@@ -18,17 +19,11 @@ app.use(express.json());
 app.post('/my-backend/session', async (request, response) => {
   // Here you know your visitor: refuse those who may not register a song.
   try {
-    const answer = await fetch(`${ATS_URL}/v1/sessions`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json', Origin: SITE },
-      body: JSON.stringify({ secret_key: ATS_SECRET_KEY, action_type: 'register', allowed_network: 'testnet' }),
-      signal: AbortSignal.timeout(10_000),
-    });
-    const body = await answer.json();
-    response.status(answer.status).json(body);
+    response.json(await timbre.mint({ action_type: 'register', allowed_network: 'testnet' }));
   } catch (error) {
-    console.error('mint:', error.cause ?? error);
-    response.status(502).json(unreachable);
+    if (!is(error)) throw error;
+    console.error('mint:', error.message, error.cause ?? '');
+    response.status(error.status || 502).json({ error: error.forPage() });
   }
 });
 

@@ -1,10 +1,11 @@
 // backend.mjs
 import { readFile } from 'node:fs/promises';
 import Fastify from 'fastify';
+import { Timbre, is } from '@timbre/client';
 import { LARGEST, receive } from './webhook.mjs';
 
 const { ATS_URL, ATS_SECRET_KEY, SITE, PORT = 3000 } = process.env;
-const unreachable = { error: { code: 'common.service_unavailable', message: 'The registry cannot be reached.' } };
+const timbre = new Timbre({ server: ATS_URL, secretKey: ATS_SECRET_KEY, origin: SITE, timeout: 10_000, retries: 0 });
 
 const app = Fastify();
 
@@ -12,7 +13,7 @@ const app = Fastify();
 app.register(async (scope) => {
   scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => done(null, body));
   scope.post('/my-backend/webhook', { bodyLimit: LARGEST }, async (request, reply) => {
-    const { status, text } = receive(request.headers, request.body);
+    const { status, text } = await receive(request.headers, request.body);
     return reply.code(status).type('text/plain').send(text);
   });
 });
@@ -20,17 +21,11 @@ app.register(async (scope) => {
 app.post('/my-backend/session', async (request, reply) => {
   // Here you know your visitor: refuse those who may not register a song.
   try {
-    const answer = await fetch(`${ATS_URL}/v1/sessions`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json', Origin: SITE },
-      body: JSON.stringify({ secret_key: ATS_SECRET_KEY, action_type: 'register', allowed_network: 'testnet' }),
-      signal: AbortSignal.timeout(10_000),
-    });
-    const body = await answer.json();
-    return reply.code(answer.status).send(body);
+    return await timbre.mint({ action_type: 'register', allowed_network: 'testnet' });
   } catch (error) {
-    console.error('mint:', error.cause ?? error);
-    return reply.code(502).send(unreachable);
+    if (!is(error)) throw error;
+    console.error('mint:', error.message, error.cause ?? '');
+    return reply.code(error.status || 502).send({ error: error.forPage() });
   }
 });
 

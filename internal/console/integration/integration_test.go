@@ -179,7 +179,7 @@ func TestSnippet(t *testing.T) {
 	a := site.As("viewer").Get("/o/{org}/integration/snippet")
 	has(t, a, 200, "site-key=&#34;"+k.SiteKey, "export SITE=https://www.songs.example", "export ATS_URL="+shelltest.PublicURL, "backend.mjs", "webhook.mjs", "backend.py", "backend.go", "backend.php", "config.ru", "/docs/frameworks",
 		"ATS_SECRET_KEY", "!ats.example", "!cpk_…", "!csk_…", "!your-domain")
-	for _, program := range []string{"createServer", "ThreadingHTTPServer", "ListenAndServe", "curl_init", "Net::HTTP", "timingSafeEqual", "compare_digest", "hmac.Equal", "hash_equals", "secure_compare", "curl " + shelltest.PublicURL} {
+	for _, program := range []string{"createServer", "ThreadingHTTPServer", "ListenAndServe", "curl_init", "Net::HTTP", "verifyWebhook", "compare_digest", "client.ReadWebhook", "npm install " + shelltest.PublicURL + "/packages/client.tgz", "hash_equals", "secure_compare", "curl " + shelltest.PublicURL} {
 		if !strings.Contains(a.Body, program) {
 			t.Errorf("without %s", program)
 		}

@@ -84,7 +84,7 @@ func (p pages) snippet(c *shell.Call) error {
 	}
 	fill := strings.NewReplacer("https://ats.example", p.PublicURL, "cpk_…", data.Key.SiteKey, "https://www.your-domain.example", data.Site, `"csk_…"`, `"'"$ATS_SECRET_KEY"'"`)
 	data.Page = fill.Replace(block("quick-start.md", "## 3. Put the element on your page", "html"))
-	data.Run = "export ATS_URL=" + p.PublicURL + "\nexport SITE=" + data.Site + "\nread -rs ATS_SECRET_KEY && export ATS_SECRET_KEY\nnode backend.mjs"
+	data.Run = "export ATS_URL=" + p.PublicURL + "\nexport SITE=" + data.Site + "\nread -rs ATS_SECRET_KEY && export ATS_SECRET_KEY\nnpm install " + p.PublicURL + "/packages/client.tgz\nnode backend.mjs"
 	for _, s := range samples {
 		one := sample{Name: s.name}
 		for _, f := range s.files {

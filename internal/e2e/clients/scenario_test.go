@@ -75,22 +75,55 @@ type runner struct {
 
 var everything = []string{"mint", "read", "parts", "update", "webhook"}
 
-// elsewhere runs the TypeScript client with another program than Node.
-func elsewhere(t *testing.T, program string, args ...string) []string {
+// elsewhere runs the TypeScript client in another runtime than Node.
+func elsewhere(t *testing.T, name string, args ...string) []string {
 	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		t.Skipf("no %s in PATH", program)
+	return slices.Concat([]string{runtime(t, name)}, args, []string{filepath.Join(packaged(t), "test", "scenario.mjs")})
+}
+
+// runtimes has the programs of folder runtimes, installed once.
+var runtimes struct {
+	sync.Once
+	dir string
+	err error
+}
+
+// runtime returns the path of a program of folder runtimes, in its pinned version.
+func runtime(t *testing.T, name string) string {
+	t.Helper()
+	hasNode(t)
+	runtimes.Do(func() {
+		if runtimes.dir, runtimes.err = os.MkdirTemp("", "timbre-runtimes"); runtimes.err != nil {
+			return
+		}
+		if runtimes.err = os.CopyFS(runtimes.dir, os.DirFS("runtimes")); runtimes.err != nil {
+			return
+		}
+		npm := exec.Command("npm", "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+		npm.Dir = runtimes.dir
+		if out, err := npm.CombinedOutput(); err != nil {
+			runtimes.err = fmt.Errorf("npm ci: %w: %s", err, out)
+		}
+	})
+	if runtimes.err != nil {
+		browser.Missing(t, fmt.Sprint("npm cannot install Deno and Bun: ", runtimes.err))
 	}
-	return slices.Concat([]string{program}, args, []string{filepath.Join(packaged(t), "test", "scenario.mjs")})
+	for _, pattern := range []string{"@*/" + name + "-*/" + name, "@*/" + name + "-*/bin/" + name, "@*/linux-*/" + name} {
+		if found, err := filepath.Glob(filepath.Join(runtimes.dir, "node_modules", pattern)); err == nil && len(found) > 0 {
+			return found[0]
+		}
+	}
+	browser.Missing(t, "npm has no "+name+" for this machine")
+	return ""
 }
 
 var runners = []runner{
 	{"typescript", []string{"key", "session"}, everything, false, func(t *testing.T) []string {
 		return []string{"node", filepath.Join(packaged(t), "test", "scenario.mjs")}
 	}},
-	// Debian has neither of the next two, so no test needs them.
-	{"deno", []string{"key", "session"}, everything, false, func(t *testing.T) []string { return elsewhere(t, "deno", "run", "--allow-all", "--no-lock") }},
-	{"bun", []string{"key", "session"}, everything, false, func(t *testing.T) []string { return elsewhere(t, "bun", "run") }},
+	// Debian has neither of the next two: npm has.
+	{"deno", []string{"session", "key"}, everything, true, func(t *testing.T) []string { return elsewhere(t, "deno", "run", "--allow-all", "--no-lock") }},
+	{"bun", []string{"key", "session"}, everything, true, func(t *testing.T) []string { return elsewhere(t, "bun", "run") }},
 	{"go", []string{"key"}, everything, false, func(t *testing.T) []string {
 		program := filepath.Join(t.TempDir(), "golang")
 		if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "timbre.example/internal/e2e/clients/golang").CombinedOutput(); err != nil {

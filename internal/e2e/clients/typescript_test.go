@@ -24,7 +24,7 @@ var accept = flag.Bool("accept", false, "write the types of the TypeScript clien
 
 func TestMain(m *testing.M) {
 	harness.Main(func() int {
-		defer func() { os.RemoveAll(built.dir) }()
+		defer func() { os.RemoveAll(built.dir); os.RemoveAll(runtimes.dir) }()
 		return m.Run()
 	})
 }
