@@ -1,7 +1,7 @@
 // Package client calls a Timbre server from a program in Go: it registers songs with an API key of an organization, reads
 // works, mints sessions for the widget, and verifies webhooks.
 //
-//	c, err := client.New(client.Config{URL: "https://ats.example", APIKey: os.Getenv("TIMBRE_API_KEY")})
+//	c, err := client.New(client.Config{URL: "https://ats.example", APIKey: os.Getenv("ATS_API_KEY")})
 //	…
 //	done, err := c.RegisterFile(ctx, "night-train.wav", client.Song{
 //		Title:   "Night Train",

@@ -18,7 +18,7 @@ import (
 )
 
 func connect() *client.Client {
-	c, err := client.New(client.Config{URL: "https://ats.example", APIKey: os.Getenv("TIMBRE_API_KEY")})
+	c, err := client.New(client.Config{URL: "https://ats.example", APIKey: os.Getenv("ATS_API_KEY")})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -163,7 +163,7 @@ export class Http {
         throw this.changed(cause);
       throw late
         ? this.own('client.timeout', 'The server did not answer in time.', { cause })
-        : this.own('client.network', 'The connection failed.', { cause });
+        : this.own('client.network', `No connection to ${new URL(url).origin}.`, { cause });
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', stop);

@@ -84,7 +84,7 @@ func testDocuments(t *testing.T, s *harness.Server) {
 	}
 	run(nil, "node", absolute(t, "../../../node_modules/typescript/bin/tsc"), "-p", dir)
 
-	env := []string{"TIMBRE_URL=" + s.URL, "TIMBRE_API_KEY=" + s.APIKey, "TIMBRE_SECRET_KEY=" + s.SecretKey}
+	env := []string{"ATS_URL=" + s.URL, "ATS_API_KEY=" + s.APIKey, "ATS_SECRET_KEY=" + s.SecretKey}
 	keep(t, filepath.Join(dir, "song.wav"), harness.WAV(1))
 	keep(t, filepath.Join(dir, "other.wav"), harness.WAV(2))
 	ats := strings.Fields(run(env, "node", "register.mjs", "song.wav", "Night Train"))
