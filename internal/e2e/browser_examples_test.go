@@ -21,6 +21,7 @@ import (
 
 	"timbre.example/docs"
 	"timbre.example/internal/e2e/browser"
+	"timbre.example/internal/e2e/engine"
 	"timbre.example/internal/e2e/harness"
 )
 
@@ -41,11 +42,13 @@ type frontEnd struct {
 	rendered bool
 	// webhooks says that its server receives webhooks, and uses the client.
 	webhooks bool
+	// firefox says that it is used in Firefox, too.
+	firefox bool
 }
 
 var frontEnds = []frontEnd{
 	{name: "html", start: []string{"node", "server.mjs"}, register: "/"},
-	{name: "react", steps: []string{"check", "build"}, start: vitePreview, backend: true, register: "/#register", routes: true},
+	{name: "react", steps: []string{"check", "build"}, start: vitePreview, backend: true, register: "/#register", routes: true, firefox: true},
 	{name: "vue", steps: []string{"check", "build"}, start: vitePreview, backend: true, register: "/#register", routes: true},
 	{name: "svelte", steps: []string{"check", "build"}, start: []string{"node", "build"}, register: "/register", routes: true, rendered: true},
 	// Its build checks the types itself.
@@ -283,9 +286,13 @@ func TestFrontEnds(t *testing.T) {
 					t.Errorf("the server does not draw the tag: %s", text)
 				}
 			}
-			followFrontEnd(t, e, site)
+			// One after the other: each gives its browser back.
+			t.Run("Chromium", func(t *testing.T) { followFrontEnd(t, e, site) })
 			if e.webhooks {
 				hook.receives(t, site, said)
+			}
+			if e.firefox {
+				t.Run("Firefox", func(t *testing.T) { followInFirefox(t, e, site) })
 			}
 		})
 	}
@@ -396,20 +403,37 @@ func followFrontEnd(t *testing.T, e frontEnd, site string) {
 			t.Errorf("%s: %s", where, line)
 		}
 	}
-	p.Dark(true)
-	p.Size(320, tall)
+	// look sets the window. shoot takes the page in each window and colour scheme, where pictures are wanted.
+	look := func(width int64, dark bool) {
+		p.Dark(dark)
+		p.Size(width, tall)
+	}
+	shoot := func(name string) {
+		for _, width := range []int64{320, 1280} {
+			for scheme, dark := range map[string]bool{"light": false, "dark": true} {
+				if pictures == "" {
+					return
+				}
+				look(width, dark)
+				p.Screenshot(pictures, fmt.Sprintf("%s-%d-%s", name, width, scheme))
+			}
+		}
+	}
+	look(320, true)
 	p.Goto(site + e.register)
 	p.Wait(browser.Hook("form-song"))
 	// The page hears the first event, which is why it mints before the song is sent.
 	p.Wait("performance.getEntriesByType('resource').some((r) => r.name.endsWith('/my-backend/session'))")
 	fits("the form")
-	p.Screenshot(pictures, "form-320-dark")
+	shoot("form")
+	look(320, true)
 	fill(p, 0, noise(t, e.name+".wav", 20_000), "A song of "+e.name)
 	p.Wait(browser.Hook("confirm"))
 	confirm(p, 0)
 	p.Wait(says(fmt.Sprintf("Registered as number %d.", stateOf(p, 0).AtsID)))
 	fits("the end")
-	p.Screenshot(pictures, "complete-320-dark")
+	shoot("complete")
+	look(320, true)
 	events := p.Events()
 	checkShapes(t, events)
 	if got := course(events); got != fullCourse {
@@ -428,8 +452,7 @@ func followFrontEnd(t *testing.T, e frontEnd, site string) {
 	quiet(t, p)
 
 	// The page tells what its backend refuses.
-	p.Dark(false)
-	p.Size(1280, tall)
+	look(1280, false)
 	p.Goto("about:blank") // a page with the same address but another fragment would stay
 	hold := p.Hold("POST", "/my-backend/session")
 	refuse := func() {
@@ -438,10 +461,23 @@ func followFrontEnd(t *testing.T, e frontEnd, site string) {
 	p.Goto(site + e.register)
 	refuse() // when the widget is ready
 	fillSong(p, 0, noise(t, "refused.wav", 20_000), "Refused")
-	p.Screenshot(pictures, "form-1280-light")
 	fillCreator(p, 0)
 	refuse() // when it needs the token
 	p.Wait(says("The song is not registered. Our support needs this reference:"))
-	p.Screenshot(pictures, "failed-1280-light")
+	shoot("failed")
 	hold.Release()
+}
+
+// followInFirefox registers a song, and the page says so. The widget loads its parts as the bundler has named them.
+func followInFirefox(t *testing.T, e frontEnd, site string) {
+	t.Helper()
+	p := engine.Open(t, "Firefox", engine.Options{})
+	p.Goto(site + e.register)
+	fill(p, 0, noise(t, e.name+"-firefox.wav", 20_000), "A song of "+e.name+" in Firefox")
+	p.Wait(browser.Hook("confirm"))
+	confirm(p, 0)
+	p.Wait("document.body.innerText.includes(`Registered as number ${e2e.state().atsId}.`)")
+	if v := engine.Eval[[]string](p, "e2e.violations"); len(v) > 0 {
+		t.Errorf("policy violated: %q", v)
+	}
 }

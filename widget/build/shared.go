@@ -53,15 +53,18 @@ type file struct {
 
 // uses returns the names that remain of the modules after tree shaking.
 func (f file) uses() ([]given, error) {
-	var all []given
-	draft, err := f.build(options(f.dir), func(g given) string {
-		all = append(all, g)
-		return mark(g)
-	})
+	draft, err := f.build(options(f.dir), mark)
 	if err != nil {
 		return nil, err
 	}
-	uses := slices.DeleteFunc(all, func(g given) bool { return !strings.Contains(string(draft), mark(g)) })
+	var uses []given
+	for _, m := range f.modules {
+		for _, name := range f.exports[m] {
+			if g := (given{m, name}); strings.Contains(string(draft), mark(g)) {
+				uses = append(uses, g)
+			}
+		}
+	}
 	slices.SortFunc(uses, func(a, b given) int { return strings.Compare(a.module+" "+a.name, b.module+" "+b.name) })
 	return slices.Compact(uses), nil
 }
@@ -81,12 +84,13 @@ func (f file) make(list []given) ([]byte, error) {
 	return f.build(o, func(g given) string {
 		i := slices.Index(list, g)
 		if i < 0 {
-			return "undefined"
+			return "undefined" // the file does not use it
 		}
 		return fmt.Sprintf("given[%d]", i)
 	})
 }
 
+// build calls value for each name of the modules, from several goroutines at once.
 func (f file) build(o api.BuildOptions, value func(given) string) ([]byte, error) {
 	entry := filepath.Join(f.dir, "src", f.entry)
 	all := strings.Join(f.exports[entry], ",")

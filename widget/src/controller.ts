@@ -31,7 +31,7 @@ import { fetchPart } from './parts/fetch.js';
 import { sentenceOf } from './i18n/sentences.js';
 import { styles } from './styles/styles.js';
 
-/** How long an upload continues, in ms, after its element was removed from the page. */
+/** How long everything continues, in ms, after the element was removed from the page. */
 const detachedFor = 5000;
 
 /** How long a screen waits, in ms, before it says that it is slow. */
@@ -58,6 +58,8 @@ export class Controller implements Started {
   #proposed = '';
   #nextFocus = '';
   #detached: ReturnType<typeof setTimeout> | undefined;
+  /** Ends what waits outside the run of the flow, once the element left the page for good. */
+  #life = new AbortController();
   #guarding = false;
   /** The dialogs around an access code that is not saved yet. */
   #dialogs: Element[] = [];
@@ -129,6 +131,7 @@ export class Controller implements Started {
     const { screen, jobId, transactionId, accessCode, result } = this.#flow.state;
     return {
       screen,
+      ...(this.#begun.ready && this.#flow.tokens.needed && { needsToken: true }),
       ...(jobId && { jobId }),
       ...(transactionId && { transactionId }),
       ...(result && { atsId: result.atsId }),
@@ -156,6 +159,12 @@ export class Controller implements Started {
 
   connected(): void {
     clearTimeout(this.#detached);
+    if (this.#life.signal.aborted) {
+      this.#life = new AbortController();
+      // The form reads the limits again.
+      if (this.#flow.state.screen === 'FORM') this.#configured = '';
+      this.#flow.comeBack();
+    }
     this.#guard();
   }
 
@@ -163,7 +172,10 @@ export class Controller implements Started {
     this.#guard();
     this.#time(false);
     // An element that is moved, or removed for a moment, keeps working.
-    this.#detached = setTimeout(() => this.#flow.abandon(), detachedFor);
+    this.#detached = setTimeout(() => {
+      this.#life.abort();
+      this.#flow.abandon();
+    }, detachedFor);
   }
 
   /** Removed from the page, but still needed: it is unknown whether the server has accepted the order. */
@@ -175,6 +187,7 @@ export class Controller implements Started {
   /** Another widget has taken over this one's key, and continues with what is stored. */
   giveWay(): void {
     clearTimeout(this.#detached);
+    this.#life.abort();
     this.#memoryKey = this.#configured = '';
     this.#draft = undefined;
     this.#flow.giveWay(this.#purpose);
@@ -230,7 +243,7 @@ export class Controller implements Started {
       else this.#flow.browse();
       const { limits } = this.#begun;
       if (limits?.of === now) return this.#limit(limits);
-      void this.#flow.limits().then((limits) => {
+      void this.#flow.limits(this.#life.signal).then((limits) => {
         if (this.#configured === now) this.#limit(limits);
       });
     };
@@ -442,7 +455,8 @@ export class Controller implements Started {
     // If the code cannot be saved, it does not count as saved.
     if (downloads() !== 'no') this.#keep(accessCode);
     this.#show({ saved: true, copied: '' });
-    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+    const revoke = () => URL.revokeObjectURL(url);
+    browserEnv.sleep(60_000, this.#life.signal).then(revoke, revoke);
   }
 
   /** The copied text may be another text of the screen, not the access code. */
@@ -482,7 +496,7 @@ export class Controller implements Started {
     const title = this.#root.querySelector<HTMLInputElement>('#title');
     if (s.proposed !== this.#proposed && title?.value === s.proposed && title.matches(':focus')) title.select();
     this.#proposed = s.proposed;
-    this.#time(s.screen === 'TRACKING');
+    this.#time(s.screen === 'TRACKING' && this.#el.isConnected);
     let to: HTMLElement | null | undefined;
     if (this.#nextFocus) to = this.#root.querySelector<HTMLElement>(`[data-ats="${this.#nextFocus}"]`);
     else if (errors) to = this.#root.querySelector<HTMLElement>('[aria-invalid="true"]');

@@ -148,6 +148,8 @@ export class AtsWidget extends HTMLElement implements Host {
   /** The attributes that the first screen was drawn for. */
   #made = '';
   #watch: MutationObserver | undefined;
+  /** Ends the question for the limits. */
+  #asked: AbortController | undefined;
 
   /** @internal */
   constructor() {
@@ -196,7 +198,7 @@ export class AtsWidget extends HTMLElement implements Host {
 
   /** The screen that the widget shows, and its ids and codes. */
   getState(): AtsState {
-    return this.#rest?.getState() ?? { screen: 'FORM' };
+    return this.#rest?.getState() ?? { screen: 'FORM', ...(this.#begun.ready && !this.#begun.token && { needsToken: true }) };
   }
 
   /** @internal */
@@ -240,6 +242,9 @@ export class AtsWidget extends HTMLElement implements Host {
   /** @internal */
   disconnectedCallback(): void {
     this.#watch?.disconnect();
+    this.#asked?.abort();
+    // In another place, the limits are asked for again.
+    if (!this.#begun.limits) this.#made = '';
     this.#rest?.disconnected();
   }
 
@@ -314,8 +319,11 @@ export class AtsWidget extends HTMLElement implements Host {
 
   /** Asks the server for its limits. rest.ts shows what a refusal means. */
   #ask(of: string): void {
-    limitsOf(this).then(
+    this.#asked?.abort();
+    const { signal } = (this.#asked = new AbortController());
+    limitsOf(this, signal).then(
       (limits) => {
+        if (signal.aborted) return;
         this.#begun.limits = { of, ...limits };
         this.#queue();
       },

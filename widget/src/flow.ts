@@ -97,6 +97,8 @@ export class Flow {
   #spent = '';
   #pending: Pending | undefined;
   #percent = -1;
+  /** The element left the page for good: nothing new begins. */
+  #away = false;
   /** The access code that was saved or copied. */
   #kept: string | undefined;
 
@@ -337,10 +339,30 @@ export class Flow {
     this.resume('track');
   }
 
-  /** Stops an upload whose element left the page for good, and downloads that wait. */
+  /**
+   * The element left the page for good: everything that waits ends, and an upload is cancelled. The answer to an order is still waited for,
+   * because the transaction and its access code are in it.
+   */
   abandon(): void {
+    this.#away = true;
     this.library?.stop();
-    if (this.state.screen === 'UPLOAD') this.edit();
+    const { screen, phase, opening } = this.state;
+    if (screen === 'CONFIRMING' && phase === 'confirming') return;
+    if (screen === 'UPLOAD') return this.edit();
+    this.#stop();
+    if (opening) this.dispatch({ type: 'form' });
+    // The button for it works again.
+    this.dispatch({ type: 'certificate', certificate: undefined });
+  }
+
+  /** The abandoned element is in the page again: it continues where it was. */
+  comeBack(): void {
+    this.#away = false;
+    const { screen, phase, quote, quoteOver } = this.state;
+    if (screen === 'TRACKING') this.resume('track');
+    else if (screen !== 'CONFIRMING') return;
+    else if (phase === 'preparing') this.resume('prepare');
+    else if (phase === 'review' && quote && !quoteOver) this.#expire(quote, this.#run.signal).catch(() => {});
   }
 
   /** A problem found before anything was sent, such as a missing attribute. */
@@ -400,7 +422,7 @@ export class Flow {
       }
     }
     if (from === 'confirm') await this.#confirm(signal);
-    await this.#track(signal);
+    if (!this.#away) await this.#track(signal);
   }
 
   /**
@@ -416,7 +438,11 @@ export class Flow {
   async #price(signal: AbortSignal): Promise<void> {
     const quote = await this.#prepare(signal);
     this.dispatch({ type: 'quoted', quote });
-    // A price must not be agreed to after it has expired.
+    await this.#expire(quote, signal);
+  }
+
+  /** A price must not be agreed to after it has expired. */
+  async #expire(quote: Quote, signal: AbortSignal): Promise<void> {
     await this.#hooks.env.sleep(quote.expiresAt - this.#hooks.env.now(), signal);
     this.dispatch({ type: 'quoteOver' });
   }
@@ -763,7 +789,7 @@ export class Flow {
   }
 
   /** Reads the limits that the server states. Without them, the server still decides. */
-  async limits(): Promise<Limits> {
+  async limits(signal: AbortSignal): Promise<Limits> {
     const api = this.#newApi(true);
     try {
       const stats = await api.call(
@@ -771,7 +797,7 @@ export class Flow {
         `/v1/stats?network=${encodeURIComponent(api.target.network)}`,
         { max_audio_size_bytes: 'number' },
         // Not part of the run: what the user starts meanwhile does not stop it.
-        { signal: new AbortController().signal },
+        { signal },
       );
       return limitsFrom(stats);
     } catch (e) {

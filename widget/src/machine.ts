@@ -31,7 +31,7 @@ export type Action =
   | { type: 'confirmed'; transactionId: string; accessCode?: string | undefined }
   | { type: 'tracked'; step: Step }
   | { type: 'completed'; result: Result }
-  | { type: 'certificate'; certificate: Fetching }
+  | { type: 'certificate'; certificate: Fetching | undefined }
   | { type: 'problem'; problem: Problem; stage: Stage; ended: boolean }
   | { type: 'form' }
   | { type: 'proposed'; title: string }

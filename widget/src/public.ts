@@ -6,6 +6,8 @@ export type AtsScreen = 'FORM' | 'UPLOAD' | 'CONFIRMING' | 'TRACKING' | 'COMPLET
 /** The result of getState(). */
 export interface AtsState {
   screen: AtsScreen;
+  /** The widget is ready, and has no token or waits for another one. A page that listens late has missed the event that says so. */
+  needsToken?: true;
   jobId?: string;
   transactionId?: string;
   atsId?: number;

@@ -82,7 +82,7 @@ export interface State extends Draft {
   readonly steps: readonly Step[];
   readonly result?: Result;
   /** The state of the certificate, once it was requested. */
-  readonly certificate?: Fetching;
+  readonly certificate?: Fetching | undefined;
   readonly problem?: Problem;
   readonly resume: Resume;
 }

@@ -501,11 +501,11 @@ test('answers without the documented JSON', async () => {
 test('limits are read without a token, and their absence is tolerated', async () => {
   const w = new World();
   w.flow.tokens.clear();
-  const { stats, ...limits } = await w.flow.limits();
+  const { stats, ...limits } = await w.flow.limits(new AbortController().signal);
   assert.deepEqual(limits, { maxBytes: 5000, formats: [] });
   assert.ok(stats);
   w.faults.stats = [{ status: 500, body: 'oops' }];
-  assert.deepEqual(await w.flow.limits(), { maxBytes: 0, formats: [] });
+  assert.deepEqual(await w.flow.limits(new AbortController().signal), { maxBytes: 0, formats: [] });
   assert.equal(w.state.screen, 'FORM');
 });
 
@@ -536,6 +536,72 @@ test('a job continues with the token that started it, whatever the page gives me
     w.asked.filter((a) => /^(init|prepare|confirm):/.test(a)),
     ['init:t1', 'prepare:t1', 'prepare:t1', 'confirm:t1'],
   );
+});
+
+test('removed for good while something waits: nothing waits any more, and it continues when it is back', async () => {
+  const tracking = async (w: World) => {
+    await w.review();
+    w.flow.confirm();
+    await w.screen('TRACKING');
+    await w.until(() => w.sockets.length === 1);
+  };
+  const points: [string, (w: World) => Promise<void>, (w: World) => Promise<void>][] = [
+    [
+      'the price is being asked for',
+      async (w) => {
+        // The token is missing, and the page is slow.
+        w.faults.prepare = [{ status: 401, code: 'common.auth.expired' }];
+        await w.until(() => w.names().includes('token-expired'));
+      },
+      (w) => {
+        w.flow.tokens.set('t2');
+        return w.review();
+      },
+    ],
+    ['the price is shown', (w) => w.review(), (w) => w.until(() => w.state.quoteOver)],
+    ['the song is in the queue', tracking, (w) => w.screen('COMPLETE')],
+    [
+      'the steps are asked for',
+      async (w) => {
+        await tracking(w);
+        w.reached = 2;
+        w.sockets[0]!.drop();
+        await w.until(() => w.asked.filter((a) => a.startsWith('status')).length === 2);
+        w.reached = 6;
+      },
+      (w) => w.screen('COMPLETE'),
+    ],
+  ];
+  for (const [name, reach, end] of points) {
+    const w = new World();
+    w.onSocket = () => {};
+    w.flow.submit();
+    await reach(w);
+    assert.notEqual(w.waiting, 0, name);
+    const { screen } = w.state;
+    w.flow.abandon();
+    for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+    assert.deepEqual([w.waiting, w.sockets.every((s) => s.closed), w.state.screen], [0, true, screen], name);
+    const asked = w.asked.length;
+    w.onSocket = (s) => s.sendAll();
+    w.flow.comeBack();
+    await end(w);
+    assert.ok(w.confirmations <= 1 && w.asked.length >= asked && !w.names().includes('failed'), name);
+  }
+});
+
+test('removed for good while the order is sent: its answer is remembered, and followed when the element is back', async () => {
+  const w = new World();
+  w.flow.submit();
+  await w.review();
+  w.flow.confirm();
+  w.flow.abandon();
+  await w.screen('TRACKING');
+  for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+  assert.deepEqual([w.confirmations, w.sockets.length, w.waiting, w.remembered?.transactionId], [1, 0, 0, w.state.transactionId]);
+  w.flow.comeBack();
+  await w.screen('COMPLETE');
+  assert.equal(w.confirmations, 1);
 });
 
 test('reset, another mode, another user and removal during an upload: it stops, and nothing is ordered or reported afterwards', async () => {

@@ -169,6 +169,11 @@ export class World {
   screen = (s: string) => this.until(() => this.state.screen === s);
   review = () => this.until(() => this.state.phase === 'review' && this.state.screen === 'CONFIRMING');
 
+  /** How many waits have not ended. */
+  get waiting(): number {
+    return this.#timers.length;
+  }
+
   reconnect(): void {
     this.connected = true;
     this.#online.splice(0).forEach((f) => f());

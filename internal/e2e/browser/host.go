@@ -50,7 +50,7 @@ func NewHost(t testing.TB) *Host {
 	t.Helper()
 	h := &Host{pages: map[string]string{"host.js": hostScript, "host.css": hostStyle}}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{file}", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /{file...}", func(w http.ResponseWriter, r *http.Request) {
 		name := r.PathValue("file")
 		if b, err := fs.ReadFile(widget.Files, name); err == nil {
 			w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
@@ -119,7 +119,7 @@ func (h *Host) StrictPolicy() string {
 	return fmt.Sprintf("default-src 'none'; script-src 'self'; style-src 'self'; connect-src %s %s; require-trusted-types-for 'script'", h.api, "ws"+strings.TrimPrefix(h.api, "http"))
 }
 
-// Page puts a file on the site and returns its address. HTML files get a
+// Page puts a file on the site, in a folder if the name has one, and returns its address. HTML files get a
 // document around them.
 func (h *Host) Page(name, content string) string {
 	h.mu.Lock()

@@ -15,10 +15,10 @@ export const unknown: Limits = { maxBytes: 0, formats: [] };
 const timeout = 30_000;
 
 /** Rejects when the server refuses the page. A server that cannot be reached has no limits. */
-export async function limitsOf(o: { atsUrl: string; siteKey: string; network: string }): Promise<Limits> {
+export async function limitsOf(o: { atsUrl: string; siteKey: string; network: string }, parent: AbortSignal): Promise<Limits> {
   const headers = { 'Content-Type': 'application/json', 'X-Site-Key': o.siteKey };
   const url = `${o.atsUrl.replace(/\/+$/, '')}/v1/stats?network=${o.network}`;
-  const answer = await within(undefined, timeout, async (signal) => {
+  const answer = await within(parent, timeout, async (signal) => {
     const r = await fetch(url, { headers, credentials: 'omit', cache: 'no-store', signal });
     return { status: r.status, stats: (r.ok ? await r.json() : {}) as object };
   }).catch(() => ({ status: 0, stats: {} }));

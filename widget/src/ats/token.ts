@@ -29,6 +29,11 @@ export class Tokens {
     return this.#token;
   }
 
+  /** There is no token, or something waits for another one. */
+  get needed(): boolean {
+    return !this.#token || this.#waiting.size > 0;
+  }
+
   set(token: string): void {
     this.#token = token;
     if (!token) return;

@@ -16,3 +16,4 @@ const warn = (error: unknown) => console.error('recoverable', error);
 const root = app.firstElementChild ? hydrateRoot(app, page, { onRecoverableError: warn }) : createRoot(app);
 if (!app.firstElementChild) root.render(page);
 globalThis.leave = () => root.unmount();
+globalThis.enter = () => createRoot(app).render(page);

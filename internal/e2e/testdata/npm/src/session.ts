@@ -17,4 +17,6 @@ export const propsOf = (app: HTMLElement): Props => ({ siteKey: app.dataset.site
 declare global {
   /** Takes the app off its page. */
   var leave: () => void;
+  /** Draws the app again. */
+  var enter: () => void;
 }
