@@ -7,12 +7,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
-// benchRegister measures `timbre register` of a folder against the bench's own clients: the command hashes each file, keeps a
-// journal, and shares the machine with the server as the clients do.
+// benchRegister measures `timbre register` of a folder against the bench's own clients, which register as many songs: the
+// command reads and hashes each file and keeps a journal, and shares the machine with the server as the clients do. A second
+// row has the memory of the command for many files.
 func benchRegister(ctx context.Context, b *bench) error {
 	dir, err := os.MkdirTemp(b.dir, "register-")
 	if err != nil {
@@ -25,57 +28,204 @@ func benchRegister(ctx context.Context, b *bench) error {
 	}
 	defer s.stop()
 	const size = 5 << 20
-	songs := sized(b, 100, 4)
+	n := sized(b, b.songs, 4)
 	load := newLoad(s.client("testnet"), size)
-	turn := sized(b, 5*time.Second, 300*time.Millisecond)
-	if _, _, err := load.run(ctx, turn/5); err != nil { // warms up
+	if _, _, err := load.run(ctx, sized(b, time.Second, 100*time.Millisecond)); err != nil { // warms up
 		return err
 	}
+	folder := filepath.Join(dir, "songs")
 	var most int64 // memory of the command
-	round := 0
-	o, f, ratio, err := pairs(sized(b, 5, 1), func() (float64, error) {
-		round++
-		folder := filepath.Join(dir, fmt.Sprint("songs-", round))
-		if err := os.Mkdir(folder, 0o700); err != nil {
+	o, f, ratio, err := pairs(sized(b, b.rounds, 1), func() (float64, error) {
+		if err := writeSongs(folder, n, size); err != nil {
 			return 0, err
 		}
-		defer os.RemoveAll(folder)
-		file := wav(size)
-		for i := range songs {
-			unique(file)
-			if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("round %d song %d.wav", round, i)), file, 0o600); err != nil {
-				return 0, err
-			}
+		if err := s.forgetRecordings(); err != nil {
+			return 0, err
 		}
-		cmd := exec.CommandContext(ctx, b.binary, "register", folder, "--url", s.URL, "--network", "testnet", "--title-from-name",
-			"--creator", "Ada Example <ada@example.org>", "--roles", "author,composer", "--parallel", fmt.Sprint(clients))
-		cmd.Env = append(os.Environ(), "TIMBRE_API_KEY="+s.APIKey)
-		var said bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &said, &said
-		took, err := timed(cmd.Run)
-		if err != nil {
-			return 0, fmt.Errorf("timbre register: %w\n%s", err, said.String())
-		}
-		most = max(most, peakOf(cmd.ProcessState))
-		return float64(songs) / took, nil
+		took, peak, err := b.registerFolder(ctx, s, folder)
+		most = max(most, peak)
+		return float64(n) / took, err
 	}, func() (float64, error) {
-		perSecond, _, err := load.run(ctx, turn)
-		return perSecond, err
+		if err := s.forgetRecordings(); err != nil {
+			return 0, err
+		}
+		took, err := timed(func() error { return load.count(ctx, n) })
+		return float64(n) / took, err
 	})
 	if err != nil {
 		return err
 	}
 	b.add(row{
 		What: "timbre register of 5 MB, SQLite", Unit: "/s", Ours: o, Floor: f, Ratio: ratio, Goal: ratioAtLeast(0.9),
-		Note: fmt.Sprintf("folders of %d files, with hashes and a journal; floor: the bench's %d clients; the command's memory at most %d MiB", songs, clients, most>>20),
+		Note: fmt.Sprintf("a folder of %d files, with hashes and a journal; floor: the bench's %d clients with as many songs; the command's memory at most %d MiB", n, clients, most/mib),
+	})
+	return b.registerMany(ctx, s, dir)
+}
+
+// registerMany compares the memory of the command for many small files with that for a few.
+func (b *bench) registerMany(ctx context.Context, s *server, dir string) error {
+	var peaks [2]float64
+	few, many := sized(b, 100, 4), sized(b, 10_000, 8)
+	var took float64
+	for i, n := range []int{few, many} {
+		folder := filepath.Join(dir, fmt.Sprint("small-", n))
+		err := writeSongs(folder, n, 8<<10)
+		if err != nil {
+			return err
+		}
+		var peak int64
+		if took, peak, err = b.registerFolder(ctx, s, folder); err != nil {
+			return err
+		}
+		peaks[i] = float64(peak) / mib
+	}
+	b.add(row{
+		What: fmt.Sprintf("… its memory for %d files", many), Unit: "MiB", Ours: peaks[1], Floor: peaks[0],
+		Note: fmt.Sprintf("peak resident; floor: the same for %d files; files of 8 KiB, %.0f a second", few, float64(many)/took),
 	})
 	return nil
 }
 
-// peakOf is the most memory that an ended process had, in bytes, as Linux counts it.
-func peakOf(p *os.ProcessState) int64 {
-	if u, ok := p.SysUsage().(*syscall.Rusage); ok {
-		return int64(u.Maxrss) << 10
+// writeSongs makes the files of a folder new ones: a few bytes of each change, so that little is written to the disk when the
+// clock starts. What was written before is on the disk then, and the journal is gone.
+func writeSongs(folder string, n, size int) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
 	}
-	return 0
+	if err := os.RemoveAll(filepath.Join(folder, "timbre-register.testnet.journal")); err != nil {
+		return err
+	}
+	song := wav(size)
+	round := time.Now().UnixNano()
+	old, err := filepath.Glob(filepath.Join(folder, "*.wav"))
+	if err != nil {
+		return err
+	}
+	for i := range n {
+		unique(song)
+		// The title is the name of the file, and no title is registered twice.
+		path := filepath.Join(folder, fmt.Sprintf("round %d song %d.wav", round, i))
+		if i < len(old) {
+			if err := os.Rename(old[i], path); err != nil {
+				return err
+			}
+			if err := change(path, song[44:76], 44); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := os.WriteFile(path, song, 0o600); err != nil {
+			return err
+		}
+	}
+	syscall.Sync()
+	return nil
+}
+
+// change writes some bytes of a file.
+func change(path string, text []byte, at int64) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteAt(text, at); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+// forgetRecordings makes room on the disk: it removes the recordings of works that are final, which no call of the bench
+// reads, and waits until the disk has nothing to write.
+func (s *server) forgetRecordings() error {
+	// An upload is one more name of its recording for some minutes.
+	assets, err := filepath.Glob(filepath.Join(s.dir, "blobs", "objects", "assets", "*", "*"))
+	if err != nil {
+		return err
+	}
+	uploads, err := filepath.Glob(filepath.Join(s.dir, "blobs", "objects", "uploads", "*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range append(assets, uploads...) {
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	syscall.Sync()
+	return nil
+}
+
+// registerFolder runs the command for a folder. It returns the seconds and the peak of its memory in bytes.
+func (b *bench) registerFolder(ctx context.Context, s *server, folder string) (took float64, peak int64, err error) {
+	cmd := exec.CommandContext(ctx, b.binary, "register", folder, "--url", s.URL, "--network", "testnet", "--title-from-name",
+		"--creator", "Ada Example <ada@example.org>", "--roles", "author,composer", "--parallel", fmt.Sprint(clients))
+	cmd.Env = append(os.Environ(), "TIMBRE_API_KEY="+s.APIKey)
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	took, err = timed(func() error {
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		ended := make(chan struct{})
+		var watching sync.WaitGroup
+		// The usage of an ended process includes the memory of its parent before exec. So its peak is read while it runs.
+		watching.Go(func() {
+			t := time.NewTicker(20 * time.Millisecond)
+			defer t.Stop()
+			for {
+				if _, now, err := memoryOf(cmd.Process.Pid); err == nil {
+					peak = max(peak, now)
+				}
+				select {
+				case <-t.C:
+				case <-ended:
+					return
+				}
+			}
+		})
+		err := cmd.Wait()
+		close(ended)
+		watching.Wait()
+		return err
+	})
+	if err != nil {
+		err = fmt.Errorf("timbre register: %w\n%s", err, said.String())
+	}
+	return took, peak, err
+}
+
+// count registers n songs with all clients, and returns when the last one is final.
+func (l *load) count(ctx context.Context, n int) error {
+	var begun atomic.Int64
+	slots := make(chan struct{}, followers)
+	return together(ctx, clients, func(ctx context.Context, i int) error {
+		var waiting sync.WaitGroup
+		defer waiting.Wait()
+		failed := make(chan error, 1)
+		for begun.Add(1) <= int64(n) {
+			unique(l.files[i])
+			id, err := l.c.register(ctx, l.files[i])
+			if err != nil {
+				return err
+			}
+			slots <- struct{}{}
+			waiting.Go(func() {
+				defer func() { <-slots }()
+				if err := l.c.final(ctx, id); err != nil {
+					select {
+					case failed <- err:
+					default:
+					}
+				}
+			})
+		}
+		waiting.Wait()
+		select {
+		case err := <-failed:
+			return err
+		default:
+			return nil
+		}
+	})
 }
