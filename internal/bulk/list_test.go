@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"os"
 	"os/exec"
@@ -166,11 +167,14 @@ func TestTags(t *testing.T) {
 		t.Skip("no ffmpeg in PATH: apt-get install ffmpeg")
 	}
 	dir := t.TempDir()
-	for name, wanted := range map[string][]string{"a.mp3": {"Com Poser", "Second"}, "b.flac": {"Art Ist"}, "c.ogg": {"Com Poser"}, "d.m4a": {"Art Ist"}} {
+	for name, wanted := range map[string][]string{"a.mp3": {"Com Poser", "Second"}, "b.flac": {"Art Ist"}, "c.ogg": {"Com Poser"}, "d.m4a": {"Art Ist"}, "e.wav": {"Art Ist"}, "f.aiff": {"Com Poser", "Second"}} {
 		path := filepath.Join(dir, name)
 		args := []string{"-v", "error", "-f", "lavfi", "-i", "sine=440:duration=0.3", "-metadata", "title=Ünïcode Song", "-metadata", "artist=Art Ist"}
 		if wanted[0] != "Art Ist" {
 			args = append(args, "-metadata", "composer="+strings.Join(wanted, "; "))
+		}
+		if filepath.Ext(name) == ".aiff" {
+			args = append(args, "-write_id3v2", "1")
 		}
 		if out, err := exec.Command(ffmpeg, append(args, path)...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
@@ -185,6 +189,38 @@ func TestTags(t *testing.T) {
 	}
 }
 
+// part is a chunk of WAV or AIFF.
+func part(order binary.AppendByteOrder, id, text string) string {
+	return id + string(order.AppendUint32(nil, uint32(len(text)))) + text + strings.Repeat("\x00", len(text)%2)
+}
+
+// WAV and AIFF have their tags in chunks before or behind the sound: ID3 first, then their own texts.
+func TestTagsOfChunks(t *testing.T) {
+	id3 := "ID3\x03\x00\x00\x00\x00\x00\x1eTIT2\x00\x00\x00\x06\x00\x00\x00NightTCOM\x00\x00\x00\x04\x00\x00\x00Ada"
+	little, big := binary.LittleEndian, binary.BigEndian
+	sound := part(little, "fmt ", strings.Repeat("x", 16)) + part(little, "data", "odd")
+	info := part(little, "LIST", "INFO"+part(little, "INAM", "Caf\xe9\x00")+part(little, "IART", "Gr\u00e4ce; Ada\x00"))
+	for name, x := range map[string]struct{ file, title, creators string }{
+		"info behind the sound": {"RIFF\x00\x00\x00\x00WAVE" + sound + info, "Café", "Gräce,Ada"},
+		"info before the sound": {"RIFF\x00\x00\x00\x00WAVE" + info + sound, "Café", "Gräce,Ada"},
+		"ID3 before info":       {"RIFF\x00\x00\x00\x00WAVE" + sound + info + part(little, "id3 ", id3), "Night", "Ada"},
+		"a damaged ID3":         {"RIFF\x00\x00\x00\x00WAVE" + sound + part(little, "id3 ", "ID3") + info, "Café", "Gräce,Ada"},
+		"64-bit sizes":          {"RF64\xff\xff\xff\xffWAVE" + part(little, "ds64", strings.Repeat("\x00", 8)+string(little.AppendUint64(nil, 4))+strings.Repeat("\x00", 12)) + "data\xff\xff\xff\xff1234" + info, "Café", "Gräce,Ada"},
+		"AIFF":                  {"FORM\x00\x00\x00\x00AIFF" + part(big, "SSND", "123") + part(big, "ID3 ", id3), "Night", "Ada"},
+		"AIFF without ID3":      {"FORM\x00\x00\x00\x00AIFC" + part(big, "NAME", "Porch") + part(big, "AUTH", "Grace"), "Porch", "Grace"},
+		"no tags":               {"RIFF\x00\x00\x00\x00WAVE" + sound, "", ""},
+		"a chunk of 4 GiB":      {"RIFF\x00\x00\x00\x00WAVE" + "LIST\xff\xff\xff\xffINFOINAM\xff\xff\xff\xff", "", ""},
+	} {
+		path := filepath.Join(t.TempDir(), "f")
+		if err := os.WriteFile(path, []byte(x.file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := readTags(path); got.title != x.title || strings.Join(got.creators, ",") != x.creators {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 // Damaged files have no tags, and end nothing.
 func FuzzFileTags(f *testing.F) {
 	f.Add([]byte("ID3\x03\x00\x00\x00\x00\x00\x1eTIT2\x00\x00\x00\x06\x00\x00\x00Night"))
@@ -192,6 +228,8 @@ func FuzzFileTags(f *testing.F) {
 	f.Add([]byte("OggS\x00\x02"))
 	f.Add([]byte("\x00\x00\x00\x18ftypM4A "))
 	f.Add([]byte("DSD \x1c"))
+	f.Add([]byte("RIFF\x00\x00\x00\x00WAVELIST\x10\x00\x00\x00INFOINAM\x04\x00\x00\x00Song"))
+	f.Add([]byte("FORM\x00\x00\x00\x00AIFFNAME\x00\x00\x00\x04Song"))
 	path := filepath.Join(f.TempDir(), "f")
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
