@@ -48,6 +48,7 @@ var benches = []measurement{
 	{"fair", benchFair},
 	{"registrations", benchRegistrations},
 	{"register", benchRegister},
+	{"register-many", benchRegisterMany},
 	{"least", benchLeast},
 	{"certificate", benchCertificate},
 	{"follow", benchFollow},

@@ -7,8 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -74,7 +76,7 @@ func TestTemplates(t *testing.T) {
 				t.Error(err)
 			}
 			for i := range l.Items {
-				l.Items[i].Path, l.Items[i].Modified = "", l.Items[0].Modified
+				l.Items[i].Path, l.Items[i].Row, l.Items[i].Modified = "", 0, l.Items[0].Modified
 			}
 			read = append(read, l)
 		}
@@ -112,15 +114,16 @@ func TestReadsLists(t *testing.T) {
 		t.Error(diff)
 	}
 	for text, words := range map[string]string{
-		"":                        "first line",
-		"title\nx\n":              "no column file",
-		"file,titel\na.wav,x\n":   "unknown column",
-		"file,file\na.wav,x\n":    "twice",
-		"file\nc.wav\nd.wav\n":    "does not exist (2): c.wav, d.wav",
-		"file\na.wav\n./a.wav\n":  "listed twice",
-		"file,title\na.wav\n":     "wrong number of fields",
-		"file\n\"\"\n":            "no file",
-		"file,title\n\"a.wav,x\n": "extraneous or missing",
+		"":                              "first line",
+		"title\nx\n":                    "no column file",
+		"file,titel\na.wav,x\n":         `column 2 of the list has the unknown name "titel"`,
+		"file,file\na.wav,x\n":          "twice",
+		"file\n\nc.wav\nd.wav\n":        "does not exist (2): c.wav (row 3), d.wav (row 4)",
+		"file\na.wav\n./a.wav\n":        "listed twice: first in row 2 (1): a.wav (row 3)",
+		"file,title\na.wav,A\nb.wav\n":  "row 3 of the list has 1 cells, and the first one has 2",
+		"file,title\na.wav,A\n,B\n":     "no file (1): row 3",
+		"file,title\na.wav,A\nb.wav,\"": "row 3 of the list, character 8: extraneous or missing",
+		"file,title\na.wav,Caf\xe9\n":   "line 2 of the list is not UTF-8",
 	} {
 		if _, err := read("bad.csv", text); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%q: %v", text, err)
@@ -128,7 +131,8 @@ func TestReadsLists(t *testing.T) {
 	}
 	for text, words := range map[string]string{
 		"{}":                             "an array",
-		`[{"file":"a.wav","titel":"x"}]`: "unknown field",
+		`[{"file":"a.wav","titel":"x"}]`: `song 1 of the list: unknown field "titel"`,
+		`[{"file":"a.wav"},{"title":7}]`: "song 2 of the list: title has a number",
 		`[{"file":"a.wav"}`:              "",
 		`[{"file":"a.wav"}] x`:           "follows",
 		`[{"file":"c.wav"}]`:             "does not exist",
@@ -139,15 +143,93 @@ func TestReadsLists(t *testing.T) {
 	}
 }
 
+// Spreadsheet programs write marks, UTF-16, tabs, empty rows, and accents in the other spelling. A listed folder has songs that
+// nobody listed.
+func TestListsOfSpreadsheets(t *testing.T) {
+	decomposed := "Cafe\u0301.wav"
+	dir := folder(t, map[string]string{"a.wav": "x", decomposed: "x", "b/forgotten.mp3": "x", "b/c.wav": "x", "far/away.mp3": "x", "b/.hidden.wav": "x", "b/cover.jpg": "x"})
+	text := "file\ttitle\tcreator_1_name\tcreator_2_roles\r\na.wav\t\"Say \"\"hi\"\"\"\tAda\t\r\nCaf\u00e9.wav\tC\tAda\tauthor\r\n\t\t\t\r\nb/c.wav\tD\tAda\t\r\n\t\t\t\r\n"
+	wide := []byte{0xff, 0xfe}
+	for _, unit := range utf16.Encode([]rune(text)) {
+		wide = binary.LittleEndian.AppendUint16(wide, unit)
+	}
+	for name, list := range map[string]string{"UTF-8": text, "UTF-8 with a mark": "\ufeff" + text, "UTF-16": string(wide)} {
+		path := filepath.Join(dir, "list.csv")
+		if err := os.WriteFile(path, []byte(list), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l, err := Read(path)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if len(l.Items) != 3 || l.Items[0].Title != `Say "hi"` || l.Items[1].Size != 1 || l.Items[2].Row != 5 {
+			t.Errorf("%s: %+v", name, l.Items)
+		}
+		if diff := cmp.Diff([]string{"b/forgotten.mp3"}, l.Unlisted); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		err = Complete(l.Items, Defaults{Email: "x@songs.example", Roles: []client.Role{client.Author}}, func(Item) bool { return false })
+		if err == nil || !strings.Contains(err.Error(), "creator 2 has no name (1): Cafe\u0301.wav (row 3)") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A folder has names of any kind. Links to folders are not followed, so a loop ends.
+func TestNamesOfFolders(t *testing.T) {
+	dir := folder(t, map[string]string{
+		"-rf.mp3": "1", "قصائد/🎵.mp3": "2", "line\nbreak/a.mp3": "3", "Caf\u00e9.mp3": "4", "Cafe\u0301.mp3": "5", "latin\xe9.mp3": "6", strings.Repeat("n", 240) + ".mp3": "7",
+		"desktop.ini": "x", ".DS_Store": "x", "._a.mp3": "x",
+	})
+	for name, to := range map[string]string{"loop": ".", "link.mp3": "-rf.mp3"} {
+		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(l.Items) != 8 || l.Skipped != 2 {
+		t.Errorf("%q, %d skipped", names(l), l.Skipped)
+	}
+	if !slices.Contains(names(l), `latin\xE9.mp3`) {
+		t.Errorf("%q", names(l))
+	}
+	if err := Complete(l.Items, Defaults{TitleFromName: true, Creators: []client.Creator{{FullName: "Ada", Email: "a@songs.example", Roles: []client.Role{client.Author}}}}, func(Item) bool { return false }); err != nil {
+		t.Error(err)
+	}
+	// What cannot be read is a problem before anything is sent, and its name breaks no line.
+	if err := os.Symlink("nowhere", filepath.Join(dir, "line\nbreak", "b.mp3")); err != nil {
+		t.Fatal(err)
+	}
+	l, err = Read(dir)
+	if err == nil || !strings.Contains(err.Error(), "the file does not exist (1): line⟨U+000A⟩break/b.mp3") {
+		t.Errorf("%v", err)
+	}
+	var m *Missing
+	if !errors.As(err, &m) {
+		t.Fatal(err)
+	}
+	statuses := map[Status]int{}
+	for _, o := range m.Outcomes(l.Items) {
+		statuses[o.Status]++
+	}
+	if statuses[Incomplete] != 1 || statuses[Waiting] != 8 {
+		t.Errorf("%v", statuses)
+	}
+}
+
 // One error says everything that is missing, for all songs.
 func TestMissing(t *testing.T) {
-	items := []Item{{Name: "a.wav", Size: 1}, {Name: "b.wav"}, {Name: "c.wav", Size: 1, Title: "C", Creators: []client.Creator{{Email: "x@songs.example", Roles: []client.Role{"singer"}}}}, {Name: "done.wav"}}
+	file := filepath.Join(folder(t, map[string]string{"x": "x"}), "x")
+	items := []Item{{Name: "a.wav", Path: file, Size: 1}, {Name: "b.wav", Path: file}, {Name: "locked.wav", Path: file + "/no"}, {Name: "c.wav", Path: file, Size: 1, Title: "C", Creators: []client.Creator{{Email: "x@songs.example", Roles: []client.Role{"singer"}}}}, {Name: "done.wav"}}
 	err := Complete(items, Defaults{}, func(it Item) bool { return it.Name == "done.wav" })
 	var m *Missing
 	if !errors.As(err, &m) {
 		t.Fatal(err)
 	}
-	for _, words := range []string{"nothing was sent", "no title (2): a.wav, b.wav", "no creator (2)", "the file is empty (1): b.wav", "creator 1 has no name (1): c.wav", `unknown role "singer"`} {
+	for _, words := range []string{"nothing was sent", "no title (2): a.wav, b.wav", "no creator (2)", "the file is empty (1): b.wav", "the file cannot be read (1): locked.wav", "creator 1 has no name (1): c.wav", `unknown role "singer"`} {
 		if !strings.Contains(err.Error(), words) {
 			t.Errorf("%q is not in %s", words, err)
 		}
