@@ -45,7 +45,7 @@ type registerCmd struct {
 	AccessCodes   string        `example:"codes.csv" type:"path" placeholder:"FILE" help:"Write the access codes of the songs as CSV. Each code opens its work, so keep the file secret."`
 	Wait          time.Duration `example:"5m" default:"5m" placeholder:"TIME" help:"How long a call is repeated while the server does not answer, at most 24h (default: ${default})."`
 	JSON          bool          `name:"json" help:"Print the report as JSON when the command ends."`
-	Template      string        `example:"csv" placeholder:"FORMAT" help:"Print a list to fill in, csv or json, and end."`
+	Template      string        `example:"csv" placeholder:"FORMAT" help:"Print a list to fill in, csv or json, and end: of the recordings in a folder, with their tags, or of two examples."`
 }
 
 // Help says how the command continues, and its exit codes.
@@ -201,7 +201,7 @@ func (c *registerCmd) Run(o *output) error {
 		if c.Template != "csv" && c.Template != "json" {
 			return wrongf("template", "must be csv or json")
 		}
-		return o.write(func(w io.Writer) error { return bulk.Template(w, c.Template) })
+		return c.template(o)
 	}
 	list, err := c.songs()
 	if list == nil {
@@ -257,6 +257,28 @@ func (c *registerCmd) Run(o *output) error {
 		err = errors.Join(err, run.Journal.Close())
 	}
 	return errors.Join(c.write(o, run, out), c.conclude(o, out, p, err))
+}
+
+// template prints a list to fill in: with the songs of a folder, their tags and the flags, or with examples.
+func (c *registerCmd) template(o *output) error {
+	var items []bulk.Item
+	if c.Path != "" {
+		list, err := c.songs()
+		if list == nil {
+			return err
+		}
+		defaults, wrong := c.defaults()
+		if wrong != nil {
+			return wrong
+		}
+		if items = list.Items; err == nil {
+			err = bulk.Complete(items, defaults, func(bulk.Item) bool { return false })
+		}
+		if missing := (*bulk.Missing)(nil); err != nil && !errors.As(err, &missing) {
+			return err
+		} // what is missing is to be filled in
+	}
+	return o.write(func(w io.Writer) error { return bulk.Template(w, c.Template, items) })
 }
 
 // incomplete writes the reports of a list with problems: a person reads some of them here, and all of them there.

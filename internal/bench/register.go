@@ -33,7 +33,8 @@ func benchRegister(ctx context.Context, b *bench) error {
 		return err
 	}
 	folder := filepath.Join(dir, "songs")
-	var most int64 // memory of the command
+	var most int64                                    // memory of the command
+	var command, ownServer, own, server time.Duration // processor times
 	o, f, ratio, err := pairs(sized(b, b.rounds, 1), func() (float64, error) {
 		if err := writeSongs(folder, n, size); err != nil {
 			return 0, err
@@ -41,22 +42,27 @@ func benchRegister(ctx context.Context, b *bench) error {
 		if err := s.forgetRecordings(); err != nil {
 			return 0, err
 		}
-		took, peak, err := b.registerFolder(ctx, s, folder)
-		most = max(most, peak)
+		before := s.processor()
+		took, peak, used, err := b.registerFolder(ctx, s, folder)
+		most, command, ownServer = max(most, peak), command+used, ownServer+s.processor()-before
 		return float64(n) / took, err
 	}, func() (float64, error) {
 		if err := s.forgetRecordings(); err != nil {
 			return 0, err
 		}
+		before, mine := s.processor(), processorOf()
 		took, err := timed(func() error { return load.count(ctx, n) })
+		own, server = own+processorOf()-mine, server+s.processor()-before
 		return float64(n) / took, err
 	})
 	if err != nil {
 		return err
 	}
+	each := func(d time.Duration) float64 { return d.Seconds() * 1000 / float64(n*sized(b, b.rounds, 1)) }
 	b.add(row{
 		What: "timbre register of 5 MB, SQLite", Unit: "/s", Ours: o, Floor: f, Ratio: ratio, Goal: ratioAtLeast(0.9),
-		Note: fmt.Sprintf("a folder of %d files, with hashes and a journal; floor: the bench's %d clients with as many songs; the command's memory at most %d MiB", n, clients, most/mib),
+		Note: fmt.Sprintf("a folder of %d files, with hashes and a journal; floor: the bench's %d clients with as many songs; processor time of a song: the command %.1f ms and the server %.1f, the clients %.1f and the server %.1f; the command's memory at most %d MiB",
+			n, clients, each(command), each(ownServer), each(own), each(server), most/mib),
 	})
 	return nil
 }
@@ -83,7 +89,7 @@ func benchRegisterMany(ctx context.Context, b *bench) error {
 			return err
 		}
 		var peak int64
-		if took, peak, err = b.registerFolder(ctx, s, folder); err != nil {
+		if took, peak, _, err = b.registerFolder(ctx, s, folder); err != nil {
 			return err
 		}
 		peaks[i] = float64(peak) / mib
@@ -165,8 +171,17 @@ func (s *server) forgetRecordings() error {
 	return nil
 }
 
-// registerFolder runs the command for a folder. It returns the seconds and the peak of its memory in bytes.
-func (b *bench) registerFolder(ctx context.Context, s *server, folder string) (took float64, peak int64, err error) {
+// processorOf returns how much processor time this process has used.
+func processorOf() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// registerFolder runs the command for a folder. It returns the seconds, the peak of its memory in bytes, and its processor time.
+func (b *bench) registerFolder(ctx context.Context, s *server, folder string) (took float64, peak int64, used time.Duration, err error) {
 	cmd := exec.CommandContext(ctx, b.binary, "register", folder, "--url", s.URL, "--network", "testnet", "--title-from-name",
 		"--creator", "Ada Example <ada@example.org>", "--roles", "author,composer", "--parallel", fmt.Sprint(clients))
 	cmd.Env = append(os.Environ(), "TIMBRE_API_KEY="+s.APIKey)
@@ -199,9 +214,9 @@ func (b *bench) registerFolder(ctx context.Context, s *server, folder string) (t
 		return err
 	})
 	if err != nil {
-		err = fmt.Errorf("timbre register: %w\n%s", err, said.String())
+		return 0, 0, 0, fmt.Errorf("timbre register: %w\n%s", err, said.String())
 	}
-	return took, peak, err
+	return took, peak, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
 }
 
 // count registers n songs with all clients, and returns when the last one is final.

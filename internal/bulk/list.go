@@ -134,6 +134,10 @@ func (l *List) open() error {
 			it.Path = filepath.Join(l.Folder, it.Path)
 		}
 		info, err := it.stat()
+		if trimmed := strings.TrimSpace(it.Name); errors.Is(err, fs.ErrNotExist) && trimmed != it.Name && !filepath.IsAbs(trimmed) {
+			it.Path = filepath.Join(l.Folder, filepath.FromSlash(trimmed))
+			info, err = it.stat()
+		}
 		if name, err := filepath.Rel(l.Folder, it.Path); err == nil {
 			it.Name = filepath.ToSlash(name)
 		}
@@ -330,12 +334,16 @@ func (l *List) readCSV(text []byte) error {
 		case len(l.Items) == MaxItems:
 			return fmt.Errorf("a list has at most %d songs", MaxItems)
 		}
-		l.Items = append(l.Items, itemOf(line, func(name string) string {
+		it := itemOf(line, func(name string) string {
 			if i, ok := at[name]; ok {
 				return uncell(strings.TrimSpace(row[i]))
 			}
 			return ""
-		}))
+		})
+		if it.Name != "" {
+			it.Name = uncell(row[at["file"]]) // a name can begin with a space
+		}
+		l.Items = append(l.Items, it)
 	}
 }
 
@@ -416,24 +424,33 @@ func ParseRoles(text string) (roles []client.Role) {
 	return roles
 }
 
-// Template writes a list with two songs, to fill in. format is csv or json.
-func Template(w io.Writer, format string) error {
-	example := []entry{
-		{File: "albums/one/night-train.wav", Title: "Night Train", Ref: "user-17", Creators: []client.Creator{
-			{FullName: "Ada Example", Email: "ada@songs.example", Roles: []client.Role{client.Author}, IPI: "123456789"},
-			{FullName: "Grace Example", Email: "grace@songs.example", Roles: []client.Role{client.Composer, client.Arranger}, ISNI: "0000000121032683"},
-		}},
-		{File: "albums/one/porch-light.flac", Title: "Porch Light", Creators: []client.Creator{
-			{FullName: "Ada Example", Email: "ada@songs.example", Roles: []client.Role{client.Author, client.Composer}},
-		}},
+// Template writes a list to fill in: of the songs that are given, or of two examples. format is csv or json. A list of songs in
+// CSV begins with the mark by which spreadsheet programs know UTF-8.
+func Template(w io.Writer, format string, items []Item) error {
+	list := make([]entry, len(items))
+	for i, it := range items {
+		list[i] = entry{it.Name, it.Title, it.Ref, it.Creators}
+	}
+	if len(items) == 0 {
+		list = examples
 	}
 	if format == "json" {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		return e.Encode(example)
+		e.SetEscapeHTML(false)
+		return e.Encode(list)
+	}
+	if len(items) > 0 {
+		if _, err := io.WriteString(w, "\ufeff"); err != nil {
+			return err
+		}
+	}
+	most := 2
+	for _, e := range list {
+		most = max(most, len(e.Creators))
 	}
 	head := slices.Clone(columns)
-	for n := 1; n <= 2; n++ {
+	for n := 1; n <= most; n++ {
 		for _, what := range creatorColumns {
 			head = append(head, column(n, what))
 		}
@@ -442,7 +459,7 @@ func Template(w io.Writer, format string) error {
 	if err := s.Row(head...); err != nil {
 		return err
 	}
-	for _, e := range example {
+	for _, e := range list {
 		row := make([]string, len(head))
 		row[0], row[1], row[2] = e.File, e.Title, e.Ref
 		for i, c := range e.Creators {
@@ -453,6 +470,17 @@ func Template(w io.Writer, format string) error {
 		}
 	}
 	return s.Flush()
+}
+
+// examples are the songs of an empty template.
+var examples = []entry{
+	{File: "albums/one/night-train.wav", Title: "Night Train", Ref: "user-17", Creators: []client.Creator{
+		{FullName: "Ada Example", Email: "ada@songs.example", Roles: []client.Role{client.Author}, IPI: "123456789"},
+		{FullName: "Grace Example", Email: "grace@songs.example", Roles: []client.Role{client.Composer, client.Arranger}, ISNI: "0000000121032683"},
+	}},
+	{File: "albums/one/porch-light.flac", Title: "Porch Light", Creators: []client.Creator{
+		{FullName: "Ada Example", Email: "ada@songs.example", Roles: []client.Role{client.Author, client.Composer}},
+	}},
 }
 
 func roleWords(roles []client.Role) string {

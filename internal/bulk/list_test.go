@@ -60,7 +60,7 @@ func TestTemplates(t *testing.T) {
 	for _, format := range []string{"csv", "json"} {
 		dir := folder(t, map[string]string{"albums/one/night-train.wav": "x", "albums/one/porch-light.flac": "x"})
 		var b bytes.Buffer
-		if err := Template(&b, format); err != nil {
+		if err := Template(&b, format, nil); err != nil {
 			t.Fatal(err)
 		}
 		for _, text := range []string{b.String(), "\ufeff" + b.String()} {
@@ -90,6 +90,35 @@ func TestTemplates(t *testing.T) {
 		}
 		if diff := cmp.Diff(read[0].Items, l.Items); diff != "" {
 			t.Error(diff)
+		}
+	}
+}
+
+// The list of a folder is read back as it was.
+func TestTemplateOfAFolder(t *testing.T) {
+	dir := folder(t, map[string]string{"-rf.mp3": "x", "a, b.wav": "x", "قصائد/\"🎵\".flac": "x", " space.wav": "x", "line\nbreak.wav": "x"})
+	l, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range l.Items {
+		l.Items[i].Title = "=1+1 & <b>"
+	}
+	for _, format := range []string{"csv", "json"} {
+		var b bytes.Buffer
+		if err := Template(&b, format, l.Items); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, "list."+format)
+		if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again, err := Read(path)
+		if err != nil {
+			t.Fatalf("%s: %v", format, err)
+		}
+		if diff := cmp.Diff(names(l), names(again)); diff != "" || again.Items[0].Title != "=1+1 & <b>" {
+			t.Errorf("%s: %s", format, diff)
 		}
 	}
 }
