@@ -28,7 +28,8 @@ type progress struct {
 	earlier int
 	counts  map[bulk.Status]int
 	cost    int64
-	bytes   int64
+	bytes   int64 // sent
+	priced  int64 // bytes of the priced songs
 	drawn   string
 	note    string    // why calls wait
 	noted   time.Time // when it was last so
@@ -80,10 +81,13 @@ func (p *progress) ended(o bulk.Outcome) {
 	if o.Status == bulk.Registered || o.Status == bulk.Priced {
 		p.cost += o.Cost
 	}
+	if o.Status == bulk.Priced {
+		p.priced += o.Item.Size
+	}
 	if o.Earlier {
 		p.earlier++
 	}
-	if line := describeSong(o); line != "" && !(p.bar && o.Status == bulk.Registered && o.Unsaved == "") {
+	if line := describeSong(o); line != "" && !(p.bar && (o.Status == bulk.Registered || o.Status == bulk.Priced) && o.Unsaved == "") {
 		p.clear()
 		fmt.Fprintln(p.w, line)
 	}
@@ -132,14 +136,14 @@ func (p *progress) waits(why string) {
 
 // draw writes the bar over the one before.
 func (p *progress) draw() {
-	rate, left := "", ""
+	long, short := "", ""
 	if now, spent := p.done-p.earlier, time.Since(p.begun).Seconds(); now > 0 && spent > 1 {
 		each := float64(now) / spent
-		rate = fmt.Sprintf("  %.1f/s  %.1f MB/s", each, float64(p.bytes)/spent/1e6)
-		left = "  " + time.Duration(float64(p.all-p.done)/each*float64(time.Second)).Round(time.Second).String() + " left"
+		short = "  " + time.Duration(float64(p.all-p.done)/each*float64(time.Second)).Round(time.Second).String() + " left"
+		long = fmt.Sprintf("  %.1f/s  %.1f MB/s", each, float64(p.bytes)/spent/1e6) + short
 	}
 	if p.note != "" && time.Since(p.noted) < noteShown {
-		rate, left = "", "  "+p.note
+		long, short = "  "+p.note, "  waiting"
 	}
 	width := 80
 	if f, ok := under(p.w).(*os.File); ok {
@@ -147,7 +151,7 @@ func (p *progress) draw() {
 			width = w
 		}
 	}
-	text := bar(width-1, p.done, p.all, rate, left)
+	text := bar(width-1, p.done, p.all, long, short)
 	if text == p.drawn {
 		return
 	}
@@ -156,15 +160,16 @@ func (p *progress) draw() {
 	raw(p.w, text)
 }
 
-// bar is a line of at most so many characters. A narrow terminal shows a shorter bar first, then no rate, and then no bar.
-func bar(width, done, all int, rate, left string) string {
+// bar is a line of at most so many characters. A narrow terminal shows a shorter bar first, then the short text, and then no
+// bar.
+func bar(width, done, all int, long, short string) string {
 	numbers := fmt.Sprintf("%d of %d", done, all)
 	drawn := func(n int, more string) string {
 		full := n * done / max(1, all)
 		return "[" + strings.Repeat("=", full) + strings.Repeat(" ", n-full) + "] " + numbers + more
 	}
 	for _, text := range []string{
-		drawn(barWidth, rate+left), drawn(leastBar, rate+left), drawn(barWidth, left), drawn(leastBar, left), numbers + left, drawn(leastBar, ""),
+		drawn(barWidth, long), drawn(leastBar, long), drawn(barWidth, short), drawn(leastBar, short), numbers + short, drawn(leastBar, ""),
 	} {
 		if len(text) <= width {
 			return text
@@ -215,7 +220,7 @@ func (p *progress) summary() string {
 	}
 	text := strings.Join(parts, ", ")
 	if p.dry {
-		text += fmt.Sprintf(". Together %d credits, without storage", p.cost)
+		text += fmt.Sprintf(". Together %d credits, without the storage of %.1f MB", p.cost, float64(p.priced)/1e6)
 	} else {
 		text += fmt.Sprintf(". Together %d credits", p.cost)
 	}

@@ -89,7 +89,8 @@ func TestRegisterSaysWhatIsMissing(t *testing.T) {
 // The bar fits the terminal: a line that is too long would be drawn again and again.
 func TestBarFitsTheTerminal(t *testing.T) {
 	t.Parallel()
-	const rate, left = "  31.4/s  157.2 MB/s", "  5m12s left"
+	const short = "  5m12s left"
+	const long = "  31.4/s  157.2 MB/s" + short
 	for width, want := range map[int]string{
 		119: "[===============               ] 5000 of 10000  31.4/s  157.2 MB/s  5m12s left",
 		79:  "[===============               ] 5000 of 10000  31.4/s  157.2 MB/s  5m12s left",
@@ -100,9 +101,12 @@ func TestBarFitsTheTerminal(t *testing.T) {
 		4:   "5000",
 		0:   "",
 	} {
-		if got := bar(width, 5000, 10_000, rate, left); got != want {
+		if got := bar(width, 5000, 10_000, long, short); got != want {
 			t.Errorf("%d: %q", width, got)
 		}
+	}
+	if got := bar(39, 109, 120, "  the server limits how much it receives, and asks to wait 1 second", "  waiting"); got != "[========= ] 109 of 120  waiting" {
+		t.Errorf("%q", got)
 	}
 	if got := bar(79, 0, 0, "", ""); got != "["+strings.Repeat(" ", 30)+"] 0 of 0" {
 		t.Errorf("%q", got)

@@ -33,6 +33,7 @@ func add(t *testing.T, j *Journal, l line) {
 
 // A journal says the same after each restart, also when the last line was cut at any byte.
 func TestJournalIsCut(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "j")
 	j := open(t, path)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 5, time.UTC)
@@ -85,6 +86,7 @@ func TestJournalIsCut(t *testing.T) {
 
 // A journal that was cut anywhere continues, and a song keeps its key: so a song is registered once.
 func TestJournalIsCutAnywhere(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "j")
 	j := open(t, path)
 	key, err := j.key("a", 1, "x")
@@ -122,6 +124,7 @@ func TestJournalIsCutAnywhere(t *testing.T) {
 
 // A file that is not this journal is refused, and stays as it is.
 func TestOtherFilesStay(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	good := filepath.Join(dir, "good")
 	open(t, good).Close()

@@ -270,6 +270,7 @@ func TestMissing(t *testing.T) {
 
 // Tags are defaults: their title, and their composers before the artist.
 func TestTags(t *testing.T) {
+	t.Parallel()
 	ffmpeg, err := exec.LookPath("ffmpeg")
 	if err != nil {
 		if os.Getenv("TIMBRE_TEST_ALL") != "" {

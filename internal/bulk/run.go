@@ -239,6 +239,9 @@ func (r *Run) submit(ctx context.Context, it Item) (o Outcome, follow bool) {
 	}
 	_, err = r.Client.Submit(sending, rec, r.song(it), options)
 	if err != nil {
+		if info, gone := f.Stat(); gone == nil && (info.Size() != it.Size || !info.ModTime().Equal(it.Modified)) {
+			err = client.ErrChanged // whatever the server said of the bytes
+		}
 		if cause := context.Cause(sending); cause != nil && ctx.Err() == nil {
 			err = cause
 		}
