@@ -9,7 +9,7 @@ import (
 )
 
 // transport carries the calls of register. It tells the progress why the server makes the command wait, because the client
-// repeats calls without a word. It has connections of two kinds: few that send much, and many that wait for the network.
+// repeats calls silently. It has connections of two kinds: few that send much, and many that wait for the network.
 type transport struct {
 	calls, uploads http.RoundTripper
 	told           atomic.Pointer[progress]

@@ -116,7 +116,7 @@ func benchRegisterMany(ctx context.Context, b *bench) error {
 }
 
 // writeSongs makes the files of a folder new ones: a few bytes of each change, so that little is written to the disk when the
-// clock starts. What was written before is on the disk then, and the journal is gone.
+// clock starts. Earlier writes are on the disk then, and the journal is gone.
 func (b *bench) writeSongs(folder string, n, size int) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err

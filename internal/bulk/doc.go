@@ -11,11 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"timbre.example/client"
-	"timbre.example/internal/legible"
 )
 
 // The bounds of a list.
@@ -63,25 +64,6 @@ type Problem struct {
 // Missing is the error of a list with problems. Nothing was sent.
 type Missing struct{ Problems []Problem }
 
-// Outcomes are the songs of a list with problems, for a report.
-func (m *Missing) Outcomes(items []Item) []Outcome {
-	what := map[string]string{}
-	for _, p := range m.Problems {
-		if what[p.Name] != "" {
-			what[p.Name] += "; "
-		}
-		what[p.Name] += p.What
-	}
-	out := make([]Outcome, len(items))
-	for i, it := range items {
-		out[i] = Outcome{Item: it, Status: Waiting}
-		if text := what[it.named()]; text != "" {
-			out[i].Status, out[i].Fault = Incomplete, &Fault{Message: text}
-		}
-	}
-	return out
-}
-
 // named is the name of a song in a problem.
 func (it Item) named() string {
 	if it.Name == "" {
@@ -100,7 +82,10 @@ func (m *Missing) Error() string {
 		if names[p.What] == nil {
 			order = append(order, p.What)
 		}
-		name := legible.Shown(p.Name)
+		name := p.Name
+		if strings.ContainsFunc(name, unicode.IsControl) { // a line break would make two
+			name = strconv.Quote(name)
+		}
 		if p.Row > 0 && p.Name != (Item{Row: p.Row}).named() {
 			name += fmt.Sprintf(" (row %d)", p.Row)
 		}

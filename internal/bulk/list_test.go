@@ -172,8 +172,8 @@ func TestReadsLists(t *testing.T) {
 	}
 }
 
-// Spreadsheet programs write marks, UTF-16, tabs, empty rows, and accents in the other spelling. A listed folder has songs that
-// nobody listed.
+// Spreadsheet programs write marks, UTF-16, tabs, empty rows, and accents in the other spelling. A folder has songs that the
+// list lacks.
 func TestListsOfSpreadsheets(t *testing.T) {
 	decomposed := "Cafe\u0301.wav"
 	dir := folder(t, map[string]string{"a.wav": "x", decomposed: "x", "b/forgotten.mp3": "x", "b/c.wav": "x", "far/away.mp3": "x", "b/.hidden.wav": "x", "b/cover.jpg": "x"})
@@ -228,12 +228,12 @@ func TestNamesOfFolders(t *testing.T) {
 	if err := Complete(l.Items, Defaults{TitleFromName: true, Creators: []client.Creator{{FullName: "Ada", Email: "a@songs.example", Roles: []client.Role{client.Author}}}}, func(Item) bool { return false }); err != nil {
 		t.Error(err)
 	}
-	// What cannot be read is a problem before anything is sent, and its name breaks no line.
+	// A file that cannot be read is a problem before anything is sent, and its name breaks no line.
 	if err := os.Symlink("nowhere", filepath.Join(dir, "line\nbreak", "b.mp3")); err != nil {
 		t.Fatal(err)
 	}
 	l, err = Read(dir)
-	if err == nil || !strings.Contains(err.Error(), "the file does not exist (1): line⟨U+000A⟩break/b.mp3") {
+	if err == nil || !strings.Contains(err.Error(), "the file does not exist (1): \"line\\nbreak/b.mp3\"") {
 		t.Errorf("%v", err)
 	}
 	var m *Missing

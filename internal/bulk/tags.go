@@ -54,7 +54,7 @@ func readTags(path string) (t tags) {
 	return tagsOf(m.Title(), m.Composer(), m.Artist())
 }
 
-// tagsOf takes the composers, or the artist where there are none.
+// tagsOf takes the composers, or the artist without any.
 func tagsOf(title, composers, artist string) (t tags) {
 	t.title = oneLine(title)
 	if oneLine(composers) == "" {
