@@ -269,8 +269,7 @@ func TestMissing(t *testing.T) {
 }
 
 // Tags are defaults: their title, and their composers before the artist.
-func TestTags(t *testing.T) {
-	t.Parallel()
+func TestTags(t *testing.T) { // alone: a program that starts holds the locks of other tests for a moment
 	ffmpeg, err := exec.LookPath("ffmpeg")
 	if err != nil {
 		if os.Getenv("TIMBRE_TEST_ALL") != "" {
