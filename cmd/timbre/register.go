@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/mail"
 	"net/url"
 	"os"
@@ -44,7 +45,7 @@ type registerCmd struct {
 	AccessCodes   string        `example:"codes.csv" type:"path" placeholder:"FILE" help:"Write the access codes of the songs as CSV. Each code opens its work, so keep the file secret."`
 	Wait          time.Duration `example:"5m" default:"5m" placeholder:"TIME" help:"How long a call is repeated while the server does not answer, at most 24h (default: ${default})."`
 	JSON          bool          `name:"json" help:"Print the report as JSON when the command ends."`
-	Template      string        `example:"csv" placeholder:"FORMAT" help:"Print a list to fill in, csv or json, and end."`
+	Template      string        `example:"csv" placeholder:"FORMAT" help:"Print a list to fill in, csv or json, and end: of the recordings in a folder, with their tags, or of two examples."`
 }
 
 // Help says how the command continues, and its exit codes.
@@ -68,7 +69,7 @@ func (c *registerCmd) songs() (*bulk.List, error) {
 	}
 	list, err := bulk.Read(c.Path)
 	if missing := (*bulk.Missing)(nil); errors.As(err, &missing) {
-		return nil, usageError{missing}
+		return list, err
 	}
 	if err != nil {
 		return nil, &wrong{name: "path", why: plainly(err), text: c.Path}
@@ -103,7 +104,7 @@ func (c *registerCmd) defaults() (d bulk.Defaults, err error) {
 }
 
 // client returns the client of the server, with the key of the file or of the variable.
-func (c *registerCmd) client() (*client.Client, error) {
+func (c *registerCmd) client(transport http.RoundTripper) (*client.Client, error) {
 	if c.URL == "" {
 		return nil, wrongf("url", "is required")
 	}
@@ -133,7 +134,10 @@ func (c *registerCmd) client() (*client.Client, error) {
 	if wait == 0 {
 		wait = -1 // one attempt: 0 is the client's own time
 	}
-	calls, err := client.New(client.Config{URL: c.URL, APIKey: key, Wait: wait})
+	calls, err := client.New(client.Config{URL: c.URL, APIKey: key, Wait: wait, HTTP: &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}})
 	if err != nil {
 		return nil, wrongf("url", "%s", strings.TrimPrefix(err.Error(), "client: "))
 	}
@@ -148,11 +152,11 @@ func writable(path string) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return errors.New("it is not a file")
 	}
-	info, err := os.Stat(filepath.Dir(path))
-	if err == nil && !info.IsDir() {
-		err = syscall.ENOTDIR
+	f, err := os.CreateTemp(filepath.Dir(path), ".timbre-*") // as it is written in the end
+	if err != nil {
+		return err
 	}
-	return err
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // check refuses wrong flags.
@@ -197,20 +201,24 @@ func (c *registerCmd) Run(o *output) error {
 		if c.Template != "csv" && c.Template != "json" {
 			return wrongf("template", "must be csv or json")
 		}
-		return o.write(func(w io.Writer) error { return bulk.Template(w, c.Template) })
+		return c.template(o)
 	}
 	list, err := c.songs()
-	if err != nil {
+	if list == nil {
 		return err
 	}
-	if err := c.check(); err != nil {
-		return err
+	if wrong := c.check(); wrong != nil {
+		return wrong
+	}
+	if err != nil {
+		return c.incomplete(list, err)
 	}
 	defaults, err := c.defaults()
 	if err != nil {
 		return err
 	}
-	calls, err := c.client()
+	transport := newTransport()
+	calls, err := c.client(transport)
 	if err != nil {
 		return err
 	}
@@ -228,11 +236,20 @@ func (c *registerCmd) Run(o *output) error {
 		known = run.Journal.Done
 	}
 	if err := bulk.Complete(list.Items, defaults, known); err != nil {
-		return usageError{err}
+		return c.incomplete(list, err)
+	}
+	if n := len(list.Unlisted); n > 0 {
+		const shown = 3
+		text := strings.Join(list.Unlisted[:min(n, shown)], ", ")
+		if n > shown {
+			text += ", …"
+		}
+		fmt.Fprintf(o.err, "%s beside those of the list: not in the list, and not registered: %s\n", plural(n, "recording"), oneLine(text))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	p := newProgress(o.err, list, c.DryRun)
+	transport.told.Store(p)
 	run.Moved, run.Ended = p.moved, p.ended
 	out, err := run.Do(ctx, list.Items)
 	p.close()
@@ -242,8 +259,42 @@ func (c *registerCmd) Run(o *output) error {
 	return errors.Join(c.write(o, run, out), c.conclude(o, out, p, err))
 }
 
-// write writes the reports.
-func (c *registerCmd) write(o *output, run *bulk.Run, out []bulk.Outcome) error {
+// template prints a list to fill in: with the songs of a folder, their tags and the flags, or with examples.
+func (c *registerCmd) template(o *output) error {
+	var items []bulk.Item
+	if c.Path != "" {
+		list, err := c.songs()
+		if list == nil {
+			return err
+		}
+		defaults, wrong := c.defaults()
+		if wrong != nil {
+			return wrong
+		}
+		if items = list.Items; err == nil {
+			err = bulk.Complete(items, defaults, func(bulk.Item) bool { return false })
+		}
+		if missing := (*bulk.Missing)(nil); err != nil && !errors.As(err, &missing) {
+			return err
+		} // what is missing is to be filled in
+	}
+	return o.write(func(w io.Writer) error { return bulk.Template(w, c.Template, items) })
+}
+
+// incomplete writes the reports of a list with problems: a person reads some of them here, and all of them there.
+func (c *registerCmd) incomplete(list *bulk.List, err error) error {
+	missing := (*bulk.Missing)(nil)
+	if !errors.As(err, &missing) || len(c.Report) == 0 {
+		return usageError{err}
+	}
+	if err := c.reports(missing.Outcomes(list.Items)); err != nil {
+		return err
+	}
+	return usageError{fmt.Errorf("%w\nThe report has each of them", missing)}
+}
+
+// reports writes the reports.
+func (c *registerCmd) reports(out []bulk.Outcome) error {
 	for _, path := range c.Report {
 		write := bulk.WriteCSV
 		if strings.EqualFold(filepath.Ext(path), ".json") {
@@ -252,6 +303,14 @@ func (c *registerCmd) write(o *output, run *bulk.Run, out []bulk.Outcome) error 
 		if err := bulk.Replace(path, func(w io.Writer) error { return write(w, out) }); err != nil {
 			return fmt.Errorf("write the report %s: %s", shellWord(path), plainly(err))
 		}
+	}
+	return nil
+}
+
+// write writes the reports and the access codes.
+func (c *registerCmd) write(o *output, run *bulk.Run, out []bulk.Outcome) error {
+	if err := c.reports(out); err != nil {
+		return err
 	}
 	if c.AccessCodes != "" && run.Journal != nil {
 		if err := bulk.Replace(c.AccessCodes, func(w io.Writer) error { return run.Journal.AccessCodes(w, out) }); err != nil {

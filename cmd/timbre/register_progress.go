@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
 
 	"timbre.example/internal/bulk"
 )
@@ -27,8 +28,12 @@ type progress struct {
 	earlier int
 	counts  map[bulk.Status]int
 	cost    int64
-	bytes   int64
+	bytes   int64 // sent
+	priced  int64 // bytes of the priced songs
 	drawn   string
+	note    string    // why calls wait
+	noted   time.Time // when it was last so
+	told    time.Time // when a line said so
 	stop    chan struct{}
 	stopped chan struct{}
 }
@@ -37,11 +42,7 @@ const redraw = 200 * time.Millisecond
 
 func newProgress(w io.Writer, list *bulk.List, dry bool) *progress {
 	p := &progress{w: w, dry: dry, skipped: list.Skipped, begun: time.Now(), all: len(list.Items), counts: map[bulk.Status]int{}, stop: make(chan struct{}), stopped: make(chan struct{})}
-	under := w
-	if t, ok := w.(terminal); ok {
-		under = t.Writer
-	}
-	if f, ok := under.(*os.File); ok && isatty.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb" {
+	if f, ok := under(w).(*os.File); ok && isatty.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb" {
 		p.bar = true
 	}
 	if !p.bar {
@@ -80,10 +81,13 @@ func (p *progress) ended(o bulk.Outcome) {
 	if o.Status == bulk.Registered || o.Status == bulk.Priced {
 		p.cost += o.Cost
 	}
+	if o.Status == bulk.Priced {
+		p.priced += o.Item.Size
+	}
 	if o.Earlier {
 		p.earlier++
 	}
-	if line := describeSong(o); line != "" && !(p.bar && o.Status == bulk.Registered && o.Unsaved == "") {
+	if line := describeSong(o); line != "" && !(p.bar && (o.Status == bulk.Registered || o.Status == bulk.Priced) && o.Unsaved == "") {
 		p.clear()
 		fmt.Fprintln(p.w, line)
 	}
@@ -112,23 +116,74 @@ func describeSong(o bulk.Outcome) string {
 	return text
 }
 
-const barWidth = 30
+const (
+	barWidth  = 30
+	leastBar  = 10
+	noteShown = 5 * time.Second // on a terminal, after the last time that the server made a call wait
+	noteAgain = time.Minute     // elsewhere, between two lines
+)
+
+// waits tells why calls wait.
+func (p *progress) waits(why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.note, p.noted = why, time.Now()
+	if !p.bar && time.Since(p.told) >= noteAgain {
+		p.told = time.Now()
+		fmt.Fprintln(p.w, "waiting      "+why)
+	}
+}
 
 // draw writes the bar over the one before.
 func (p *progress) draw() {
-	full := barWidth * p.done / max(1, p.all)
-	spent := time.Since(p.begun).Seconds()
-	text := fmt.Sprintf("[%s%s] %d of %d", strings.Repeat("=", full), strings.Repeat(" ", barWidth-full), p.done, p.all)
-	if now := p.done - p.earlier; now > 0 && spent > 1 {
-		rate := float64(now) / spent
-		text += fmt.Sprintf("  %.1f/s  %.1f MB/s  %s left", rate, float64(p.bytes)/spent/1e6, time.Duration(float64(p.all-p.done)/rate*float64(time.Second)).Round(time.Second))
+	long, short := "", ""
+	if now, spent := p.done-p.earlier, time.Since(p.begun).Seconds(); now > 0 && spent > 1 {
+		each := float64(now) / spent
+		short = "  " + time.Duration(float64(p.all-p.done)/each*float64(time.Second)).Round(time.Second).String() + " left"
+		long = fmt.Sprintf("  %.1f/s  %.1f MB/s", each, float64(p.bytes)/spent/1e6) + short
 	}
+	if p.note != "" && time.Since(p.noted) < noteShown {
+		long, short = "  "+p.note, "  waiting"
+	}
+	width := 80
+	if f, ok := under(p.w).(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			width = w
+		}
+	}
+	text := bar(width-1, p.done, p.all, long, short)
 	if text == p.drawn {
 		return
 	}
 	p.clear()
 	p.drawn = text
 	raw(p.w, text)
+}
+
+// bar is a line of at most so many characters. A narrow terminal shows a shorter bar first, then the short text, and then no
+// bar.
+func bar(width, done, all int, long, short string) string {
+	numbers := fmt.Sprintf("%d of %d", done, all)
+	drawn := func(n int, more string) string {
+		full := n * done / max(1, all)
+		return "[" + strings.Repeat("=", full) + strings.Repeat(" ", n-full) + "] " + numbers + more
+	}
+	for _, text := range []string{
+		drawn(barWidth, long), drawn(leastBar, long), drawn(barWidth, short), drawn(leastBar, short), numbers + short, drawn(leastBar, ""),
+	} {
+		if len(text) <= width {
+			return text
+		}
+	}
+	return numbers[:max(0, min(len(numbers), width))]
+}
+
+// under is the writer behind the one that makes foreign text harmless.
+func under(w io.Writer) io.Writer {
+	if t, ok := w.(terminal); ok {
+		return t.Writer
+	}
+	return w
 }
 
 func (p *progress) clear() {
@@ -140,10 +195,7 @@ func (p *progress) clear() {
 
 // raw writes control characters of our own to a terminal.
 func raw(w io.Writer, text string) {
-	if t, ok := w.(terminal); ok {
-		w = t.Writer
-	}
-	fmt.Fprint(w, text)
+	fmt.Fprint(under(w), text)
 }
 
 func (p *progress) close() {
@@ -168,7 +220,7 @@ func (p *progress) summary() string {
 	}
 	text := strings.Join(parts, ", ")
 	if p.dry {
-		text += fmt.Sprintf(". Together %d credits, without storage", p.cost)
+		text += fmt.Sprintf(". Together %d credits, without the storage of %.1f MB", p.cost, float64(p.priced)/1e6)
 	} else {
 		text += fmt.Sprintf(". Together %d credits", p.cost)
 	}

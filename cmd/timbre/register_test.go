@@ -85,3 +85,56 @@ func TestRegisterSaysWhatIsMissing(t *testing.T) {
 		}
 	}
 }
+
+// The bar fits the terminal: a line that is too long would be drawn again and again.
+func TestBarFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	const short = "  5m12s left"
+	const long = "  31.4/s  157.2 MB/s" + short
+	for width, want := range map[int]string{
+		119: "[===============               ] 5000 of 10000  31.4/s  157.2 MB/s  5m12s left",
+		79:  "[===============               ] 5000 of 10000  31.4/s  157.2 MB/s  5m12s left",
+		60:  "[=====     ] 5000 of 10000  31.4/s  157.2 MB/s  5m12s left",
+		39:  "[=====     ] 5000 of 10000  5m12s left",
+		30:  "5000 of 10000  5m12s left",
+		13:  "5000 of 10000",
+		4:   "5000",
+		0:   "",
+	} {
+		if got := bar(width, 5000, 10_000, long, short); got != want {
+			t.Errorf("%d: %q", width, got)
+		}
+	}
+	if got := bar(39, 109, 120, "  the server limits how much it receives, and asks to wait 1 second", "  waiting"); got != "[========= ] 109 of 120  waiting" {
+		t.Errorf("%q", got)
+	}
+	if got := bar(79, 0, 0, "", ""); got != "["+strings.Repeat(" ", 30)+"] 0 of 0" {
+		t.Errorf("%q", got)
+	}
+}
+
+// A report names every song that the list says too little of. A folder that cannot have a report is refused before anything
+// is sent.
+func TestRegisterReportsAnIncompleteList(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TIMBRE_API_KEY", "afo_sk_live_x")
+	var list strings.Builder
+	list.WriteString("file,title\n")
+	for i := range 5 {
+		fmt.Fprintf(&list, "%d.wav,T\n", i)
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.wav", i)), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "list.csv"), []byte(list.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report := filepath.Join(dir, "report.csv")
+	call := []string{"register", filepath.Join(dir, "list.csv"), "--url", "http://127.0.0.1:1", "--network", "testnet"}
+	timbre(t, append(call, "--report", report)...).refused(exitUsage, "The report has each of them")
+	text, err := os.ReadFile(report)
+	if err != nil || strings.Count(string(text), ",incomplete,") != 5 || !strings.Contains(string(text), "4.wav,incomplete,T,,,,,,0,,no creator,") {
+		t.Errorf("%v: %s", err, text)
+	}
+	timbre(t, append(call, "--report", filepath.Join(dir, "no", "report.csv"))...).refused(exitUsage, "cannot be written")
+}

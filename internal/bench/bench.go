@@ -54,6 +54,8 @@ type bench struct {
 	quick  bool
 	works  int    // of the large organization in the bench of the console
 	many   int    // works of the larger database in the bench of growth
+	songs  int    // files of the bench of register
+	rounds int    // pairs of it
 	root   string // of the repository
 	dir    string // scratch, on the disk that is measured
 	binary string // the real one

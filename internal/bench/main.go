@@ -48,6 +48,7 @@ var benches = []measurement{
 	{"fair", benchFair},
 	{"registrations", benchRegistrations},
 	{"register", benchRegister},
+	{"register-many", benchRegisterMany},
 	{"least", benchLeast},
 	{"certificate", benchCertificate},
 	{"follow", benchFollow},
@@ -67,6 +68,8 @@ func main() {
 	only := flag.String("only", "", "run these benches alone, separated by commas")
 	works := flag.Int("works", 20_000, "works of the large organization in the bench of the console; each has ten deliveries")
 	many := flag.Int("many", 100_000, "works of the larger database in the bench of growth")
+	songs := flag.Int("songs", 100, "files of 5 MB in the bench of register; their folder and the server need 10 MB of the disk for each")
+	rounds := flag.Int("rounds", 5, "pairs of runs in the bench of register")
 	file := flag.String("json", "", "write the rows to this file as well")
 	dir := flag.String("dir", "", "scratch folder on the disk to measure (default: the system's for temporary files)")
 	binary := flag.String("timbre", "", "measure this binary instead of building one")
@@ -77,7 +80,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
-	rep, err := run(ctx, os.Stderr, options{quick: *quick, works: *works, many: *many, only: *only, dir: *dir, binary: *binary})
+	rep, err := run(ctx, os.Stderr, options{quick: *quick, works: *works, many: *many, songs: *songs, rounds: *rounds, only: *only, dir: *dir, binary: *binary})
 	err = errors.Join(err, stopProfile())
 	if rep != nil {
 		fmt.Println()
@@ -115,6 +118,7 @@ func profile(path string) (stop func() error, err error) {
 type options struct {
 	quick             bool
 	works, many       int
+	songs, rounds     int
 	only, dir, binary string
 }
 
@@ -136,7 +140,7 @@ func run(ctx context.Context, progress io.Writer, o options) (*report, error) {
 			return nil, fmt.Errorf("unknown bench %q", name)
 		}
 	}
-	b := &bench{quick: o.quick, works: o.works, many: o.many, binary: o.binary, out: progress}
+	b := &bench{quick: o.quick, works: o.works, many: o.many, songs: o.songs, rounds: o.rounds, binary: o.binary, out: progress}
 	var err error
 	if b.root, err = repository(ctx); err != nil {
 		return nil, err

@@ -122,8 +122,11 @@ func (s *server) stop() error {
 
 // memory reads what the server holds now, and the most it held since resetPeak,
 // in bytes. Linux only.
-func (s *server) memory() (now, peak int64, err error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+func (s *server) memory() (now, peak int64, err error) { return memoryOf(s.cmd.Process.Pid) }
+
+// memoryOf is memory for any process that runs.
+func memoryOf(pid int) (now, peak int64, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, 0, err
 	}

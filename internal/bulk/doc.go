@@ -8,10 +8,13 @@ package bulk
 import (
 	"cmp"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"timbre.example/client"
 )
@@ -25,8 +28,11 @@ const (
 
 // Item is one song of a list.
 type Item struct {
-	// Name is the path below the folder of the list, with slashes. The journal knows the song by it.
+	// Name is the path below the folder of the list, with slashes. The journal knows the song by it. Bytes that are not UTF-8
+	// are written as \xNN.
 	Name string
+	// Row is the line of a CSV list, or the number of the song in a JSON list, from 1; 0: a folder has none.
+	Row int
 	// Path opens the file.
 	Path     string
 	Size     int64
@@ -50,10 +56,21 @@ type Defaults struct {
 }
 
 // Problem says what a song lacks.
-type Problem struct{ Name, What string }
+type Problem struct {
+	Name, What string
+	Row        int // as in Item
+}
 
 // Missing is the error of a list with problems. Nothing was sent.
 type Missing struct{ Problems []Problem }
+
+// named is the name of a song in a problem.
+func (it Item) named() string {
+	if it.Name == "" {
+		return fmt.Sprintf("row %d", it.Row)
+	}
+	return it.Name
+}
 
 const namesShown = 3
 
@@ -65,7 +82,14 @@ func (m *Missing) Error() string {
 		if names[p.What] == nil {
 			order = append(order, p.What)
 		}
-		names[p.What] = append(names[p.What], p.Name)
+		name := p.Name
+		if strings.ContainsFunc(name, unicode.IsControl) { // a line break would make two
+			name = strconv.Quote(name)
+		}
+		if p.Row > 0 && p.Name != (Item{Row: p.Row}).named() {
+			name += fmt.Sprintf(" (row %d)", p.Row)
+		}
+		names[p.What] = append(names[p.What], name)
 	}
 	slices.SortStableFunc(order, func(a, b string) int { return cmp.Compare(len(names[b]), len(names[a])) })
 	var b strings.Builder
@@ -84,11 +108,19 @@ func (m *Missing) Error() string {
 // need none. The error is a *Missing with all problems, or says that a file cannot be read.
 func Complete(items []Item, d Defaults, skip func(Item) bool) error {
 	m := &Missing{}
+	shared := slices.Clone(d.Creators) // of all songs without any
+	complete(shared, d)
 	for i := range items {
 		it := &items[i]
 		if skip(*it) {
 			continue
 		}
+		f, err := os.Open(it.Path)
+		if err != nil {
+			m.Problems = append(m.Problems, Problem{it.named(), "the file cannot be read", it.Row})
+			continue
+		}
+		f.Close()
 		if it.Title == "" || len(it.Creators) == 0 && len(d.Creators) == 0 {
 			t := readTags(it.Path)
 			it.Title = cmp.Or(it.Title, t.title)
@@ -99,19 +131,14 @@ func Complete(items []Item, d Defaults, skip func(Item) bool) error {
 			}
 		}
 		if it.Title == "" && d.TitleFromName {
-			base := filepath.Base(it.Path)
+			base := filepath.Base(it.Name)
 			it.Title = strings.TrimSpace(strings.TrimSuffix(base, filepath.Ext(base)))
 		}
 		it.Ref = cmp.Or(it.Ref, d.Ref)
 		if len(it.Creators) == 0 {
-			it.Creators = slices.Clone(d.Creators)
-		}
-		for k := range it.Creators {
-			c := &it.Creators[k]
-			c.Email = cmp.Or(c.Email, d.Email)
-			if len(c.Roles) == 0 {
-				c.Roles = d.Roles
-			}
+			it.Creators = shared
+		} else {
+			complete(it.Creators, d)
 		}
 		m.Problems = append(m.Problems, problems(*it)...)
 	}
@@ -121,9 +148,22 @@ func Complete(items []Item, d Defaults, skip func(Item) bool) error {
 	return nil
 }
 
+// complete fills in what creators lack.
+func complete(creators []client.Creator, d Defaults) {
+	for i := range creators {
+		c := &creators[i]
+		c.Email = cmp.Or(c.Email, d.Email)
+		if len(c.Roles) == 0 {
+			c.Roles = d.Roles
+		}
+	}
+}
+
 // problems are what the server would certainly refuse. It knows many more rules, which are not repeated here.
 func problems(it Item) (all []Problem) {
-	say := func(what string, args ...any) { all = append(all, Problem{it.Name, fmt.Sprintf(what, args...)}) }
+	say := func(what string, args ...any) {
+		all = append(all, Problem{it.named(), fmt.Sprintf(what, args...), it.Row})
+	}
 	if it.Size == 0 {
 		say("the file is empty")
 	}

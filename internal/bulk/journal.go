@@ -21,8 +21,9 @@ import (
 // ErrLocked says that another process uses the journal.
 var ErrLocked = errors.New("another process uses the journal")
 
-// Journal is the file by which a run continues: one line of JSON for each step of a song, written at the end and synced.
-// A process that is killed leaves at most one line without its end, and the next start removes that line.
+// Journal is the file by which a run continues: one line of JSON for each step of a song, written at the end. The line of
+// a confirmed song is synced. A process that is killed leaves at most one line without its end, and a power cut some lines
+// that were not written. The next start removes them.
 type Journal struct {
 	file *os.File
 	id   string
@@ -104,7 +105,7 @@ type begin struct {
 
 type pending struct {
 	text []byte
-	done chan error // nil: its caller does not wait
+	done chan error // nil: its caller does not wait, and needs no sync
 }
 
 // OpenJournal opens or begins the journal of a server and a network, and locks it. The error is ErrLocked, or says that the
@@ -179,6 +180,10 @@ func (j *Journal) read(url, network string) (whole int64, err error) {
 		if err != nil {
 			return 0, err
 		}
+		if n > 1 && bytes.IndexByte(row, 0) >= 0 {
+			// The disk kept the length, and not the bytes: they were not synced, and so was nothing behind them.
+			return whole, nil
+		}
 		var l line
 		if err := json.Unmarshal(row, &l); err != nil {
 			if _, err := r.Peek(1); err == io.EOF && n > 1 { // the last line: the disk kept its end, and not all of it
@@ -221,6 +226,7 @@ func (j *Journal) apply(l line) {
 	case l.Final != nil:
 		r := l.Final.Result
 		r.TransactionID = l.Final.TransactionID
+		r.BlockHash, r.ExplorerURL = "", "" // no report has them, and the memory is for 200,000 songs
 		s.Final, s.Fault = &r, nil
 	case l.Fault != nil:
 		s.Fault = l.Fault
@@ -261,16 +267,16 @@ func (j *Journal) add(l line, wait bool) error {
 	return nil
 }
 
-// write writes lines until the journal is closed: all that wait, with one sync for them.
+// write writes lines until the journal is closed: all that wait, with at most one sync for them.
 func (j *Journal) write() {
 	defer close(j.ended)
 	for p := range j.writing {
-		text, waiting := p.text, []chan error{p.done}
+		text, waiting, sync := p.text, []chan error{p.done}, p.done != nil
 		for more := true; more; {
 			select {
 			case q, ok := <-j.writing:
 				if more = ok; ok {
-					text, waiting = append(text, q.text...), append(waiting, q.done)
+					text, waiting, sync = append(text, q.text...), append(waiting, q.done), sync || q.done != nil
 				}
 			default:
 				more = false
@@ -280,7 +286,7 @@ func (j *Journal) write() {
 		err := j.broken
 		j.mu.Unlock()
 		if err == nil {
-			if _, err = j.file.Write(text); err == nil {
+			if _, err = j.file.Write(text); err == nil && sync {
 				err = j.file.Sync()
 			}
 			if err != nil {
@@ -303,7 +309,11 @@ func (j *Journal) Close() error {
 	j.closing.Do(func() {
 		close(j.writing)
 		<-j.ended
-		j.closed = errors.Join(j.broken, j.file.Close())
+		err := j.broken
+		if err == nil {
+			err = j.file.Sync()
+		}
+		j.closed = errors.Join(err, j.file.Close())
 	})
 	return j.closed
 }

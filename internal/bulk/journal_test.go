@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -32,6 +33,7 @@ func add(t *testing.T, j *Journal, l line) {
 
 // A journal says the same after each restart, also when the last line was cut at any byte.
 func TestJournalIsCut(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "j")
 	j := open(t, path)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 5, time.UTC)
@@ -82,8 +84,47 @@ func TestJournalIsCut(t *testing.T) {
 	}
 }
 
+// A journal that was cut anywhere continues, and a song keeps its key: so a song is registered once.
+func TestJournalIsCutAnywhere(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "j")
+	j := open(t, path)
+	key, err := j.key("a", 1, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	add(t, j, line{Name: "a", Begin: &begin{Try: 1, Key: key}})
+	j.Close()
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range whole {
+		if err := os.WriteFile(path, whole[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j := open(t, path)
+		again, err := j.key("a", 1, "x")
+		// The first line is synced before a song begins. Without it the journal is a new one.
+		if err != nil || (again == key) != (bytes.IndexByte(whole[:n], '\n') > 0) || j.New == (again == key) {
+			t.Fatalf("cut at %d: %v", n, err)
+		}
+		j.Close()
+	}
+	// After a power cut the file can have its length without its bytes.
+	lines := bytes.SplitAfter(whole, []byte("\n"))
+	torn := string(lines[0]) + string(lines[1][:9]) + strings.Repeat("\x00", 4096) + "\n" + string(lines[1])
+	if err := os.WriteFile(path, []byte(torn), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if j := open(t, path); j.song("a").Try != 0 || j.New {
+		t.Error("a line behind unwritten bytes is read")
+	}
+}
+
 // A file that is not this journal is refused, and stays as it is.
 func TestOtherFilesStay(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	good := filepath.Join(dir, "good")
 	open(t, good).Close()

@@ -3,6 +3,7 @@ package bulk
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -12,8 +13,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/unicode/norm"
 
 	"timbre.example/client"
 	"timbre.example/internal/media"
@@ -26,9 +30,12 @@ type List struct {
 	Folder string
 	// Skipped are files of a folder that are not recordings, by their extension.
 	Skipped int
+	// Unlisted are recordings beside those of a list that the list does not have, by their names.
+	Unlisted []string
 }
 
-// Read reads a folder with all folders in it, a list (.csv or .json), or one recording.
+// Read reads a folder with all folders in it, a list (.csv or .json), or one recording. With a *Missing it also returns the
+// list.
 func Read(path string) (*List, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -60,9 +67,11 @@ func Read(path string) (*List, error) {
 		if err != nil {
 			return nil, err
 		}
-		return l, l.open()
+		err = l.open()
+		l.findUnlisted()
+		return l, err
 	default:
-		l := &List{Folder: filepath.Dir(absolute), Items: []Item{{Name: filepath.Base(path)}}}
+		l := &List{Folder: filepath.Dir(absolute), Items: []Item{{Name: filepath.Base(absolute)}}}
 		return l, l.open()
 	}
 }
@@ -83,7 +92,7 @@ func readFolder(dir string) (*List, error) {
 		switch {
 		case err != nil:
 			return err
-		case path != dir && strings.HasPrefix(d.Name(), "."):
+		case path != dir && strings.HasPrefix(d.Name(), "."): // also ._ files of Macs, and .DS_Store
 			if d.IsDir() {
 				return fs.SkipDir
 			}
@@ -111,32 +120,44 @@ func readFolder(dir string) (*List, error) {
 
 // open finds the files of all songs. The error is a *Missing with each one that cannot be read.
 func (l *List) open() error {
-	m, seen := &Missing{}, make(map[string]bool, len(l.Items))
+	m, seen := &Missing{}, make(map[string]int, len(l.Items))
 	for i := range l.Items {
 		it := &l.Items[i]
+		lacks := func(what string, args ...any) {
+			m.Problems = append(m.Problems, Problem{it.named(), fmt.Sprintf(what, args...), it.Row})
+		}
 		if it.Name == "" {
-			m.Problems = append(m.Problems, Problem{"entry " + strconv.Itoa(i+1), "no file"})
+			lacks("no file")
 			continue
 		}
 		if it.Path = filepath.FromSlash(it.Name); !filepath.IsAbs(it.Path) {
 			it.Path = filepath.Join(l.Folder, it.Path)
 		}
+		info, err := it.stat()
+		if trimmed := strings.TrimSpace(it.Name); errors.Is(err, fs.ErrNotExist) && trimmed != it.Name && !filepath.IsAbs(trimmed) {
+			it.Path = filepath.Join(l.Folder, filepath.FromSlash(trimmed))
+			info, err = it.stat()
+		}
 		if name, err := filepath.Rel(l.Folder, it.Path); err == nil {
 			it.Name = filepath.ToSlash(name)
 		}
-		if seen[it.Name] {
-			m.Problems = append(m.Problems, Problem{it.Name, "the file is listed twice"})
+		it.Name = valid(it.Name)
+		if first, twice := seen[it.Name]; twice {
+			if it.Row > 0 {
+				lacks("the file is listed twice: first in row %d", first)
+			} else {
+				lacks("two files have this name")
+			}
 			continue
 		}
-		seen[it.Name] = true
-		info, err := os.Stat(it.Path)
+		seen[it.Name] = it.Row
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			m.Problems = append(m.Problems, Problem{it.Name, "the file does not exist"})
+			lacks("the file does not exist")
 		case err != nil:
-			m.Problems = append(m.Problems, Problem{it.Name, "the file cannot be read"})
+			lacks("the file cannot be read")
 		case !info.Mode().IsRegular():
-			m.Problems = append(m.Problems, Problem{it.Name, "it is not a file"})
+			lacks("it is not a file")
 		default:
 			it.Size, it.Modified = info.Size(), info.ModTime()
 		}
@@ -145,6 +166,70 @@ func (l *List) open() error {
 		return m
 	}
 	return nil
+}
+
+// stat finds the file. A name with accents has two spellings in Unicode: spreadsheets write one, and old Macs the other one.
+func (it *Item) stat() (fs.FileInfo, error) {
+	info, err := os.Stat(it.Path)
+	for _, form := range []norm.Form{norm.NFC, norm.NFD} {
+		if !errors.Is(err, fs.ErrNotExist) {
+			return info, err
+		}
+		if other := form.String(it.Path); other != it.Path {
+			if found, ok := os.Stat(other); ok == nil {
+				it.Path = other
+				return found, nil
+			}
+		}
+	}
+	return info, err
+}
+
+// valid writes bytes that are not UTF-8 as \xNN. A journal and a report have only UTF-8.
+func valid(name string) string {
+	if utf8.ValidString(name) {
+		return name
+	}
+	var b strings.Builder
+	for name != "" {
+		r, n := utf8.DecodeRuneInString(name)
+		if r == utf8.RuneError && n == 1 {
+			fmt.Fprintf(&b, `\x%02X`, name[0])
+		} else {
+			b.WriteString(name[:n])
+		}
+		name = name[n:]
+	}
+	return b.String()
+}
+
+// findUnlisted finds the recordings that someone forgot: in the folders of the listed ones, and not below them.
+func (l *List) findUnlisted() {
+	listed, dirs := make(map[string]bool, len(l.Items)), map[string]bool{}
+	for _, it := range l.Items {
+		listed[it.Path] = true
+		dirs[filepath.Dir(it.Path)] = it.Path != ""
+	}
+	for dir, known := range dirs {
+		if !known {
+			continue
+		}
+		entries, _ := os.ReadDir(dir) // a folder that cannot be read is a problem of its songs
+		for _, e := range entries {
+			path := filepath.Join(dir, e.Name())
+			if recording(e.Name()) && !e.IsDir() && !listed[path] {
+				if name, err := filepath.Rel(l.Folder, path); err == nil {
+					l.Unlisted = append(l.Unlisted, valid(filepath.ToSlash(name)))
+				}
+			}
+		}
+	}
+	slices.Sort(l.Unlisted)
+}
+
+// recording reports whether a name is that of a recording, and not hidden.
+func recording(name string) bool {
+	return !strings.HasPrefix(name, ".") && extensions[strings.ToLower(filepath.Ext(name))]
 }
 
 // entry is a song in a list of JSON.
@@ -167,9 +252,9 @@ func (l *List) readJSON(text []byte) error {
 		}
 		var e entry
 		if err := d.Decode(&e); err != nil {
-			return fmt.Errorf("song %d of the list: %w", n, err)
+			return fmt.Errorf("song %d of the list: %s", n, jsonProblem(err))
 		}
-		l.Items = append(l.Items, Item{Name: e.File, Title: e.Title, Ref: e.Ref, Creators: e.Creators})
+		l.Items = append(l.Items, Item{Row: n, Name: e.File, Title: e.Title, Ref: e.Ref, Creators: e.Creators})
 	}
 	if _, err := d.Token(); err != nil {
 		return errors.New("the list ends inside of a song")
@@ -178,6 +263,33 @@ func (l *List) readJSON(text []byte) error {
 		return errors.New("something follows the list")
 	}
 	return nil
+}
+
+// jsonProblem is an error of a list in words.
+func jsonProblem(err error) string {
+	if t := (*json.UnmarshalTypeError)(nil); errors.As(err, &t) {
+		return fmt.Sprintf("%s has a %s, where another kind of value belongs", cmp.Or(t.Field, "it"), t.Value)
+	}
+	return strings.TrimPrefix(err.Error(), "json: ")
+}
+
+// unicodeOf returns a list as UTF-8. Spreadsheet programs also write UTF-16, with a mark at its beginning.
+func unicodeOf(text []byte) ([]byte, error) {
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		var err error
+		if text, err = unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM).NewDecoder().Bytes(text); err != nil {
+			return nil, fmt.Errorf("the list is not UTF-16: %w", err)
+		}
+	}
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	n := 1
+	for line := range bytes.Lines(text) {
+		if !utf8.Valid(line) { // a guess would change names
+			return nil, fmt.Errorf("line %d of the list is not UTF-8: save the list as CSV in UTF-8", n)
+		}
+		n++
+	}
+	return text, nil
 }
 
 // The columns of a list of CSV. Those of creators have their number in place of N.
@@ -190,34 +302,19 @@ var (
 func column(n int, what string) string { return fmt.Sprintf("creator_%d_%s", n, what) }
 
 func (l *List) readCSV(text []byte) error {
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	text, err := unicodeOf(text)
+	if err != nil {
+		return err
+	}
 	r := csv.NewReader(bytes.NewReader(text))
-	r.Comma = comma(text)
+	r.Comma, r.FieldsPerRecord = comma(text), -1
 	head, err := r.Read()
 	if err != nil {
 		return fmt.Errorf("the first line of the list: %w", err)
 	}
-	known := slices.Clone(columns)
-	for n := 1; n <= maxCreators; n++ {
-		for _, what := range creatorColumns {
-			known = append(known, column(n, what))
-		}
-	}
-	at := map[string]int{}
-	for i, name := range head {
-		name = strings.ToLower(strings.TrimSpace(name))
-		switch _, twice := at[name]; {
-		case name == "":
-			continue
-		case !slices.Contains(known, name):
-			return fmt.Errorf("the list has an unknown column %q: the first line has names such as %s and creator_1_name; timbre register --template csv prints them", name, strings.Join(columns, ", "))
-		case twice:
-			return fmt.Errorf("the list has the column %s twice", name)
-		}
-		at[name] = i
-	}
-	if _, ok := at["file"]; !ok {
-		return errors.New("the list has no column file")
+	at, err := columnsOf(head)
+	if err != nil {
+		return err
 	}
 	for {
 		row, err := r.Read()
@@ -225,26 +322,76 @@ func (l *List) readCSV(text []byte) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("the list: %w", err)
+			return csvProblem(err)
 		}
-		if len(l.Items) == MaxItems {
+		if !slices.ContainsFunc(row, func(cell string) bool { return strings.TrimSpace(cell) != "" }) {
+			continue // spreadsheet programs write rows that were used once
+		}
+		line, _ := r.FieldPos(0)
+		switch {
+		case len(row) != len(head):
+			return fmt.Errorf("row %d of the list has %d cells, and the first one has %d: a text with a separator needs quotes around it", line, len(row), len(head))
+		case len(l.Items) == MaxItems:
 			return fmt.Errorf("a list has at most %d songs", MaxItems)
 		}
-		cell := func(name string) string {
+		it := itemOf(line, func(name string) string {
 			if i, ok := at[name]; ok {
 				return uncell(strings.TrimSpace(row[i]))
 			}
 			return ""
-		}
-		it := Item{Name: cell("file"), Title: cell("title"), Ref: cell("external_user_ref")}
-		for n := 1; n <= maxCreators; n++ {
-			c := client.Creator{FullName: cell(column(n, "name")), Email: cell(column(n, "email")), IPI: cell(column(n, "ipi")), ISNI: cell(column(n, "isni")), Roles: ParseRoles(cell(column(n, "roles")))}
-			if c.FullName != "" || c.Email != "" || c.IPI != "" || c.ISNI != "" {
-				it.Creators = append(it.Creators, c)
-			}
+		})
+		if it.Name != "" {
+			it.Name = uncell(row[at["file"]]) // a name can begin with a space
 		}
 		l.Items = append(l.Items, it)
 	}
+}
+
+// csvProblem is an error of encoding/csv, with its row and column.
+func csvProblem(err error) error {
+	if p := (*csv.ParseError)(nil); errors.As(err, &p) {
+		return fmt.Errorf("row %d of the list, character %d: %w", p.Line, p.Column, p.Err)
+	}
+	return fmt.Errorf("the list: %w", err)
+}
+
+// columnsOf returns the places of the columns.
+func columnsOf(head []string) (at map[string]int, err error) {
+	known := slices.Clone(columns)
+	for n := 1; n <= maxCreators; n++ {
+		for _, what := range creatorColumns {
+			known = append(known, column(n, what))
+		}
+	}
+	at = map[string]int{}
+	for i, name := range head {
+		name = strings.ToLower(strings.TrimSpace(name))
+		switch _, twice := at[name]; {
+		case name == "":
+			continue
+		case !slices.Contains(known, name):
+			return nil, fmt.Errorf("column %d of the list has the unknown name %q: the first line has names such as %s and creator_1_name; timbre register --template csv prints them", i+1, name, strings.Join(columns, ", "))
+		case twice:
+			return nil, fmt.Errorf("the list has the column %s twice", name)
+		}
+		at[name] = i
+	}
+	if _, ok := at["file"]; !ok {
+		return nil, errors.New("the list has no column file")
+	}
+	return at, nil
+}
+
+// itemOf is the song of a row.
+func itemOf(line int, cell func(column string) string) Item {
+	it := Item{Row: line, Name: cell("file"), Title: cell("title"), Ref: cell("external_user_ref")}
+	for n := 1; n <= maxCreators; n++ {
+		c := client.Creator{FullName: cell(column(n, "name")), Email: cell(column(n, "email")), IPI: cell(column(n, "ipi")), ISNI: cell(column(n, "isni")), Roles: ParseRoles(cell(column(n, "roles")))}
+		if c.FullName != "" || c.Email != "" || c.IPI != "" || c.ISNI != "" || len(c.Roles) > 0 {
+			it.Creators = append(it.Creators, c)
+		}
+	}
+	return it
 }
 
 // comma finds the separator in the first line: spreadsheet programs of many countries write semicolons.
@@ -277,24 +424,33 @@ func ParseRoles(text string) (roles []client.Role) {
 	return roles
 }
 
-// Template writes a list with two songs, to fill in. format is csv or json.
-func Template(w io.Writer, format string) error {
-	example := []entry{
-		{File: "albums/one/night-train.wav", Title: "Night Train", Ref: "user-17", Creators: []client.Creator{
-			{FullName: "Ada Example", Email: "ada@songs.example", Roles: []client.Role{client.Author}, IPI: "123456789"},
-			{FullName: "Grace Example", Email: "grace@songs.example", Roles: []client.Role{client.Composer, client.Arranger}, ISNI: "0000000121032683"},
-		}},
-		{File: "albums/one/porch-light.flac", Title: "Porch Light", Creators: []client.Creator{
-			{FullName: "Ada Example", Email: "ada@songs.example", Roles: []client.Role{client.Author, client.Composer}},
-		}},
+// Template writes a list to fill in: of the songs that are given, or of two examples. format is csv or json. A list of songs in
+// CSV begins with the mark by which spreadsheet programs know UTF-8.
+func Template(w io.Writer, format string, items []Item) error {
+	list := make([]entry, len(items))
+	for i, it := range items {
+		list[i] = entry{it.Name, it.Title, it.Ref, it.Creators}
+	}
+	if len(items) == 0 {
+		list = examples
 	}
 	if format == "json" {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		return e.Encode(example)
+		e.SetEscapeHTML(false)
+		return e.Encode(list)
+	}
+	if len(items) > 0 {
+		if _, err := io.WriteString(w, "\ufeff"); err != nil {
+			return err
+		}
+	}
+	most := 2
+	for _, e := range list {
+		most = max(most, len(e.Creators))
 	}
 	head := slices.Clone(columns)
-	for n := 1; n <= 2; n++ {
+	for n := 1; n <= most; n++ {
 		for _, what := range creatorColumns {
 			head = append(head, column(n, what))
 		}
@@ -303,7 +459,7 @@ func Template(w io.Writer, format string) error {
 	if err := s.Row(head...); err != nil {
 		return err
 	}
-	for _, e := range example {
+	for _, e := range list {
 		row := make([]string, len(head))
 		row[0], row[1], row[2] = e.File, e.Title, e.Ref
 		for i, c := range e.Creators {
@@ -314,6 +470,17 @@ func Template(w io.Writer, format string) error {
 		}
 	}
 	return s.Flush()
+}
+
+// examples are the songs of an empty template.
+var examples = []entry{
+	{File: "albums/one/night-train.wav", Title: "Night Train", Ref: "user-17", Creators: []client.Creator{
+		{FullName: "Ada Example", Email: "ada@songs.example", Roles: []client.Role{client.Author}, IPI: "123456789"},
+		{FullName: "Grace Example", Email: "grace@songs.example", Roles: []client.Role{client.Composer, client.Arranger}, ISNI: "0000000121032683"},
+	}},
+	{File: "albums/one/porch-light.flac", Title: "Porch Light", Creators: []client.Creator{
+		{FullName: "Ada Example", Email: "ada@songs.example", Roles: []client.Role{client.Author, client.Composer}},
+	}},
 }
 
 func roleWords(roles []client.Role) string {

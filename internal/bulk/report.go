@@ -58,6 +58,25 @@ func (o Outcome) ToDo() string {
 	return ""
 }
 
+// Outcomes are the songs of a list with problems, for a report.
+func (m *Missing) Outcomes(items []Item) []Outcome {
+	what := map[string]string{}
+	for _, p := range m.Problems {
+		if what[p.Name] != "" {
+			what[p.Name] += "; "
+		}
+		what[p.Name] += p.What
+	}
+	out := make([]Outcome, len(items))
+	for i, it := range items {
+		out[i] = Outcome{Item: it, Status: Waiting}
+		if text := what[it.named()]; text != "" {
+			out[i].Status, out[i].Fault = Incomplete, &Fault{Message: text}
+		}
+	}
+	return out
+}
+
 // WriteJSON writes a report as JSON.
 func WriteJSON(w io.Writer, all []Outcome) error {
 	rows := make([]row, len(all))

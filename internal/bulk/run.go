@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -29,6 +30,7 @@ const (
 	Priced      Status = "priced"      // in a dry run
 	Interrupted Status = "interrupted" // begun, and continued by the next run
 	Waiting     Status = "waiting"     // not begun
+	Incomplete  Status = "incomplete"  // the list lacks something, and nothing was sent
 )
 
 // Outcome is the end of a song in a run.
@@ -76,9 +78,10 @@ type Run struct {
 const followers = 512
 
 var (
-	errRead = errors.New("the file cannot be read")
-	errDry  = errors.New("a dry run")
-	errCost = errors.New("the songs together would cost more than --max-cost")
+	errRead    = errors.New("the file cannot be read")
+	errShorter = errors.New("it is shorter than before: it changed")
+	errDry     = errors.New("a dry run")
+	errCost    = errors.New("the songs together would cost more than --max-cost")
 )
 
 // Do registers the songs, and returns their outcomes in the order of the list. The error is why the run ended before its
@@ -203,7 +206,9 @@ func (r *Run) submit(ctx context.Context, it Item) (o Outcome, follow bool) {
 		return r.ended(ctx, o, err), false
 	}
 	defer f.Close()
-	rec := client.Recording{Name: filepath.Base(it.Path), Size: it.Size, Bytes: f}
+	sending, changed := context.WithCancelCause(ctx)
+	defer changed(nil)
+	rec := client.Recording{Name: filepath.Base(it.Path), Size: it.Size, Bytes: steady{f, it.Size, changed}}
 	if known.Final != nil {
 		return r.again(ctx, o, known, rec)
 	}
@@ -232,13 +237,39 @@ func (r *Run) submit(ctx context.Context, it Item) (o Outcome, follow bool) {
 		}
 		return nil
 	}
-	_, err = r.Client.Submit(ctx, rec, r.song(it), options)
+	_, err = r.Client.Submit(sending, rec, r.song(it), options)
 	if err != nil {
+		if info, gone := f.Stat(); gone == nil && (info.Size() != it.Size || !info.ModTime().Equal(it.Modified)) {
+			err = client.ErrChanged // whatever the server said of the bytes
+		}
+		if cause := context.Cause(sending); cause != nil && ctx.Err() == nil {
+			err = cause
+		}
 		r.spent.Add(-o.Cost)
 		o.Cost = 0
 		return r.ended(ctx, o, err), false
 	}
 	return o, true
+}
+
+// steady reads a file of a known size. A file that is shorter now, or that cannot be read, ends its song: the client would
+// take it for a connection that failed, and try again for long.
+type steady struct {
+	f      *os.File
+	size   int64
+	failed context.CancelCauseFunc
+}
+
+func (s steady) ReadAt(p []byte, at int64) (int, error) {
+	n, err := s.f.ReadAt(p, at)
+	if err != nil && (err != io.EOF || at+int64(n) < s.size) {
+		if err == io.EOF {
+			err = errShorter
+		}
+		err = fmt.Errorf("%w: %w", errRead, err)
+		s.failed(err)
+	}
+	return n, err
 }
 
 func (r *Run) song(it Item) client.Song {
@@ -274,7 +305,8 @@ func (r *Run) claim(hash, name string) (first string, ok bool) {
 	return name, true
 }
 
-// begin writes the key of an init before it is sent, unless the journal has it. It returns the state to continue with.
+// begin writes the key of an init, unless the journal has it. It returns the state to continue with. The run does not wait
+// for the disk: a line that is lost is written again with the same key.
 func (r *Run) begin(it Item, known song, hash string) (client.State, error) {
 	try := max(1, known.Try)
 	if known.Fault != nil && known.Fault.Network {
@@ -291,12 +323,12 @@ func (r *Run) begin(it Item, known song, hash string) (client.State, error) {
 	if known.Hash == hash && known.Try == try && strings.HasPrefix(known.State.IdempotencyKey, key) {
 		return known.State, nil
 	}
-	err = r.Journal.add(line{Name: it.Name, Begin: &begin{Try: try, Size: it.Size, Mod: it.Modified, Hash: hash, Song: it.Title, Key: key}}, true)
+	err = r.Journal.add(line{Name: it.Name, Begin: &begin{Try: try, Size: it.Size, Mod: it.Modified, Hash: hash, Song: it.Title, Key: key}}, false)
 	return client.State{IdempotencyKey: key}, err
 }
 
-// save writes the state of a registration. A confirmed one is on the disk before the run goes on. A job that is lost with
-// the machine is found again by its key.
+// save writes the state of a registration. A confirmed one is on the disk before its worker goes on: the access code is shown
+// for an hour only. A job that is lost with the machine is found again by its key.
 func (r *Run) save(name string, st client.State, cost int64) error {
 	if st.JobID == "" && !strings.Contains(st.IdempotencyKey, ".") {
 		return nil // begin wrote the key
@@ -355,6 +387,9 @@ func (r *Run) follow(ctx context.Context, o Outcome) Outcome {
 		r.halt(err)
 	}
 	o.Status, o.Result = Registered, done
+	if known := r.Journal.song(o.Item.Name).Final; known != nil { // once in memory
+		o.Result = known
+	}
 	o.Unsaved = r.keep(ctx, o)
 	return o
 }
