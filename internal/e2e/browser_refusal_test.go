@@ -369,9 +369,11 @@ func TestRefusedMint(t *testing.T) {
 	p := browser.Open(t)
 	p.Goto(b.url + "/")
 	p.Wait(browser.Hook("file"))
+	const code = "registration.insufficient_credits"
+	// The developer of the page reads the refusal before a visitor does anything.
+	p.Wait("e2e.warnings.some((w) => w.startsWith('ats-widget: your backend refused a session: " + code + " ') && w.endsWith('/docs/errors#" + code + "'))")
 	fill(p, 0, noise(t, "unpaid.wav", 20_000), "Unpaid")
 	p.Wait(onScreen(0, "FAILED"))
-	const code = "registration.insufficient_credits"
 	failed := named(p.Events(), "failed")
 	if len(failed) != 1 || member[string](t, failed[0], "code") != code || !strings.HasPrefix(member[string](t, failed[0], "requestId"), "req_") {
 		t.Errorf("failed: %v", failed)

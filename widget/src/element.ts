@@ -193,6 +193,9 @@ export class AtsWidget extends HTMLElement implements Host {
 
   /** Your backend has refused a token: shows its refusal, the `error` of its answer, at once if something waits for the token. */
   refuseToken(refusal: unknown): void {
+    const { code, details } = Object(refusal) as { code?: string; details?: { reason?: string } };
+    // The screen has it when a call needs the token. The developer of the page reads it now.
+    console.warn(`ats-widget: your backend refused a session: ${code} (${details?.reason ?? ''}). See ${this.atsUrl}/docs/errors#${code}`);
     this.#rest?.setToken(refusal);
   }
 

@@ -4,6 +4,7 @@
   if (globalThis.e2e) return;
   const events = [];
   const violations = [];
+  const warnings = [];
   const names = ['ready', 'upload-start', 'upload-progress', 'upload-complete', 'confirmed', 'step', 'complete', 'failed', 'token-expired', 'error'];
   for (const name of names) {
     // Heard at the document, so that only what bubbles out of every shadow root counts.
@@ -12,6 +13,11 @@
       events.push({ name, detail: JSON.parse(JSON.stringify(e.detail)), bubbles: e.bubbles, composed: e.composed, from: from.id || '' });
     });
   }
+  const { warn } = console;
+  console.warn = (...said) => {
+    warnings.push(said.join(' '));
+    warn.apply(console, said);
+  };
   document.addEventListener('securitypolicyviolation', (e) => violations.push(`${e.violatedDirective}: ${e.blockedURI} ${e.sample}`));
 
   /** Every element below root, shadow roots included, that the selector names. */
@@ -94,5 +100,5 @@
     return out;
   }
 
-  Object.defineProperty(globalThis, 'e2e', { value: { events, violations, all, widget, hook, text, state, active, nameOf, focus, place, until, serialized } });
+  Object.defineProperty(globalThis, 'e2e', { value: { events, violations, warnings, all, widget, hook, text, state, active, nameOf, focus, place, until, serialized } });
 })();
