@@ -222,20 +222,22 @@ func (c *registerCmd) Run(o *output) error {
 	if err != nil {
 		return err
 	}
-	run := &bulk.Run{Client: calls, Network: client.Network(c.Network), Parallel: c.Parallel, MaxCost: -1, HashOnly: c.HashOnly, Language: c.Language, Save: c.Save}
+	run := &bulk.Run{Client: calls, DryRun: c.DryRun, Network: client.Network(c.Network), Parallel: c.Parallel, MaxCost: -1, HashOnly: c.HashOnly, Language: c.Language, Save: c.Save}
 	if c.MaxCost != nil {
 		run.MaxCost = *c.MaxCost
 	}
-	known := func(bulk.Item) bool { return false }
 	journal := cmp.Or(c.Journal, filepath.Join(list.Folder, "timbre-register."+c.Network+".journal"))
-	if !c.DryRun {
-		if run.Journal, err = bulk.OpenJournal(journal, strings.TrimRight(c.URL, "/"), c.Network); err != nil {
-			return wrongf("journal", "%s cannot be used: %s", shellWord(journal), plainly(err))
-		}
-		defer func() { _ = run.Journal.Close() }() // after an early return; otherwise its error was returned already
-		known = run.Journal.Done
+	open := bulk.OpenJournal
+	if c.DryRun {
+		open = bulk.ReadJournal
 	}
-	if err := bulk.Complete(list.Items, defaults, known); err != nil {
+	if run.Journal, err = open(journal, strings.TrimRight(c.URL, "/"), c.Network); err != nil {
+		return wrongf("journal", "%s cannot be used: %s", shellWord(journal), plainly(err))
+	}
+	if !c.DryRun {
+		defer func() { _ = run.Journal.Close() }() // after an early return; otherwise its error was returned already
+	}
+	if err := bulk.Complete(list.Items, defaults, run.Journal.Done); err != nil {
 		return c.incomplete(list, err)
 	}
 	if n := len(list.Unlisted); n > 0 {
@@ -253,7 +255,7 @@ func (c *registerCmd) Run(o *output) error {
 	run.Moved, run.Ended = p.moved, p.ended
 	out, err := run.Do(ctx, list.Items)
 	p.close()
-	if run.Journal != nil {
+	if !c.DryRun {
 		err = errors.Join(err, run.Journal.Close())
 	}
 	return errors.Join(c.write(o, run, out), c.conclude(o, out, p, err))
@@ -312,7 +314,7 @@ func (c *registerCmd) write(o *output, run *bulk.Run, out []bulk.Outcome) error 
 	if err := c.reports(out); err != nil {
 		return err
 	}
-	if c.AccessCodes != "" && run.Journal != nil {
+	if c.AccessCodes != "" && !c.DryRun {
 		if err := bulk.Replace(c.AccessCodes, func(w io.Writer) error { return run.Journal.AccessCodes(w, out) }); err != nil {
 			return fmt.Errorf("write the access codes: %s", plainly(err))
 		}

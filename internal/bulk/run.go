@@ -49,8 +49,11 @@ type Outcome struct {
 
 // Run is one run over a list.
 type Run struct {
-	Client  *client.Client
-	Journal *Journal // nil: a dry run
+	Client *client.Client
+	// Journal is that of OpenJournal, or of ReadJournal in a dry run.
+	Journal *Journal
+	// DryRun asks for the prices of the songs that the journal does not have, and writes nothing.
+	DryRun  bool
 	Network client.Network
 	// Parallel is the number of songs that are sent at once, at least 1.
 	Parallel int
@@ -90,13 +93,11 @@ func (r *Run) Do(ctx context.Context, items []Item) ([]Outcome, error) {
 	starting, halt := context.WithCancel(ctx)
 	defer halt()
 	r.halting, r.hashes = halt, map[string]string{}
-	if r.Journal != nil {
-		for _, it := range items {
-			s := r.Journal.song(it.Name)
-			if s.State.TransactionID != "" || s.Final != nil {
-				r.hashes[s.Hash] = it.Name
-				r.spent.Add(s.Cost)
-			}
+	for _, it := range items {
+		s := r.Journal.song(it.Name)
+		if s.State.TransactionID != "" || s.Final != nil {
+			r.hashes[s.Hash] = it.Name
+			r.spent.Add(s.Cost)
 		}
 	}
 	out := make([]Outcome, len(items))
@@ -166,9 +167,6 @@ func (r *Run) halt(why error) {
 // unstarted is the outcome of a song that this run did not begin.
 func (r *Run) unstarted(it Item) Outcome {
 	o := Outcome{Item: it, Status: Waiting}
-	if r.Journal == nil {
-		return o
-	}
 	s := r.Journal.song(it.Name)
 	o.Item.Title = cmp.Or(it.Title, s.Title)
 	switch {
@@ -192,10 +190,11 @@ func (j *Journal) Done(it Item) bool {
 // submit takes a song up to the confirm. follow says that its transaction must be followed.
 func (r *Run) submit(ctx context.Context, it Item) (o Outcome, follow bool) {
 	o = Outcome{Item: it}
-	var known song
-	if r.Journal != nil {
-		known = r.Journal.song(it.Name)
-		o.Item.Title = cmp.Or(it.Title, known.Title)
+	known := r.Journal.song(it.Name)
+	o.Item.Title = cmp.Or(it.Title, known.Title)
+	if r.DryRun && known.Final == nil && known.State.TransactionID != "" && (known.Fault == nil || !known.Fault.Network) {
+		o.Status, o.Cost = Interrupted, known.Cost // confirmed and paid: the next run waits for it
+		return o, false
 	}
 	if known.Final == nil && known.State.TransactionID != "" && (known.Fault == nil || !known.Fault.Network) {
 		o.Cost = known.Cost
@@ -221,7 +220,7 @@ func (r *Run) submit(ctx context.Context, it Item) (o Outcome, follow bool) {
 		return o, false
 	}
 	options := client.Options{HashOnly: r.HashOnly, Progress: r.progress()}
-	if r.Journal == nil {
+	if r.DryRun {
 		return r.price(ctx, o, rec, options), false
 	}
 	if options.State, err = r.begin(it, known, rec.SHA256); err != nil {
@@ -403,7 +402,7 @@ func withoutCode(r client.Result) client.Result {
 // ended is the outcome of a song that was not registered.
 func (r *Run) ended(ctx context.Context, o Outcome, err error) Outcome {
 	if ctx.Err() != nil {
-		if o.Status = Interrupted; r.Journal == nil {
+		if o.Status = Interrupted; r.DryRun {
 			o.Status = Waiting
 		}
 		return o
@@ -429,12 +428,12 @@ func (r *Run) ended(ctx context.Context, o Outcome, err error) Outcome {
 	case errors.As(err, new(*os.PathError)), errors.Is(err, client.ErrChanged), errors.Is(err, errRead):
 	default: // the server or the journal does not work
 		r.halt(err)
-		if o.Status, o.Fault = Interrupted, nil; r.Journal == nil {
+		if o.Status, o.Fault = Interrupted, nil; r.DryRun {
 			o.Status = Waiting
 		}
 		return o
 	}
-	if r.Journal != nil {
+	if !r.DryRun {
 		if err := r.Journal.add(line{Name: o.Item.Name, Fault: o.Fault}, false); err != nil {
 			r.halt(err)
 		}
