@@ -127,6 +127,8 @@ func (c *registerCmd) client(transport http.RoundTripper) (*client.Client, error
 	switch {
 	case key == "" && c.APIKeyFile == "":
 		return nil, usageError{errors.New("an API key is required: set the variable TIMBRE_API_KEY, or give a file with --api-key-file")}
+	case !strings.HasPrefix(key, "afo_sk_") && c.APIKeyFile == "":
+		return nil, usageError{errors.New("TIMBRE_API_KEY: has no API key: a key begins with afo_sk_")}
 	case !strings.HasPrefix(key, "afo_sk_"):
 		return nil, wrongf("api-key-file", "has no API key: a key begins with afo_sk_")
 	}
@@ -344,6 +346,7 @@ func (c *registerCmd) conclude(o *output, out []bulk.Outcome, p *progress, why e
 	case interrupted:
 		return exitError{exitInterrupted, errors.New("interrupted. Run the same command again: it continues, and registers no song twice")}
 	case why != nil:
+		why = c.located(why)
 		return exitError{c.code(registered), fmt.Errorf("stopped: %w. Correct the cause, and run the same command again", why)}
 	case left > 0:
 		return exitError{c.code(registered), fmt.Errorf("%s not registered", plural(left, "song"))}
@@ -351,6 +354,21 @@ func (c *registerCmd) conclude(o *output, out []bulk.Outcome, p *progress, why e
 		return exitError{exitRefused, fmt.Errorf("the files of %s not saved. Run the same command again", plural(unsaved, "song"))}
 	}
 	return nil
+}
+
+// located says which flag or variable a refusal concerns that is not of a song.
+func (c *registerCmd) located(why error) error {
+	e := (*client.Error)(nil)
+	if !errors.As(why, &e) {
+		return why
+	}
+	switch {
+	case bulk.OfKey(e) && c.APIKeyFile != "":
+		return fmt.Errorf("the server refuses the API key of the file %s: %w", shellWord(c.APIKeyFile), e)
+	case bulk.OfKey(e):
+		return fmt.Errorf("the server refuses the API key of TIMBRE_API_KEY: %w", e)
+	}
+	return why
 }
 
 func (c *registerCmd) code(registered int) int {

@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -137,4 +140,33 @@ func TestRegisterReportsAnIncompleteList(t *testing.T) {
 		t.Errorf("%v: %s", err, text)
 	}
 	timbre(t, append(call, "--report", filepath.Join(dir, "no", "report.csv"))...).refused(exitUsage, "cannot be written")
+}
+
+// A refused key is one message, which says where the key is from.
+func TestRegisterNamesTheRefusedKey(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 8 {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.wav", i)), fmt.Append(nil, i), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = io.WriteString(w, `{"error":{"code":"api_key.invalid_format","message":"The API key is malformed."}}`)
+	}))
+	defer server.Close()
+	key := filepath.Join(dir, "key.txt")
+	if err := os.WriteFile(key, []byte("afo_sk_live_opensesame"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	call := []string{"register", dir, "--url", server.URL, "--network", "testnet", "--title-from-name", "--creator", "Ada Example <ada@songs.example>", "--roles", "author"}
+	t.Setenv("TIMBRE_API_KEY", "csk_opensesame")
+	timbre(t, call...).refused(exitUsage, "TIMBRE_API_KEY: has no API key: a key begins with afo_sk_")
+	t.Setenv("TIMBRE_API_KEY", "afo_sk_live_opensesame")
+	for words, args := range map[string][]string{"the server refuses the API key of TIMBRE_API_KEY": nil, "the server refuses the API key of the file " + key: {"--api-key-file", key}} {
+		s := timbre(t, append(call, args...)...)
+		if s.code != exitNone || strings.Count(s.out+s.err, "malformed") != 1 || !strings.Contains(s.err, words) || strings.Contains(s.out+s.err, "opensesame") {
+			t.Errorf("exit %d: %s%s", s.code, s.out, s.err)
+		}
+	}
 }

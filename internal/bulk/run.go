@@ -414,6 +414,9 @@ func (r *Run) ended(ctx context.Context, o Outcome, err error) Outcome {
 		r.halt(errCost)
 		o.Status, o.Fault = Waiting, nil
 		return o
+	case errors.As(err, &e) && ofTheCall(e): // not of this song: it is told once
+		r.halt(err)
+		return r.unstarted(o.Item)
 	case errors.As(err, &e) && e.Code != "" && e.Status != http.StatusServiceUnavailable && (e.Status != http.StatusTooManyRequests || e.Code == client.CodeCommonQuotaExceeded):
 		o.Status = Refused
 		o.Fault = &Fault{Code: string(e.Code), Message: reason(e), RequestID: e.RequestID, Network: e.Code == client.CodeTransactionFailed}
@@ -426,6 +429,9 @@ func (r *Run) ended(ctx context.Context, o Outcome, err error) Outcome {
 			r.halt(err)
 		}
 	case errors.As(err, new(*os.PathError)), errors.Is(err, client.ErrChanged), errors.Is(err, errRead):
+	case errors.As(err, &e) && e.Code == "": // the answer is not one of a Timbre server
+		r.halt(err)
+		return r.unstarted(o.Item)
 	default: // the server or the journal does not work
 		r.halt(err)
 		if o.Status, o.Fault = Interrupted, nil; r.DryRun {
@@ -450,11 +456,17 @@ func reason(e *client.Error) string {
 	return text
 }
 
-// everySong reports whether a refusal is the same for every song.
+// everySong reports whether a refusal of a song is the same for each other one.
 func everySong(e *client.Error) bool {
-	code := string(e.Code)
-	if slices.Contains([]client.Code{client.CodeRegistrationInsufficientCredits, client.CodeCommonQuotaExceeded, client.CodeCommonForbidden, client.CodeCommonNotFound}, e.Code) {
-		return true
-	}
-	return strings.HasPrefix(code, "api_key.") || strings.HasPrefix(code, "common.auth.") || strings.HasPrefix(code, "organization.")
+	return slices.Contains([]client.Code{client.CodeRegistrationInsufficientCredits, client.CodeCommonQuotaExceeded, client.CodeCommonForbidden}, e.Code)
+}
+
+// ofTheCall reports whether the key, the organization or the address is refused, and not a song.
+func ofTheCall(e *client.Error) bool {
+	return OfKey(e) || strings.HasPrefix(string(e.Code), "organization.") || e.Code == client.CodeCommonNotFound
+}
+
+// OfKey reports whether the API key is refused.
+func OfKey(e *client.Error) bool {
+	return strings.HasPrefix(string(e.Code), "api_key.") || strings.HasPrefix(string(e.Code), "common.auth.") && e.Status != http.StatusServiceUnavailable
 }

@@ -150,3 +150,39 @@ func TestDryRunReadsTheJournal(t *testing.T) {
 		t.Error("the journal of another server is read")
 	}
 }
+
+// A refusal of the key, or of an address where no server is, concerns no song: the run ends, and no song is refused.
+func TestRefusalOfTheCall(t *testing.T) {
+	t.Parallel()
+	for answer, words := range map[string]string{
+		`{"error":{"code":"api_key.invalid_format","message":"The API key is malformed."}}`: "api_key.invalid_format",
+		`{"error":{"code":"common.auth.invalid_api_key","message":"No."}}`:                   "common.auth.invalid_api_key",
+		`{"error":{"code":"common.not_found","message":"Resource not found."}}`:              "common.not_found",
+		`<html>`: "not one of a Timbre server",
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, answer)
+		}))
+		dir := folder(t, map[string]string{"a.wav": "a", "b.wav": "b", "c.wav": "c"})
+		l, err := Read(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := client.New(client.Config{URL: server.URL, APIKey: "afo_sk_x", Wait: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		run := &Run{Client: c, Journal: open(t, filepath.Join(dir, "j")), Network: client.Testnet, Parallel: 2, MaxCost: -1}
+		out, err := run.Do(t.Context(), l.Items)
+		server.Close()
+		if err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%v does not say %s", err, words)
+		}
+		for _, o := range out {
+			if o.Status != Waiting || o.Fault != nil {
+				t.Errorf("%s: %s is %s: %+v", words, o.Item.Name, o.Status, o.Fault)
+			}
+		}
+	}
+}
