@@ -108,8 +108,12 @@ func (c *registerCmd) client(transport http.RoundTripper) (*client.Client, error
 	if c.URL == "" {
 		return nil, wrongf("url", "is required")
 	}
-	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+	u, err := url.Parse(c.URL)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http":
 		return nil, wrongf("url", "must begin with https:// or http://, and have a host and no password")
+	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		return nil, wrongf("url", "must be the address of the server, without a path: %s://%s", u.Scheme, u.Host)
 	}
 	key := strings.TrimSpace(os.Getenv("TIMBRE_API_KEY"))
 	if c.APIKeyFile != "" {
@@ -367,6 +371,9 @@ func (c *registerCmd) located(why error) error {
 		return fmt.Errorf("the server refuses the API key of the file %s: %w", shellWord(c.APIKeyFile), e)
 	case bulk.OfKey(e):
 		return fmt.Errorf("the server refuses the API key of TIMBRE_API_KEY: %w", e)
+	case (e.Code == "" || e.Code == client.CodeCommonNotFound) && e.Status < http.StatusBadGateway && strings.HasPrefix(why.Error(), "POST /v1/works/init: "):
+		// the first call of a song: a later one may have reached the store of the server
+		return fmt.Errorf("--url must be the address of a Timbre server: %w", e)
 	}
 	return why
 }

@@ -142,6 +142,26 @@ func TestRegisterReportsAnIncompleteList(t *testing.T) {
 	timbre(t, append(call, "--report", filepath.Join(dir, "no", "report.csv"))...).refused(exitUsage, "cannot be written")
 }
 
+// An address with a path, and one of another server, are told as such.
+func TestRegisterNamesTheWrongAddress(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TIMBRE_API_KEY", "afo_sk_live_x")
+	if err := os.WriteFile(filepath.Join(dir, "a.wav"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	call := func(url string) said {
+		return timbre(t, "register", dir, "--network", "testnet", "--title-from-name", "--creator", "Ada Example <ada@songs.example>", "--roles", "author", "--url", url)
+	}
+	for _, more := range []string{"/console/", "/v1", "/?a=b", "/#a"} {
+		call(server.URL+more).refused(exitUsage, "must be the address of the server, without a path: "+server.URL)
+	}
+	if s := call(server.URL + "/"); s.code != exitNone || !strings.Contains(s.err, "--url must be the address of a Timbre server") {
+		t.Errorf("exit %d: %s%s", s.code, s.out, s.err)
+	}
+}
+
 // A refused key is one message, which says where the key is from.
 func TestRegisterNamesTheRefusedKey(t *testing.T) {
 	dir := t.TempDir()

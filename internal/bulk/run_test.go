@@ -156,8 +156,8 @@ func TestRefusalOfTheCall(t *testing.T) {
 	t.Parallel()
 	for answer, words := range map[string]string{
 		`{"error":{"code":"api_key.invalid_format","message":"The API key is malformed."}}`: "api_key.invalid_format",
-		`{"error":{"code":"common.auth.invalid_api_key","message":"No."}}`:                   "common.auth.invalid_api_key",
-		`{"error":{"code":"common.not_found","message":"Resource not found."}}`:              "common.not_found",
+		`{"error":{"code":"common.auth.invalid_api_key","message":"No."}}`:                  "common.auth.invalid_api_key",
+		`{"error":{"code":"common.not_found","message":"Resource not found."}}`:             "common.not_found",
 		`<html>`: "not one of a Timbre server",
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
