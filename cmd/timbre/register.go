@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/mail"
 	"net/url"
@@ -71,13 +72,33 @@ func (c *registerCmd) songs() (*bulk.List, error) {
 	if missing := (*bulk.Missing)(nil); errors.As(err, &missing) {
 		return list, err
 	}
-	if err != nil {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
 		return nil, &wrong{name: "path", why: plainly(err), text: c.Path}
+	}
+	if err != nil { // of the text of a list: another path would not help
+		return nil, usageError{fmt.Errorf("%s: %w%s", shellWord(c.Path), err, meant(err))}
 	}
 	if len(list.Items) == 0 {
 		return nil, &wrong{name: "path", why: "it has no recordings", text: c.Path}
 	}
 	return list, nil
+}
+
+// meant names the columns that the unknown ones of a list are probably.
+func meant(err error) (text string) {
+	unknown := (*bulk.UnknownColumns)(nil)
+	if !errors.As(err, &unknown) {
+		return ""
+	}
+	for _, name := range unknown.Names {
+		if near, letters := nearest(strings.ToLower(name), unknown.Known); letters <= 2 {
+			text += fmt.Sprintf(" For %q, did you mean %s?", name, near)
+		}
+	}
+	if text != "" {
+		text = "." + text
+	}
+	return text
 }
 
 // defaults are what the flags say of every song.

@@ -190,3 +190,21 @@ func TestRegisterNamesTheRefusedKey(t *testing.T) {
 		}
 	}
 }
+
+// A list that cannot be read says why, with all wrong columns, and with no other path as an example.
+func TestRegisterSaysWhatIsWrongWithAList(t *testing.T) {
+	t.Parallel()
+	for text, words := range map[string]string{
+		"Datei,titel,creator1_name\n": `the list has unknown columns: "Datei", "titel", "creator1_name". Columns are file, title, external_user_ref, creator_1_name and so on: timbre register --template csv prints them. For "titel", did you mean title? For "creator1_name", did you mean creator_1_name?`,
+		"file,title\na.wav,A,B\n":     "row 2 of the list has 3 cells",
+	} {
+		path := filepath.Join(t.TempDir(), "list.csv")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := timbre(t, "register", path, "--url", "http://127.0.0.1:1", "--network", "testnet")
+		if s.code != exitUsage || !strings.HasPrefix(s.err, "timbre: "+path+": ") || !strings.Contains(s.err, words) || strings.Contains(s.err, "For example") {
+			t.Errorf("exit %d: %s", s.code, s.err)
+		}
+	}
+}

@@ -145,7 +145,7 @@ func TestReadsLists(t *testing.T) {
 	for text, words := range map[string]string{
 		"":                              "first line",
 		"title\nx\n":                    "no column file",
-		"file,titel\na.wav,x\n":         `column 2 of the list has the unknown name "titel"`,
+		"Datei,file,titel\na.wav,x,y\n": `unknown columns: "Datei", "titel". Columns are file, title`,
 		"file,file\na.wav,x\n":          "twice",
 		"file\n\nc.wav\nd.wav\n":        "does not exist (2): c.wav (row 3), d.wav (row 4)",
 		"file\na.wav\n./a.wav\n":        "listed twice: first in row 2 (1): a.wav (row 3)",
