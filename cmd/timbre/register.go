@@ -313,13 +313,25 @@ func (c *registerCmd) template(o *output) error {
 // incomplete writes the reports of a list with problems: a person reads some of them here, and all of them there.
 func (c *registerCmd) incomplete(list *bulk.List, err error) error {
 	missing := (*bulk.Missing)(nil)
-	if !errors.As(err, &missing) || len(c.Report) == 0 {
+	if !errors.As(err, &missing) {
 		return usageError{err}
 	}
-	if err := c.reports(missing.Outcomes(list.Items)); err != nil {
-		return err
+	text := missing.Error()
+	if flags := missing.Flags(); len(flags) > 0 {
+		text += "\nThese flags complete all songs: " + strings.Join(flags, ", ") + ". "
+		if list.Items[0].Row > 0 {
+			text += "Or complete the list"
+		} else {
+			text += fmt.Sprintf("Or make a list, and complete it: timbre register %s --template csv > %s", shellWord(c.Path), shellWord(filepath.Join(list.Folder, "songs.csv")))
+		}
 	}
-	return usageError{fmt.Errorf("%w\nThe report has each of them", missing)}
+	if len(c.Report) > 0 {
+		if err := c.reports(missing.Outcomes(list.Items)); err != nil {
+			return err
+		}
+		text += "\nThe report has each of them"
+	}
+	return usageError{errors.New(text)}
 }
 
 // reports writes the reports.

@@ -76,6 +76,7 @@ func TestRegisterSaysWhatIsMissing(t *testing.T) {
 	s := timbre(t, call...)
 	s.refused(exitUsage, "no title (1): a.wav")
 	s.refused(exitUsage, "no creator (1): a.wav")
+	s.refused(exitUsage, "These flags complete all songs: --title-from-name, --creator. Or make a list, and complete it: timbre register "+dir+" --template csv > "+filepath.Join(dir, "songs.csv"))
 	call = append(call, "--title-from-name", "--creator", "Ada Example <ada@songs.example>")
 	timbre(t, call...).refused(exitUsage, "creator 1 has no role")
 	s = timbre(t, append(call, "--roles", "author", "--wait", "0s")...)
@@ -134,7 +135,7 @@ func TestRegisterReportsAnIncompleteList(t *testing.T) {
 	}
 	report := filepath.Join(dir, "report.csv")
 	call := []string{"register", filepath.Join(dir, "list.csv"), "--url", "http://127.0.0.1:1", "--network", "testnet"}
-	timbre(t, append(call, "--report", report)...).refused(exitUsage, "The report has each of them")
+	timbre(t, append(call, "--report", report)...).refused(exitUsage, "These flags complete all songs: --creator. Or complete the list\nThe report has each of them")
 	text, err := os.ReadFile(report)
 	if err != nil || strings.Count(string(text), ",incomplete,") != 5 || !strings.Contains(string(text), "4.wav,incomplete,T,,,,,,0,,no creator,") {
 		t.Errorf("%v: %s", err, text)

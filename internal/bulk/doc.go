@@ -58,7 +58,8 @@ type Defaults struct {
 // Problem says what a song lacks.
 type Problem struct {
 	Name, What string
-	Row        int // as in Item
+	Row        int    // as in Item
+	Flag       string // the flag of timbre register that gives it to all songs; "": none
 }
 
 // Missing is the error of a list with problems. Nothing was sent.
@@ -70,6 +71,16 @@ func (it Item) named() string {
 		return fmt.Sprintf("row %d", it.Row)
 	}
 	return it.Name
+}
+
+// Flags are the flags that would give what is missing.
+func (m *Missing) Flags() (all []string) {
+	for _, p := range m.Problems {
+		if p.Flag != "" && !slices.Contains(all, p.Flag) {
+			all = append(all, p.Flag)
+		}
+	}
+	return all
 }
 
 const namesShown = 3
@@ -93,7 +104,7 @@ func (m *Missing) Error() string {
 	}
 	slices.SortStableFunc(order, func(a, b string) int { return cmp.Compare(len(names[b]), len(names[a])) })
 	var b strings.Builder
-	fmt.Fprintf(&b, "the list is not complete, and nothing was sent")
+	fmt.Fprintf(&b, "some songs are not complete, and nothing was sent")
 	for _, what := range order {
 		some := names[what]
 		fmt.Fprintf(&b, "\n  %s (%d): %s", what, len(some), strings.Join(some[:min(namesShown, len(some))], ", "))
@@ -117,7 +128,7 @@ func Complete(items []Item, d Defaults, skip func(Item) bool) error {
 		}
 		f, err := os.Open(it.Path)
 		if err != nil {
-			m.Problems = append(m.Problems, Problem{it.named(), "the file cannot be read", it.Row})
+			m.Problems = append(m.Problems, Problem{Name: it.named(), What: "the file cannot be read", Row: it.Row})
 			continue
 		}
 		f.Close()
@@ -161,34 +172,34 @@ func complete(creators []client.Creator, d Defaults) {
 
 // problems are what the server would certainly refuse. It knows many more rules, which are not repeated here.
 func problems(it Item) (all []Problem) {
-	say := func(what string, args ...any) {
-		all = append(all, Problem{it.named(), fmt.Sprintf(what, args...), it.Row})
+	say := func(flag, what string, args ...any) {
+		all = append(all, Problem{it.named(), fmt.Sprintf(what, args...), it.Row, flag})
 	}
 	if it.Size == 0 {
-		say("the file is empty")
+		say("", "the file is empty")
 	}
 	if strings.TrimSpace(it.Title) == "" {
-		say("no title")
+		say("--title-from-name", "no title")
 	}
 	switch {
 	case len(it.Creators) == 0:
-		say("no creator")
+		say("--creator", "no creator")
 	case len(it.Creators) > maxCreators:
-		say("more than %d creators", maxCreators)
+		say("", "more than %d creators", maxCreators)
 	}
 	for i, c := range it.Creators {
 		if strings.TrimSpace(c.FullName) == "" {
-			say("creator %d has no name", i+1)
+			say("", "creator %d has no name", i+1)
 		}
 		if strings.TrimSpace(c.Email) == "" {
-			say("creator %d has no e-mail address", i+1)
+			say("--email", "creator %d has no e-mail address", i+1)
 		}
 		if len(c.Roles) == 0 {
-			say("creator %d has no role", i+1)
+			say("--roles", "creator %d has no role", i+1)
 		}
 		for _, r := range c.Roles {
 			if !slices.Contains(Roles, r) {
-				say("creator %d has the unknown role %q: use author, composer, arranger or adapter", i+1, r)
+				say("", "creator %d has the unknown role %q: use author, composer, arranger or adapter", i+1, r)
 			}
 		}
 	}

@@ -125,7 +125,7 @@ func (l *List) open() error {
 	for i := range l.Items {
 		it := &l.Items[i]
 		lacks := func(what string, args ...any) {
-			m.Problems = append(m.Problems, Problem{it.named(), fmt.Sprintf(what, args...), it.Row})
+			m.Problems = append(m.Problems, Problem{Name: it.named(), What: fmt.Sprintf(what, args...), Row: it.Row})
 		}
 		if it.Name == "" {
 			lacks("no file")

@@ -263,6 +263,9 @@ func TestMissing(t *testing.T) {
 			t.Errorf("%q is not in %s", words, err)
 		}
 	}
+	if flags := strings.Join(m.Flags(), " "); flags != "--title-from-name --creator" {
+		t.Error(flags)
+	}
 	if strings.Contains(err.Error(), "done.wav") {
 		t.Error(err)
 	}
