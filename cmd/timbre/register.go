@@ -230,15 +230,12 @@ func (c *registerCmd) Run(o *output) error {
 		}
 		return c.template(o)
 	}
-	list, err := c.songs()
+	list, unread := c.songs()
 	if list == nil {
+		return unread
+	}
+	if err := c.check(); err != nil {
 		return err
-	}
-	if wrong := c.check(); wrong != nil {
-		return wrong
-	}
-	if err != nil {
-		return c.incomplete(list, err)
 	}
 	defaults, err := c.defaults()
 	if err != nil {
@@ -255,16 +252,14 @@ func (c *registerCmd) Run(o *output) error {
 	}
 	journal := cmp.Or(c.Journal, filepath.Join(list.Folder, "timbre-register."+c.Network+".journal"))
 	open := bulk.OpenJournal
-	if c.DryRun {
+	if c.DryRun || unread != nil {
 		open = bulk.ReadJournal
 	}
 	if run.Journal, err = open(journal, strings.TrimRight(c.URL, "/"), c.Network); err != nil {
 		return wrongf("journal", "%s cannot be used: %s", shellWord(journal), plainly(err))
 	}
-	if !c.DryRun {
-		defer func() { _ = run.Journal.Close() }() // after an early return; otherwise its error was returned already
-	}
-	if err := bulk.Complete(list.Items, defaults, run.Journal.Done); err != nil {
+	defer func() { _ = run.Journal.Close() }() // after an early return; otherwise its error was returned already
+	if err := bulk.Together(unread, bulk.Complete(list.Items, defaults, run.Journal.Done)); err != nil {
 		return c.incomplete(list, err)
 	}
 	if n := len(list.Unlisted); n > 0 {
@@ -282,9 +277,7 @@ func (c *registerCmd) Run(o *output) error {
 	run.Moved, run.Ended = p.moved, p.ended
 	out, err := run.Do(ctx, list.Items)
 	p.close()
-	if !c.DryRun {
-		err = errors.Join(err, run.Journal.Close())
-	}
+	err = errors.Join(err, run.Journal.Close())
 	return errors.Join(c.write(o, run, out), c.conclude(o, out, p, err))
 }
 

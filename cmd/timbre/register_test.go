@@ -141,6 +141,12 @@ func TestRegisterReportsAnIncompleteList(t *testing.T) {
 		t.Errorf("%v: %s", err, text)
 	}
 	timbre(t, append(call, "--report", filepath.Join(dir, "no", "report.csv"))...).refused(exitUsage, "cannot be written")
+	if err := os.Remove(filepath.Join(dir, "3.wav")); err != nil { // a missing file hides nothing
+		t.Fatal(err)
+	}
+	s := timbre(t, call...)
+	s.refused(exitUsage, "the file does not exist (1): 3.wav (row 5)")
+	s.refused(exitUsage, "no creator (4)")
 }
 
 // An address with a path, and one of another server, are told as such.

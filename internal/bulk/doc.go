@@ -7,6 +7,7 @@ package bulk
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,9 +39,22 @@ type Item struct {
 	Size     int64
 	Modified time.Time
 
+	// Unread says that Read named a problem of the file.
+	Unread bool
+
 	Title    string
 	Creators []client.Creator
 	Ref      string // the end-user; "": none
+	// Numbers are those of the creators' columns in a list of CSV that leaves some out; nil: they are 1, 2 and so on.
+	Numbers []int
+}
+
+// number is that of a creator, from 1, as the list has it. i counts from 0.
+func (it Item) number(i int) int {
+	if i < len(it.Numbers) {
+		return it.Numbers[i]
+	}
+	return i + 1
 }
 
 // Defaults complete songs of which the list says less.
@@ -71,6 +85,15 @@ func (it Item) named() string {
 		return fmt.Sprintf("row %d", it.Row)
 	}
 	return it.Name
+}
+
+// Together is what Read and Complete found, as one error; nil: nothing.
+func Together(read, completed error) error {
+	a, b := (*Missing)(nil), (*Missing)(nil)
+	if errors.As(read, &a) && errors.As(completed, &b) {
+		return &Missing{slices.Concat(a.Problems, b.Problems)}
+	}
+	return cmp.Or(read, completed)
 }
 
 // Flags are the flags that would give what is missing.
@@ -126,6 +149,11 @@ func Complete(items []Item, d Defaults, skip func(Item) bool) error {
 		if skip(*it) {
 			continue
 		}
+		if it.Unread { // it can have tags, so only what the list says is known
+			complete(it.Creators, d)
+			m.Problems = append(m.Problems, problems(*it)...)
+			continue
+		}
 		f, err := os.Open(it.Path)
 		if err != nil {
 			m.Problems = append(m.Problems, Problem{Name: it.named(), What: "the file cannot be read", Row: it.Row})
@@ -175,35 +203,45 @@ func problems(it Item) (all []Problem) {
 	say := func(flag, what string, args ...any) {
 		all = append(all, Problem{it.named(), fmt.Sprintf(what, args...), it.Row, flag})
 	}
-	if it.Size == 0 {
+	if it.Size == 0 && !it.Unread {
 		say("", "the file is empty")
 	}
-	if strings.TrimSpace(it.Title) == "" {
+	if strings.TrimSpace(it.Title) == "" && !it.Unread {
 		say("--title-from-name", "no title")
 	}
 	switch {
-	case len(it.Creators) == 0:
+	case len(it.Creators) == 0 && !it.Unread:
 		say("--creator", "no creator")
 	case len(it.Creators) > maxCreators:
 		say("", "more than %d creators", maxCreators)
 	}
 	for i, c := range it.Creators {
+		n := it.number(i)
 		if strings.TrimSpace(c.FullName) == "" {
-			say("", "creator %d has no name", i+1)
+			say("", "creator %d has no name", n)
 		}
-		if strings.TrimSpace(c.Email) == "" {
-			say("--email", "creator %d has no e-mail address", i+1)
+		switch email := strings.TrimSpace(c.Email); {
+		case email == "":
+			say("--email", "creator %d has no e-mail address", n)
+		case !isEmail(email):
+			say("", "creator %d has %q, which is not an e-mail address", n, email)
 		}
 		if len(c.Roles) == 0 {
-			say("--roles", "creator %d has no role", i+1)
+			say("--roles", "creator %d has no role", n)
 		}
 		for _, r := range c.Roles {
 			if !slices.Contains(Roles, r) {
-				say("", "creator %d has the unknown role %q: use author, composer, arranger or adapter", i+1, r)
+				say("", "creator %d has the unknown role %q: use author, composer, arranger or adapter", n, r)
 			}
 		}
 	}
 	return all
+}
+
+// isEmail reports whether a text can be an e-mail address. The server decides.
+func isEmail(text string) bool {
+	name, host, _ := strings.Cut(text, "@")
+	return name != "" && host != "" && !strings.Contains(host, "@") && !strings.ContainsFunc(text, unicode.IsSpace)
 }
 
 // Roles are all roles of creators.

@@ -323,8 +323,11 @@ func (j *Journal) write() {
 	}
 }
 
-// Close writes what waits, and unlocks the file. Nothing is added afterwards. It can be repeated.
+// Close writes what waits, and unlocks the file. Nothing is added afterwards. It can be repeated. For ReadJournal it does nothing.
 func (j *Journal) Close() error {
+	if j.file == nil {
+		return nil
+	}
 	j.closing.Do(func() {
 		close(j.writing)
 		<-j.ended

@@ -125,6 +125,7 @@ func (l *List) open() error {
 	for i := range l.Items {
 		it := &l.Items[i]
 		lacks := func(what string, args ...any) {
+			it.Unread = true
 			m.Problems = append(m.Problems, Problem{Name: it.named(), What: fmt.Sprintf(what, args...), Row: it.Row})
 		}
 		if it.Name == "" {
@@ -409,8 +410,11 @@ func itemOf(line int, cell func(column string) string) Item {
 	for n := 1; n <= maxCreators; n++ {
 		c := client.Creator{FullName: cell(column(n, "name")), Email: cell(column(n, "email")), IPI: cell(column(n, "ipi")), ISNI: cell(column(n, "isni")), Roles: ParseRoles(cell(column(n, "roles")))}
 		if c.FullName != "" || c.Email != "" || c.IPI != "" || c.ISNI != "" || len(c.Roles) > 0 {
-			it.Creators = append(it.Creators, c)
+			it.Creators, it.Numbers = append(it.Creators, c), append(it.Numbers, n)
 		}
+	}
+	if n := len(it.Numbers); n == 0 || it.Numbers[n-1] == n {
+		it.Numbers = nil
 	}
 	return it
 }

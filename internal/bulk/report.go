@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"timbre.example/client"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/sheet"
 )
@@ -51,6 +52,12 @@ func (o Outcome) ToDo() string {
 		return "Remove one of both from the list."
 	}
 	if o.Fault != nil && o.Fault.Code != "" {
+		switch client.Code(o.Fault.Code) { // a report has no details
+		case client.CodeCommonValidationFailed:
+			return "Correct what the message names, and run the same command again."
+		case client.CodeRegistrationInvalidAudioFormat:
+			return "Use a supported format."
+		}
 		if e, ok := fault.Lookup(fault.Code(o.Fault.Code)); ok {
 			return e.Action
 		}

@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -419,7 +421,7 @@ func (r *Run) ended(ctx context.Context, o Outcome, err error) Outcome {
 		return r.unstarted(o.Item)
 	case errors.As(err, &e) && e.Code != "" && e.Status != http.StatusServiceUnavailable && (e.Status != http.StatusTooManyRequests || e.Code == client.CodeCommonQuotaExceeded):
 		o.Status = Refused
-		o.Fault = &Fault{Code: string(e.Code), Message: reason(e), RequestID: e.RequestID, Network: e.Code == client.CodeTransactionFailed}
+		o.Fault = &Fault{Code: string(e.Code), Message: reason(o.Item, e), RequestID: e.RequestID, Network: e.Code == client.CodeTransactionFailed}
 		if o.Fault.Network {
 			o.Status = Failed
 			r.spent.Add(-o.Cost)
@@ -448,12 +450,31 @@ func (r *Run) ended(ctx context.Context, o Outcome, err error) Outcome {
 }
 
 // reason is the message of a refusal, with what is wrong where.
-func reason(e *client.Error) string {
+func reason(it Item, e *client.Error) string {
 	text := e.Message
 	for _, f := range e.Fields {
-		text += " " + f.Field + ": " + f.Message
+		text += " " + it.column(f.Field) + ": " + f.Message
 	}
 	return text
+}
+
+var ofCreator = regexp.MustCompile(`^creators\[(\d{1,3})\]\.(\w+)`)
+
+// column is the name in a list of what the server calls by its own name.
+func (it Item) column(field string) string {
+	m := ofCreator.FindStringSubmatch(field)
+	if m == nil {
+		return field
+	}
+	i, err := strconv.Atoi(m[1])
+	if err != nil {
+		return field
+	}
+	what := m[2]
+	if what == "full_name" {
+		what = "name"
+	}
+	return column(it.number(i), what)
 }
 
 // everySong reports whether a refusal of a song is the same for each other one.
