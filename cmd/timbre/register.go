@@ -315,7 +315,11 @@ func (c *registerCmd) incomplete(list *bulk.List, err error) error {
 		if list.Items[0].Row > 0 {
 			text += "Or complete the list"
 		} else {
-			text += fmt.Sprintf("Or make a list, and complete it: timbre register %s --template csv > %s", shellWord(c.Path), shellWord(filepath.Join(list.Folder, "songs.csv")))
+			dir := c.Path
+			if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+				dir = filepath.Dir(dir)
+			}
+			text += fmt.Sprintf("Or make a list, and complete it: timbre register %s --template csv > %s", shellWord(c.Path), shellWord(filepath.Join(dir, "songs.csv")))
 		}
 	}
 	if len(c.Report) > 0 {

@@ -64,6 +64,23 @@ func TestFlagsOfRegister(t *testing.T) {
 	}
 }
 
+// docs/register.md has the examples of --template csv, and each role with its name on screens.
+func TestRegisterDocsHaveTheTemplate(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/register.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := timbre(t, "register", "--template", "csv"); !strings.Contains(string(text), "```text\n"+strings.ReplaceAll(s.out, "\r", "")+"```\n") {
+		t.Errorf("docs/register.md should have:\n%s", s.out)
+	}
+	for role, name := range roleNames {
+		if !strings.Contains(string(text), "| `"+role+"` | "+name+" |\n") {
+			t.Errorf("docs/register.md does not say that %s is shown as %s", role, name)
+		}
+	}
+}
+
 // No call is made before the list is complete, and the key is never shown.
 func TestRegisterSaysWhatIsMissing(t *testing.T) {
 	dir := t.TempDir()
@@ -149,7 +166,7 @@ func TestRegisterReportsAnIncompleteList(t *testing.T) {
 	s.refused(exitUsage, "no creator (4)")
 }
 
-// An address with a path, and one of another server, are told as such.
+// Messages name an address with a path, and one of another server.
 func TestRegisterNamesTheWrongAddress(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TIMBRE_API_KEY", "afo_sk_live_x")
