@@ -43,6 +43,12 @@ func rowOf(o Outcome) row {
 	return r
 }
 
+// toDo is for codes whose catalogue entry sends its reader to details: a report has none.
+var toDo = map[client.Code]string{
+	client.CodeCommonValidationFailed:         "Correct what the message names, and run the same command again.",
+	client.CodeRegistrationInvalidAudioFormat: "Use a supported format.",
+}
+
 // ToDo is what a person does about a song that is not registered.
 func (o Outcome) ToDo() string {
 	if o.Status == Interrupted || o.Status == Waiting {
@@ -52,11 +58,8 @@ func (o Outcome) ToDo() string {
 		return "Remove one of both from the list."
 	}
 	if o.Fault != nil && o.Fault.Code != "" {
-		switch client.Code(o.Fault.Code) { // a report has no details
-		case client.CodeCommonValidationFailed:
-			return "Correct what the message names, and run the same command again."
-		case client.CodeRegistrationInvalidAudioFormat:
-			return "Use a supported format."
+		if text := toDo[client.Code(o.Fault.Code)]; text != "" {
+			return text
 		}
 		if e, ok := fault.Lookup(fault.Code(o.Fault.Code)); ok {
 			return e.Action

@@ -416,7 +416,7 @@ func (r *Run) ended(ctx context.Context, o Outcome, err error) Outcome {
 		r.halt(errCost)
 		o.Status, o.Fault = Waiting, nil
 		return o
-	case errors.As(err, &e) && ofTheCall(e): // not of this song: it is told once
+	case errors.As(err, &e) && ofTheCall(e): // it concerns no song: the run ends
 		r.halt(err)
 		return r.unstarted(o.Item)
 	case errors.As(err, &e) && e.Code != "" && e.Status != http.StatusServiceUnavailable && (e.Status != http.StatusTooManyRequests || e.Code == client.CodeCommonQuotaExceeded):
