@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/mail"
 	"net/url"
@@ -71,13 +72,33 @@ func (c *registerCmd) songs() (*bulk.List, error) {
 	if missing := (*bulk.Missing)(nil); errors.As(err, &missing) {
 		return list, err
 	}
-	if err != nil {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
 		return nil, &wrong{name: "path", why: plainly(err), text: c.Path}
+	}
+	if err != nil { // of the text of a list: another path would not help
+		return nil, usageError{fmt.Errorf("%s: %w%s", shellWord(c.Path), err, meant(err))}
 	}
 	if len(list.Items) == 0 {
 		return nil, &wrong{name: "path", why: "it has no recordings", text: c.Path}
 	}
 	return list, nil
+}
+
+// meant names the columns that the unknown ones of a list are probably.
+func meant(err error) (text string) {
+	unknown := (*bulk.UnknownColumns)(nil)
+	if !errors.As(err, &unknown) {
+		return ""
+	}
+	for _, name := range unknown.Names {
+		if near, letters := nearest(strings.ToLower(name), unknown.Known); letters <= 2 {
+			text += fmt.Sprintf(" For %q, did you mean %s?", name, near)
+		}
+	}
+	if text != "" {
+		text = "." + text
+	}
+	return text
 }
 
 // defaults are what the flags say of every song.
@@ -108,8 +129,12 @@ func (c *registerCmd) client(transport http.RoundTripper) (*client.Client, error
 	if c.URL == "" {
 		return nil, wrongf("url", "is required")
 	}
-	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+	u, err := url.Parse(c.URL)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http":
 		return nil, wrongf("url", "must begin with https:// or http://, and have a host and no password")
+	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		return nil, wrongf("url", "must be the address of the server, without a path: %s://%s", u.Scheme, u.Host)
 	}
 	key := strings.TrimSpace(os.Getenv("TIMBRE_API_KEY"))
 	if c.APIKeyFile != "" {
@@ -127,6 +152,8 @@ func (c *registerCmd) client(transport http.RoundTripper) (*client.Client, error
 	switch {
 	case key == "" && c.APIKeyFile == "":
 		return nil, usageError{errors.New("an API key is required: set the variable TIMBRE_API_KEY, or give a file with --api-key-file")}
+	case !strings.HasPrefix(key, "afo_sk_") && c.APIKeyFile == "":
+		return nil, usageError{errors.New("TIMBRE_API_KEY: has no API key: a key begins with afo_sk_")}
 	case !strings.HasPrefix(key, "afo_sk_"):
 		return nil, wrongf("api-key-file", "has no API key: a key begins with afo_sk_")
 	}
@@ -203,15 +230,12 @@ func (c *registerCmd) Run(o *output) error {
 		}
 		return c.template(o)
 	}
-	list, err := c.songs()
+	list, unread := c.songs()
 	if list == nil {
+		return unread
+	}
+	if err := c.check(); err != nil {
 		return err
-	}
-	if wrong := c.check(); wrong != nil {
-		return wrong
-	}
-	if err != nil {
-		return c.incomplete(list, err)
 	}
 	defaults, err := c.defaults()
 	if err != nil {
@@ -222,20 +246,20 @@ func (c *registerCmd) Run(o *output) error {
 	if err != nil {
 		return err
 	}
-	run := &bulk.Run{Client: calls, Network: client.Network(c.Network), Parallel: c.Parallel, MaxCost: -1, HashOnly: c.HashOnly, Language: c.Language, Save: c.Save}
+	run := &bulk.Run{Client: calls, DryRun: c.DryRun, Network: client.Network(c.Network), Parallel: c.Parallel, MaxCost: -1, HashOnly: c.HashOnly, Language: c.Language, Save: c.Save}
 	if c.MaxCost != nil {
 		run.MaxCost = *c.MaxCost
 	}
-	known := func(bulk.Item) bool { return false }
 	journal := cmp.Or(c.Journal, filepath.Join(list.Folder, "timbre-register."+c.Network+".journal"))
-	if !c.DryRun {
-		if run.Journal, err = bulk.OpenJournal(journal, strings.TrimRight(c.URL, "/"), c.Network); err != nil {
-			return wrongf("journal", "%s cannot be used: %s", shellWord(journal), plainly(err))
-		}
-		defer func() { _ = run.Journal.Close() }() // after an early return; otherwise its error was returned already
-		known = run.Journal.Done
+	open := bulk.OpenJournal
+	if c.DryRun || unread != nil {
+		open = bulk.ReadJournal
 	}
-	if err := bulk.Complete(list.Items, defaults, known); err != nil {
+	if run.Journal, err = open(journal, strings.TrimRight(c.URL, "/"), c.Network); err != nil {
+		return wrongf("journal", "%s cannot be used: %s", shellWord(journal), plainly(err))
+	}
+	defer func() { _ = run.Journal.Close() }() // after an early return; otherwise its error was returned already
+	if err := bulk.Together(unread, bulk.Complete(list.Items, defaults, run.Journal.Done)); err != nil {
 		return c.incomplete(list, err)
 	}
 	if n := len(list.Unlisted); n > 0 {
@@ -253,9 +277,7 @@ func (c *registerCmd) Run(o *output) error {
 	run.Moved, run.Ended = p.moved, p.ended
 	out, err := run.Do(ctx, list.Items)
 	p.close()
-	if run.Journal != nil {
-		err = errors.Join(err, run.Journal.Close())
-	}
+	err = errors.Join(err, run.Journal.Close())
 	return errors.Join(c.write(o, run, out), c.conclude(o, out, p, err))
 }
 
@@ -284,13 +306,29 @@ func (c *registerCmd) template(o *output) error {
 // incomplete writes the reports of a list with problems: a person reads some of them here, and all of them there.
 func (c *registerCmd) incomplete(list *bulk.List, err error) error {
 	missing := (*bulk.Missing)(nil)
-	if !errors.As(err, &missing) || len(c.Report) == 0 {
+	if !errors.As(err, &missing) {
 		return usageError{err}
 	}
-	if err := c.reports(missing.Outcomes(list.Items)); err != nil {
-		return err
+	text := missing.Error()
+	if flags := missing.Flags(); len(flags) > 0 {
+		text += "\nThese flags complete all songs: " + strings.Join(flags, ", ") + ". "
+		if list.Items[0].Row > 0 {
+			text += "Or complete the list"
+		} else {
+			dir := c.Path
+			if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+				dir = filepath.Dir(dir)
+			}
+			text += fmt.Sprintf("Or make a list, and complete it: timbre register %s --template csv > %s", shellWord(c.Path), shellWord(filepath.Join(dir, "songs.csv")))
+		}
 	}
-	return usageError{fmt.Errorf("%w\nThe report has each of them", missing)}
+	if len(c.Report) > 0 {
+		if err := c.reports(missing.Outcomes(list.Items)); err != nil {
+			return err
+		}
+		text += "\nThe report has each of them"
+	}
+	return usageError{errors.New(text)}
 }
 
 // reports writes the reports.
@@ -312,7 +350,7 @@ func (c *registerCmd) write(o *output, run *bulk.Run, out []bulk.Outcome) error 
 	if err := c.reports(out); err != nil {
 		return err
 	}
-	if c.AccessCodes != "" && run.Journal != nil {
+	if c.AccessCodes != "" && !c.DryRun {
 		if err := bulk.Replace(c.AccessCodes, func(w io.Writer) error { return run.Journal.AccessCodes(w, out) }); err != nil {
 			return fmt.Errorf("write the access codes: %s", plainly(err))
 		}
@@ -342,6 +380,7 @@ func (c *registerCmd) conclude(o *output, out []bulk.Outcome, p *progress, why e
 	case interrupted:
 		return exitError{exitInterrupted, errors.New("interrupted. Run the same command again: it continues, and registers no song twice")}
 	case why != nil:
+		why = c.located(why)
 		return exitError{c.code(registered), fmt.Errorf("stopped: %w. Correct the cause, and run the same command again", why)}
 	case left > 0:
 		return exitError{c.code(registered), fmt.Errorf("%s not registered", plural(left, "song"))}
@@ -349,6 +388,24 @@ func (c *registerCmd) conclude(o *output, out []bulk.Outcome, p *progress, why e
 		return exitError{exitRefused, fmt.Errorf("the files of %s not saved. Run the same command again", plural(unsaved, "song"))}
 	}
 	return nil
+}
+
+// located says which flag or variable a refusal concerns that is not of a song.
+func (c *registerCmd) located(why error) error {
+	e := (*client.Error)(nil)
+	if !errors.As(why, &e) {
+		return why
+	}
+	switch {
+	case bulk.OfKey(e) && c.APIKeyFile != "":
+		return fmt.Errorf("the server refuses the API key of the file %s: %w", shellWord(c.APIKeyFile), e)
+	case bulk.OfKey(e):
+		return fmt.Errorf("the server refuses the API key of TIMBRE_API_KEY: %w", e)
+	case (e.Code == "" || e.Code == client.CodeCommonNotFound) && e.Status < http.StatusBadGateway && strings.HasPrefix(why.Error(), "POST /v1/works/init: "):
+		// the first call of a song: a later one may have reached the store of the server
+		return fmt.Errorf("--url must be the address of a Timbre server: %w", e)
+	}
+	return why
 }
 
 func (c *registerCmd) code(registered int) int {

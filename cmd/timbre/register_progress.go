@@ -78,7 +78,7 @@ func (p *progress) ended(o bulk.Outcome) {
 	defer p.mu.Unlock()
 	p.done++
 	p.counts[o.Status]++
-	if o.Status == bulk.Registered || o.Status == bulk.Priced {
+	if o.Status == bulk.Priced || o.Status == bulk.Registered && !p.dry { // a dry run adds up what is still to pay
 		p.cost += o.Cost
 	}
 	if o.Status == bulk.Priced {
@@ -220,7 +220,7 @@ func (p *progress) summary() string {
 	}
 	text := strings.Join(parts, ", ")
 	if p.dry {
-		text += fmt.Sprintf(". Together %d credits, without the storage of %.1f MB", p.cost, float64(p.priced)/1e6)
+		text += fmt.Sprintf(". The prices together: %d credits, without the storage of %.1f MB", p.cost, float64(p.priced)/1e6)
 	} else {
 		text += fmt.Sprintf(". Together %d credits", p.cost)
 	}

@@ -7,6 +7,7 @@ package bulk
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,9 +39,22 @@ type Item struct {
 	Size     int64
 	Modified time.Time
 
+	// Unread says that Read named a problem of the file.
+	Unread bool
+
 	Title    string
 	Creators []client.Creator
 	Ref      string // the end-user; "": none
+	// Numbers are those of the creators' columns in a list of CSV that leaves some out; nil: they are 1, 2 and so on.
+	Numbers []int
+}
+
+// number is that of a creator, from 1, as the list has it. i counts from 0.
+func (it Item) number(i int) int {
+	if i < len(it.Numbers) {
+		return it.Numbers[i]
+	}
+	return i + 1
 }
 
 // Defaults complete songs of which the list says less.
@@ -58,7 +72,8 @@ type Defaults struct {
 // Problem says what a song lacks.
 type Problem struct {
 	Name, What string
-	Row        int // as in Item
+	Row        int    // as in Item
+	Flag       string // the flag of timbre register that gives it to all songs; "": none
 }
 
 // Missing is the error of a list with problems. Nothing was sent.
@@ -70,6 +85,25 @@ func (it Item) named() string {
 		return fmt.Sprintf("row %d", it.Row)
 	}
 	return it.Name
+}
+
+// Together is what Read and Complete found, as one error; nil: nothing.
+func Together(read, completed error) error {
+	a, b := (*Missing)(nil), (*Missing)(nil)
+	if errors.As(read, &a) && errors.As(completed, &b) {
+		return &Missing{slices.Concat(a.Problems, b.Problems)}
+	}
+	return cmp.Or(read, completed)
+}
+
+// Flags are the flags that would give what is missing.
+func (m *Missing) Flags() (all []string) {
+	for _, p := range m.Problems {
+		if p.Flag != "" && !slices.Contains(all, p.Flag) {
+			all = append(all, p.Flag)
+		}
+	}
+	return all
 }
 
 const namesShown = 3
@@ -93,7 +127,7 @@ func (m *Missing) Error() string {
 	}
 	slices.SortStableFunc(order, func(a, b string) int { return cmp.Compare(len(names[b]), len(names[a])) })
 	var b strings.Builder
-	fmt.Fprintf(&b, "the list is not complete, and nothing was sent")
+	fmt.Fprintf(&b, "some songs are not complete, and nothing was sent")
 	for _, what := range order {
 		some := names[what]
 		fmt.Fprintf(&b, "\n  %s (%d): %s", what, len(some), strings.Join(some[:min(namesShown, len(some))], ", "))
@@ -115,9 +149,14 @@ func Complete(items []Item, d Defaults, skip func(Item) bool) error {
 		if skip(*it) {
 			continue
 		}
+		if it.Unread { // it can have tags, so only what the list says is known
+			complete(it.Creators, d)
+			m.Problems = append(m.Problems, problems(*it)...)
+			continue
+		}
 		f, err := os.Open(it.Path)
 		if err != nil {
-			m.Problems = append(m.Problems, Problem{it.named(), "the file cannot be read", it.Row})
+			m.Problems = append(m.Problems, Problem{Name: it.named(), What: "the file cannot be read", Row: it.Row})
 			continue
 		}
 		f.Close()
@@ -161,38 +200,48 @@ func complete(creators []client.Creator, d Defaults) {
 
 // problems are what the server would certainly refuse. It knows many more rules, which are not repeated here.
 func problems(it Item) (all []Problem) {
-	say := func(what string, args ...any) {
-		all = append(all, Problem{it.named(), fmt.Sprintf(what, args...), it.Row})
+	say := func(flag, what string, args ...any) {
+		all = append(all, Problem{it.named(), fmt.Sprintf(what, args...), it.Row, flag})
 	}
-	if it.Size == 0 {
-		say("the file is empty")
+	if it.Size == 0 && !it.Unread {
+		say("", "the file is empty")
 	}
-	if strings.TrimSpace(it.Title) == "" {
-		say("no title")
+	if strings.TrimSpace(it.Title) == "" && !it.Unread {
+		say("--title-from-name", "no title")
 	}
 	switch {
-	case len(it.Creators) == 0:
-		say("no creator")
+	case len(it.Creators) == 0 && !it.Unread:
+		say("--creator", "no creator")
 	case len(it.Creators) > maxCreators:
-		say("more than %d creators", maxCreators)
+		say("", "more than %d creators", maxCreators)
 	}
 	for i, c := range it.Creators {
+		n := it.number(i)
 		if strings.TrimSpace(c.FullName) == "" {
-			say("creator %d has no name", i+1)
+			say("", "creator %d has no name", n)
 		}
-		if strings.TrimSpace(c.Email) == "" {
-			say("creator %d has no e-mail address", i+1)
+		switch email := strings.TrimSpace(c.Email); {
+		case email == "":
+			say("--email", "creator %d has no e-mail address", n)
+		case !isEmail(email):
+			say("", "creator %d has %q, which is not an e-mail address", n, email)
 		}
 		if len(c.Roles) == 0 {
-			say("creator %d has no role", i+1)
+			say("--roles", "creator %d has no role", n)
 		}
 		for _, r := range c.Roles {
 			if !slices.Contains(Roles, r) {
-				say("creator %d has the unknown role %q: use author, composer, arranger or adapter", i+1, r)
+				say("", "creator %d has the unknown role %q: use author, composer, arranger or adapter", n, r)
 			}
 		}
 	}
 	return all
+}
+
+// isEmail reports whether a text can be an e-mail address. The server decides.
+func isEmail(text string) bool {
+	name, host, _ := strings.Cut(text, "@")
+	return name != "" && host != "" && !strings.Contains(host, "@") && !strings.ContainsFunc(text, unicode.IsSpace)
 }
 
 // Roles are all roles of creators.

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -122,6 +123,24 @@ func OpenJournal(path, url, network string) (*Journal, error) {
 	}
 	go j.write()
 	return j, nil
+}
+
+// ReadJournal reads the journal of a server and a network for a dry run: it neither locks nor changes the file, and another
+// process may be writing it. Without a file it is empty. The error is as in OpenJournal, and never ErrLocked.
+func ReadJournal(path, url, network string) (*Journal, error) {
+	j := &Journal{songs: map[string]*song{}}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return j, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	j.file = f
+	_, err = j.read(url, network)
+	j.file = nil
+	return j, err
 }
 
 func (j *Journal) open(path, url, network string) error {
@@ -304,8 +323,11 @@ func (j *Journal) write() {
 	}
 }
 
-// Close writes what waits, and unlocks the file. Nothing is added afterwards. It can be repeated.
+// Close writes what waits, and unlocks the file. Nothing is added afterwards. It can be repeated. For ReadJournal it does nothing.
 func (j *Journal) Close() error {
+	if j.file == nil {
+		return nil
+	}
 	j.closing.Do(func() {
 		close(j.writing)
 		<-j.ended

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -124,7 +125,8 @@ func (l *List) open() error {
 	for i := range l.Items {
 		it := &l.Items[i]
 		lacks := func(what string, args ...any) {
-			m.Problems = append(m.Problems, Problem{it.named(), fmt.Sprintf(what, args...), it.Row})
+			it.Unread = true
+			m.Problems = append(m.Problems, Problem{Name: it.named(), What: fmt.Sprintf(what, args...), Row: it.Row})
 		}
 		if it.Name == "" {
 			lacks("no file")
@@ -355,6 +357,20 @@ func csvProblem(err error) error {
 	return fmt.Errorf("the list: %w", err)
 }
 
+// UnknownColumns is the error of a list of CSV with columns that no list has.
+type UnknownColumns struct {
+	// Names are the unknown ones, as the list writes them. Known are those that a list can have.
+	Names, Known []string
+}
+
+func (u *UnknownColumns) Error() string {
+	quoted := make([]string, len(u.Names))
+	for i, name := range u.Names {
+		quoted[i] = strconv.Quote(name)
+	}
+	return fmt.Sprintf("the list has unknown columns: %s. Columns are %s, creator_1_name and so on: timbre register --template csv prints them", strings.Join(quoted, ", "), strings.Join(columns, ", "))
+}
+
 // columnsOf returns the places of the columns.
 func columnsOf(head []string) (at map[string]int, err error) {
 	known := slices.Clone(columns)
@@ -364,17 +380,23 @@ func columnsOf(head []string) (at map[string]int, err error) {
 		}
 	}
 	at = map[string]int{}
-	for i, name := range head {
-		name = strings.ToLower(strings.TrimSpace(name))
+	unknown := &UnknownColumns{Known: known}
+	for i, written := range head {
+		written = strings.TrimSpace(written)
+		name := strings.ToLower(written)
 		switch _, twice := at[name]; {
 		case name == "":
 			continue
 		case !slices.Contains(known, name):
-			return nil, fmt.Errorf("column %d of the list has the unknown name %q: the first line has names such as %s and creator_1_name; timbre register --template csv prints them", i+1, name, strings.Join(columns, ", "))
+			unknown.Names = append(unknown.Names, written)
+			continue
 		case twice:
 			return nil, fmt.Errorf("the list has the column %s twice", name)
 		}
 		at[name] = i
+	}
+	if len(unknown.Names) > 0 {
+		return nil, unknown
 	}
 	if _, ok := at["file"]; !ok {
 		return nil, errors.New("the list has no column file")
@@ -388,8 +410,11 @@ func itemOf(line int, cell func(column string) string) Item {
 	for n := 1; n <= maxCreators; n++ {
 		c := client.Creator{FullName: cell(column(n, "name")), Email: cell(column(n, "email")), IPI: cell(column(n, "ipi")), ISNI: cell(column(n, "isni")), Roles: ParseRoles(cell(column(n, "roles")))}
 		if c.FullName != "" || c.Email != "" || c.IPI != "" || c.ISNI != "" || len(c.Roles) > 0 {
-			it.Creators = append(it.Creators, c)
+			it.Creators, it.Numbers = append(it.Creators, c), append(it.Numbers, n)
 		}
+	}
+	if n := len(it.Numbers); n == 0 || it.Numbers[n-1] == n {
+		it.Numbers = nil
 	}
 	return it
 }

@@ -145,7 +145,7 @@ func TestReadsLists(t *testing.T) {
 	for text, words := range map[string]string{
 		"":                              "first line",
 		"title\nx\n":                    "no column file",
-		"file,titel\na.wav,x\n":         `column 2 of the list has the unknown name "titel"`,
+		"Datei,file,titel\na.wav,x,y\n": `unknown columns: "Datei", "titel". Columns are file, title`,
 		"file,file\na.wav,x\n":          "twice",
 		"file\n\nc.wav\nd.wav\n":        "does not exist (2): c.wav (row 3), d.wav (row 4)",
 		"file\na.wav\n./a.wav\n":        "listed twice: first in row 2 (1): a.wav (row 3)",
@@ -262,6 +262,9 @@ func TestMissing(t *testing.T) {
 		if !strings.Contains(err.Error(), words) {
 			t.Errorf("%q is not in %s", words, err)
 		}
+	}
+	if flags := strings.Join(m.Flags(), " "); flags != "--title-from-name --creator" {
+		t.Error(flags)
 	}
 	if strings.Contains(err.Error(), "done.wav") {
 		t.Error(err)
@@ -380,5 +383,38 @@ func TestReports(t *testing.T) {
 	}
 	if strings.Contains(c.String()+j.String(), "atc_1") {
 		t.Error("a report has an access code")
+	}
+}
+
+// One answer has what every row lacks, also beside files that do not exist. Creators have the numbers of their columns.
+func TestMissingIsToldAtOnce(t *testing.T) {
+	dir := folder(t, map[string]string{"a.wav": "x", "b.wav": "x", "list.csv": "file,title,creator_1_name,creator_1_email,creator_1_roles,creator_3_name,creator_3_email,creator_3_roles\n" +
+		"none.wav,A,Ada,ada at songs,singer,,,\n" +
+		"a.wav,A,Ada,ada@songs.example,author,Grace,grace@,author\n" +
+		"b.wav,,Ada,ada@songs.example,drums,,,\n"})
+	l, err := Read(filepath.Join(dir, "list.csv"))
+	err = Together(err, Complete(l.Items, Defaults{}, func(Item) bool { return false }))
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, words := range []string{
+		"the file does not exist (1): none.wav (row 2)", `creator 1 has "ada at songs", which is not an e-mail address (1): none.wav (row 2)`, `creator 1 has the unknown role "singer"`,
+		`creator 3 has "grace@", which is not an e-mail address (1): a.wav (row 3)`, "no title (1): b.wav (row 4)", `creator 1 has the unknown role "drums"`,
+	} {
+		if !strings.Contains(err.Error(), words) {
+			t.Errorf("%q is not in %s", words, err)
+		}
+	}
+	if Together(nil, nil) != nil {
+		t.Error("an error of nothing")
+	}
+	for field, want := range map[string]string{"creators[1].email": "creator_3_email", "creators[0].full_name": "creator_1_name", "creators[1].roles[0]": "creator_3_roles", "creators": "creators", "title": "title"} {
+		if got := l.Items[1].column(field); got != want {
+			t.Errorf("%s is %s, want %s", field, got, want)
+		}
+	}
+	refused := Outcome{Item: l.Items[1], Status: Refused, Fault: &Fault{Code: "common.validation_failed", Message: "creator_3_email: no."}}
+	if strings.Contains(refused.ToDo(), "details") || refused.ToDo() == "" {
+		t.Error(refused.ToDo())
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"timbre.example/client"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/sheet"
 )
@@ -42,6 +43,12 @@ func rowOf(o Outcome) row {
 	return r
 }
 
+// toDo is for codes whose catalogue entry sends its reader to details: a report has none.
+var toDo = map[client.Code]string{
+	client.CodeCommonValidationFailed:         "Correct what the message names, and run the same command again.",
+	client.CodeRegistrationInvalidAudioFormat: "Use a supported format.",
+}
+
 // ToDo is what a person does about a song that is not registered.
 func (o Outcome) ToDo() string {
 	if o.Status == Interrupted || o.Status == Waiting {
@@ -51,6 +58,9 @@ func (o Outcome) ToDo() string {
 		return "Remove one of both from the list."
 	}
 	if o.Fault != nil && o.Fault.Code != "" {
+		if text := toDo[client.Code(o.Fault.Code)]; text != "" {
+			return text
+		}
 		if e, ok := fault.Lookup(fault.Code(o.Fault.Code)); ok {
 			return e.Action
 		}

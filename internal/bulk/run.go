@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,8 +51,11 @@ type Outcome struct {
 
 // Run is one run over a list.
 type Run struct {
-	Client  *client.Client
-	Journal *Journal // nil: a dry run
+	Client *client.Client
+	// Journal is that of OpenJournal, or of ReadJournal in a dry run.
+	Journal *Journal
+	// DryRun asks for the prices of the songs that the journal does not have, and writes nothing.
+	DryRun  bool
 	Network client.Network
 	// Parallel is the number of songs that are sent at once, at least 1.
 	Parallel int
@@ -90,13 +95,11 @@ func (r *Run) Do(ctx context.Context, items []Item) ([]Outcome, error) {
 	starting, halt := context.WithCancel(ctx)
 	defer halt()
 	r.halting, r.hashes = halt, map[string]string{}
-	if r.Journal != nil {
-		for _, it := range items {
-			s := r.Journal.song(it.Name)
-			if s.State.TransactionID != "" || s.Final != nil {
-				r.hashes[s.Hash] = it.Name
-				r.spent.Add(s.Cost)
-			}
+	for _, it := range items {
+		s := r.Journal.song(it.Name)
+		if s.State.TransactionID != "" || s.Final != nil {
+			r.hashes[s.Hash] = it.Name
+			r.spent.Add(s.Cost)
 		}
 	}
 	out := make([]Outcome, len(items))
@@ -166,9 +169,6 @@ func (r *Run) halt(why error) {
 // unstarted is the outcome of a song that this run did not begin.
 func (r *Run) unstarted(it Item) Outcome {
 	o := Outcome{Item: it, Status: Waiting}
-	if r.Journal == nil {
-		return o
-	}
 	s := r.Journal.song(it.Name)
 	o.Item.Title = cmp.Or(it.Title, s.Title)
 	switch {
@@ -192,10 +192,11 @@ func (j *Journal) Done(it Item) bool {
 // submit takes a song up to the confirm. follow says that its transaction must be followed.
 func (r *Run) submit(ctx context.Context, it Item) (o Outcome, follow bool) {
 	o = Outcome{Item: it}
-	var known song
-	if r.Journal != nil {
-		known = r.Journal.song(it.Name)
-		o.Item.Title = cmp.Or(it.Title, known.Title)
+	known := r.Journal.song(it.Name)
+	o.Item.Title = cmp.Or(it.Title, known.Title)
+	if r.DryRun && known.Final == nil && known.State.TransactionID != "" && (known.Fault == nil || !known.Fault.Network) {
+		o.Status, o.Cost = Interrupted, known.Cost // confirmed and paid: the next run waits for it
+		return o, false
 	}
 	if known.Final == nil && known.State.TransactionID != "" && (known.Fault == nil || !known.Fault.Network) {
 		o.Cost = known.Cost
@@ -221,7 +222,7 @@ func (r *Run) submit(ctx context.Context, it Item) (o Outcome, follow bool) {
 		return o, false
 	}
 	options := client.Options{HashOnly: r.HashOnly, Progress: r.progress()}
-	if r.Journal == nil {
+	if r.DryRun {
 		return r.price(ctx, o, rec, options), false
 	}
 	if options.State, err = r.begin(it, known, rec.SHA256); err != nil {
@@ -403,7 +404,7 @@ func withoutCode(r client.Result) client.Result {
 // ended is the outcome of a song that was not registered.
 func (r *Run) ended(ctx context.Context, o Outcome, err error) Outcome {
 	if ctx.Err() != nil {
-		if o.Status = Interrupted; r.Journal == nil {
+		if o.Status = Interrupted; r.DryRun {
 			o.Status = Waiting
 		}
 		return o
@@ -415,9 +416,12 @@ func (r *Run) ended(ctx context.Context, o Outcome, err error) Outcome {
 		r.halt(errCost)
 		o.Status, o.Fault = Waiting, nil
 		return o
+	case errors.As(err, &e) && ofTheCall(e): // it concerns no song: the run ends
+		r.halt(err)
+		return r.unstarted(o.Item)
 	case errors.As(err, &e) && e.Code != "" && e.Status != http.StatusServiceUnavailable && (e.Status != http.StatusTooManyRequests || e.Code == client.CodeCommonQuotaExceeded):
 		o.Status = Refused
-		o.Fault = &Fault{Code: string(e.Code), Message: reason(e), RequestID: e.RequestID, Network: e.Code == client.CodeTransactionFailed}
+		o.Fault = &Fault{Code: string(e.Code), Message: reason(o.Item, e), RequestID: e.RequestID, Network: e.Code == client.CodeTransactionFailed}
 		if o.Fault.Network {
 			o.Status = Failed
 			r.spent.Add(-o.Cost)
@@ -427,14 +431,17 @@ func (r *Run) ended(ctx context.Context, o Outcome, err error) Outcome {
 			r.halt(err)
 		}
 	case errors.As(err, new(*os.PathError)), errors.Is(err, client.ErrChanged), errors.Is(err, errRead):
+	case errors.As(err, &e) && e.Code == "": // the answer is not one of a Timbre server
+		r.halt(err)
+		return r.unstarted(o.Item)
 	default: // the server or the journal does not work
 		r.halt(err)
-		if o.Status, o.Fault = Interrupted, nil; r.Journal == nil {
+		if o.Status, o.Fault = Interrupted, nil; r.DryRun {
 			o.Status = Waiting
 		}
 		return o
 	}
-	if r.Journal != nil {
+	if !r.DryRun {
 		if err := r.Journal.add(line{Name: o.Item.Name, Fault: o.Fault}, false); err != nil {
 			r.halt(err)
 		}
@@ -443,19 +450,44 @@ func (r *Run) ended(ctx context.Context, o Outcome, err error) Outcome {
 }
 
 // reason is the message of a refusal, with what is wrong where.
-func reason(e *client.Error) string {
+func reason(it Item, e *client.Error) string {
 	text := e.Message
 	for _, f := range e.Fields {
-		text += " " + f.Field + ": " + f.Message
+		text += " " + it.column(f.Field) + ": " + f.Message
 	}
 	return text
 }
 
-// everySong reports whether a refusal is the same for every song.
-func everySong(e *client.Error) bool {
-	code := string(e.Code)
-	if slices.Contains([]client.Code{client.CodeRegistrationInsufficientCredits, client.CodeCommonQuotaExceeded, client.CodeCommonForbidden, client.CodeCommonNotFound}, e.Code) {
-		return true
+var ofCreator = regexp.MustCompile(`^creators\[(\d{1,3})\]\.(\w+)`)
+
+// column is the name in a list of what the server calls by its own name.
+func (it Item) column(field string) string {
+	m := ofCreator.FindStringSubmatch(field)
+	if m == nil {
+		return field
 	}
-	return strings.HasPrefix(code, "api_key.") || strings.HasPrefix(code, "common.auth.") || strings.HasPrefix(code, "organization.")
+	i, err := strconv.Atoi(m[1])
+	if err != nil {
+		return field
+	}
+	what := m[2]
+	if what == "full_name" {
+		what = "name"
+	}
+	return column(it.number(i), what)
+}
+
+// everySong reports whether a refusal of a song is the same for each other one.
+func everySong(e *client.Error) bool {
+	return slices.Contains([]client.Code{client.CodeRegistrationInsufficientCredits, client.CodeCommonQuotaExceeded, client.CodeCommonForbidden}, e.Code)
+}
+
+// ofTheCall reports whether the key, the organization or the address is refused, and not a song.
+func ofTheCall(e *client.Error) bool {
+	return OfKey(e) || strings.HasPrefix(string(e.Code), "organization.") || e.Code == client.CodeCommonNotFound
+}
+
+// OfKey reports whether the API key is refused.
+func OfKey(e *client.Error) bool {
+	return strings.HasPrefix(string(e.Code), "api_key.") || strings.HasPrefix(string(e.Code), "common.auth.") && e.Status != http.StatusServiceUnavailable
 }

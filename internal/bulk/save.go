@@ -15,7 +15,7 @@ const version = 1
 // keep saves the evidence and the certificate of a registered song, unless the folder has them. The result says why it could
 // not; "": it did. The songs stay registered, and the next run tries again.
 func (r *Run) keep(ctx context.Context, o Outcome) (unsaved string) {
-	if r.Save == "" || r.Journal == nil {
+	if r.Save == "" || r.DryRun {
 		return ""
 	}
 	base := filepath.Join(r.Save, filepath.FromSlash(inside(o.Item.Name))) + fmt.Sprintf(".ats-%d-v%d", o.Result.AtsID, version)
