@@ -128,14 +128,16 @@ func (s *Service) stageAnchor(ctx context.Context, of network.Name, chain networ
 		}
 	}
 	if row.Updates != 0 {
-		if err := chain.DryRun(ctx, call(row.Updates)); errors.Is(err, network.ErrRefused) { // the work is full
-			if err := s.DB.Tx(ctx, func(tx *store.Tx) error {
+		err := chain.DryRun(ctx, call(row.Updates))
+		if errors.Is(err, network.ErrRefused) { // the work is full
+			row.Updates = 0
+			err = s.DB.Tx(ctx, func(tx *store.Tx) error {
 				_, err := tx.RenewLogAnchor(ctx, query.RenewLogAnchorParams{Network: string(of), Block: row.Block})
 				return err
-			}); err != nil {
-				return row, err
-			}
-			row.Updates = 0
+			})
+		}
+		if err != nil { // also a chain that is silent: it does not say whether the work is full
+			return row, err
 		}
 	}
 	staged, err := chain.Stage(ctx, call(row.Updates))

@@ -43,6 +43,8 @@ type Socket struct {
 	conn net.Conn
 	// early has the bytes that arrived together with the handshake.
 	early []byte
+	// catching waits for the goroutine that writes what a slow client has not taken.
+	catching sync.WaitGroup
 
 	mu       sync.Mutex
 	waiting  []byte // frames that a slow client has not taken yet; nil: no goroutine writes
@@ -107,6 +109,7 @@ func (s *Socket) Run() {
 		from, s.early = io.MultiReader(bytes.NewReader(s.early), s.conn), nil
 	}
 	if code := s.read(from); code != 0 && s.finish(ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(code, ""))), time.Second) {
+		s.catching.Wait() // the close frame may wait for a slow client, or on a busy machine
 		s.endWriting()
 		_, _ = io.Copy(io.Discard, s.conn) // unread bytes would reset the connection, and the close frame could be lost
 	}
@@ -264,7 +267,7 @@ func (s *Socket) write(b []byte) {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.waiting = bytes.Clone(b[n:])
-		go s.catchUp()
+		s.catching.Go(s.catchUp)
 	case err != nil:
 		s.conn.Close()
 	}

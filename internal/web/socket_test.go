@@ -10,7 +10,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -161,6 +164,48 @@ func TestFramesOfClients(t *testing.T) {
 				<-s.over
 			}
 		})
+	}
+}
+
+// late is a connection whose first write ends too late, as on a busy machine. The next write has
+// not begun when a reader that does not wait for it closes the connection.
+type late struct {
+	*net.TCPConn
+	tried  atomic.Bool
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (l *late) Write(b []byte) (int, error) {
+	if l.tried.CompareAndSwap(false, true) {
+		return 0, os.ErrDeadlineExceeded
+	}
+	select {
+	case <-l.closed:
+	case <-time.After(50 * time.Millisecond):
+	}
+	return l.TCPConn.Write(b)
+}
+
+func (l *late) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.TCPConn.Close()
+}
+
+// The close frame arrives, also when another goroutine has to write it and the client has closed its side.
+func TestCloseFrameThatIsLate(t *testing.T) {
+	t.Parallel()
+	l := must(net.Listen("tcp", "127.0.0.1:0"))
+	defer l.Close()
+	client := must(net.Dial("tcp", l.Addr().String()))
+	defer client.Close()
+	s := &Socket{conn: &late{TCPConn: must(l.Accept()).(*net.TCPConn), closed: make(chan struct{})}}
+	must(io.WriteString(client, whole(0x83, "x")))
+	must(0, client.(*net.TCPConn).CloseWrite())
+	s.Run()
+	must(0, client.SetDeadline(time.Now().Add(20*time.Second)))
+	if got := must(io.ReadAll(client)); string(got) != "\x88\x02"+closing(1002) {
+		t.Errorf("answered %x", got)
 	}
 }
 

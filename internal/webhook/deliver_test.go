@@ -25,9 +25,11 @@ func TestSlowEndpointsDelayNobody(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		const deliveries = 200
 		var hanging, most atomic.Int32
-		release := make(chan struct{})
+		release, begun := make(chan struct{}), make(chan struct{})
+		first := sync.OnceFunc(func() { close(begun) })
 		slow := receive(t, func(_ http.ResponseWriter, r *http.Request) {
 			n := hanging.Add(1)
+			first()
 			defer hanging.Add(-1)
 			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 				continue
@@ -61,6 +63,7 @@ func TestSlowEndpointsDelayNobody(t *testing.T) {
 			running.Go(func() { worker.Run(ctx) })
 		}
 		<-all // with the slow ones still hanging
+		<-begun
 		if n := hanging.Load(); n == 0 || n > 16 || len(slow.got()) > 32 {
 			t.Errorf("%d attempts hang, %d were made", n, len(slow.got()))
 		}
