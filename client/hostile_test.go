@@ -226,7 +226,7 @@ func TestKeyEnds(t *testing.T) {
 			}
 			before := len(f.calls)
 			synctest.Wait()
-			time.Sleep(time.Hour) // of the bubble
+			time.Sleep(time.Hour) // the clock of synctest: no real time passes
 			if len(f.calls) != before {
 				t.Errorf("%s: %d calls after the end", call, len(f.calls)-before)
 			}
@@ -318,7 +318,7 @@ func TestAborts(t *testing.T) {
 					t.Errorf("call %d: %v", nth, err)
 				}
 				before := calls.Load()
-				time.Sleep(time.Hour) // of the bubble
+				time.Sleep(time.Hour) // the clock of synctest: no real time passes
 				if calls.Load() != before {
 					t.Errorf("call %d: %d calls after the end", nth, calls.Load()-before)
 				}

@@ -43,7 +43,7 @@ func rowOf(o Outcome) row {
 	return r
 }
 
-// toDo is for codes whose catalogue entry sends its reader to details: a report has none.
+// toDo replaces the catalogue's action of codes whose action names `details`: a report has no details.
 var toDo = map[client.Code]string{
 	client.CodeCommonValidationFailed:         "Correct what the message names, and run the same command again.",
 	client.CodeRegistrationInvalidAudioFormat: "Use a supported format.",

@@ -544,7 +544,7 @@ func TestDocsChoice(t *testing.T) {
 	p.Goto(s.URL + "/docs/npm")
 	p.Wait(links + ".some((l) => l === '/docs/ruby your backend (Ruby)')")
 	if !browser.Eval[bool](p, links+".includes('/docs/frameworks Frameworks')") {
-		t.Error("to read a page is no choice")
+		t.Error("reading a page has set the choice")
 	}
 	p.Goto(s.URL + "/docs/vue")
 	p.Leave(func() { p.Click("document.querySelector('nav.choice a[href*=\"/docs/svelte\"]')") })

@@ -29,7 +29,7 @@ export class Tokens {
     return this.#token;
   }
 
-  /** There is no token, or something waits for another one. */
+  /** True when there is no token, or a call waits for another one. */
   get needed(): boolean {
     return !this.#token || this.#waiting.size > 0;
   }
