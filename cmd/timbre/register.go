@@ -260,7 +260,7 @@ func (c *registerCmd) Run(o *output) error {
 	}
 	defer func() { _ = run.Journal.Close() }() // after an early return; otherwise its error was returned already
 	if err := bulk.Together(unread, bulk.Complete(list.Items, defaults, run.Journal.Done)); err != nil {
-		return c.incomplete(list, err)
+		return c.incomplete(list, run.Journal, err)
 	}
 	if n := len(list.Unlisted); n > 0 {
 		const shown = 3
@@ -277,8 +277,9 @@ func (c *registerCmd) Run(o *output) error {
 	run.Moved, run.Ended = p.moved, p.ended
 	out, err := run.Do(ctx, list.Items)
 	p.close()
+	unwritten := c.write(o, run, out)
 	err = errors.Join(err, run.Journal.Close())
-	return errors.Join(c.write(o, run, out), c.conclude(o, out, p, err))
+	return errors.Join(unwritten, c.conclude(o, out, p, err))
 }
 
 // template prints a list to fill in: with the songs of a folder, their tags and the flags, or with examples.
@@ -294,7 +295,7 @@ func (c *registerCmd) template(o *output) error {
 			return wrong
 		}
 		if items = list.Items; err == nil {
-			err = bulk.Complete(items, defaults, func(bulk.Item) bool { return false })
+			err = bulk.Complete(items, defaults, func(*bulk.Item) bool { return false })
 		}
 		if missing := (*bulk.Missing)(nil); err != nil && !errors.As(err, &missing) {
 			return err
@@ -304,7 +305,7 @@ func (c *registerCmd) template(o *output) error {
 }
 
 // incomplete writes the reports of a list with problems: a person reads some of them here, and all of them there.
-func (c *registerCmd) incomplete(list *bulk.List, err error) error {
+func (c *registerCmd) incomplete(list *bulk.List, j *bulk.Journal, err error) error {
 	missing := (*bulk.Missing)(nil)
 	if !errors.As(err, &missing) {
 		return usageError{err}
@@ -323,7 +324,7 @@ func (c *registerCmd) incomplete(list *bulk.List, err error) error {
 		}
 	}
 	if len(c.Report) > 0 {
-		if err := c.reports(missing.Outcomes(list.Items)); err != nil {
+		if err := c.reports(j, missing.Outcomes(list.Items)); err != nil {
 			return err
 		}
 		text += "\nThe report has each of them"
@@ -332,11 +333,11 @@ func (c *registerCmd) incomplete(list *bulk.List, err error) error {
 }
 
 // reports writes the reports.
-func (c *registerCmd) reports(out []bulk.Outcome) error {
+func (c *registerCmd) reports(j *bulk.Journal, out []bulk.Outcome) error {
 	for _, path := range c.Report {
-		write := bulk.WriteCSV
+		write := j.WriteCSV
 		if strings.EqualFold(filepath.Ext(path), ".json") {
-			write = bulk.WriteJSON
+			write = j.WriteJSON
 		}
 		if err := bulk.Replace(path, func(w io.Writer) error { return write(w, out) }); err != nil {
 			return fmt.Errorf("write the report %s: %s", shellWord(path), plainly(err))
@@ -347,7 +348,7 @@ func (c *registerCmd) reports(out []bulk.Outcome) error {
 
 // write writes the reports and the access codes.
 func (c *registerCmd) write(o *output, run *bulk.Run, out []bulk.Outcome) error {
-	if err := c.reports(out); err != nil {
+	if err := c.reports(run.Journal, out); err != nil {
 		return err
 	}
 	if c.AccessCodes != "" && !c.DryRun {
@@ -356,7 +357,7 @@ func (c *registerCmd) write(o *output, run *bulk.Run, out []bulk.Outcome) error 
 		}
 	}
 	if c.JSON {
-		return o.write(func(w io.Writer) error { return bulk.WriteJSON(w, out) })
+		return o.write(func(w io.Writer) error { return run.Journal.WriteJSON(w, out) })
 	}
 	return nil
 }

@@ -98,11 +98,11 @@ func describeSong(o bulk.Outcome) string {
 	name := oneLine(o.Item.Name)
 	switch {
 	case o.Unsaved != "":
-		return fmt.Sprintf("registered   %s: work %d, but its files were not saved: %s", name, o.Result.AtsID, oneLine(o.Unsaved))
+		return fmt.Sprintf("registered   %s: work %d, but its files were not saved: %s", name, o.AtsID, oneLine(o.Unsaved))
 	case o.Earlier || o.Status == bulk.Waiting || o.Status == bulk.Interrupted:
 		return ""
 	case o.Status == bulk.Registered:
-		return fmt.Sprintf("registered   %s: work %d, %d credits", name, o.Result.AtsID, o.Cost)
+		return fmt.Sprintf("registered   %s: work %d, %d credits", name, o.AtsID, o.Cost)
 	case o.Status == bulk.Priced:
 		return fmt.Sprintf("priced       %s: %d credits", name, o.Cost)
 	}

@@ -50,7 +50,7 @@ type Item struct {
 }
 
 // number is that of a creator, from 1, as the list has it. i counts from 0.
-func (it Item) number(i int) int {
+func (it *Item) number(i int) int {
 	if i < len(it.Numbers) {
 		return it.Numbers[i]
 	}
@@ -80,7 +80,7 @@ type Problem struct {
 type Missing struct{ Problems []Problem }
 
 // named is the name of a song in a problem.
-func (it Item) named() string {
+func (it *Item) named() string {
 	if it.Name == "" {
 		return fmt.Sprintf("row %d", it.Row)
 	}
@@ -120,7 +120,7 @@ func (m *Missing) Error() string {
 		if strings.ContainsFunc(name, unicode.IsControl) { // a line break would make two
 			name = strconv.Quote(name)
 		}
-		if p.Row > 0 && p.Name != (Item{Row: p.Row}).named() {
+		if p.Row > 0 && p.Name != (&Item{Row: p.Row}).named() {
 			name += fmt.Sprintf(" (row %d)", p.Row)
 		}
 		names[p.What] = append(names[p.What], name)
@@ -140,18 +140,18 @@ func (m *Missing) Error() string {
 
 // Complete fills in what is missing, from tags and defaults, for the songs that need a description. skip reports songs that
 // need none. The error is a *Missing with all problems, or says that a file cannot be read.
-func Complete(items []Item, d Defaults, skip func(Item) bool) error {
+func Complete(items []Item, d Defaults, skip func(*Item) bool) error {
 	m := &Missing{}
 	shared := slices.Clone(d.Creators) // of all songs without any
 	complete(shared, d)
 	for i := range items {
 		it := &items[i]
-		if skip(*it) {
+		if skip(it) {
 			continue
 		}
 		if it.Unread { // it can have tags, so only what the list says is known
 			complete(it.Creators, d)
-			m.Problems = append(m.Problems, problems(*it)...)
+			m.Problems = append(m.Problems, problems(it)...)
 			continue
 		}
 		f, err := os.Open(it.Path)
@@ -179,7 +179,7 @@ func Complete(items []Item, d Defaults, skip func(Item) bool) error {
 		} else {
 			complete(it.Creators, d)
 		}
-		m.Problems = append(m.Problems, problems(*it)...)
+		m.Problems = append(m.Problems, problems(it)...)
 	}
 	if len(m.Problems) > 0 {
 		return m
@@ -199,7 +199,7 @@ func complete(creators []client.Creator, d Defaults) {
 }
 
 // problems are what the server would certainly refuse. It knows many more rules, which are not repeated here.
-func problems(it Item) (all []Problem) {
+func problems(it *Item) (all []Problem) {
 	say := func(flag, what string, args ...any) {
 		all = append(all, Problem{it.named(), fmt.Sprintf(what, args...), it.Row, flag})
 	}

@@ -3,6 +3,7 @@ package bulk
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -25,9 +27,12 @@ var ErrLocked = errors.New("another process uses the journal")
 // Journal is the file by which a run continues: one line of JSON for each step of a song, written at the end. The line of
 // a confirmed song is synced. A process that is killed leaves at most one line without its end, and a power cut some lines
 // that were not written. The next start removes them.
+//
+// The memory has where the lines of a registered song are, and reads them again for a report.
 type Journal struct {
 	file *os.File
 	id   string
+	end  int64 // where the next line is written; of write alone, once the file is open
 	// New says that the file began with this run.
 	New bool
 
@@ -47,10 +52,13 @@ type song struct {
 	Mod   time.Time
 	Hash  string // SHA-256 of the file
 	Title string
-	State client.State
+	State client.State // of a registered song only until its line is in the file
 	Cost  int64
-	Final *client.Result
+	Done  bool // registered
 	Fault *Fault
+
+	final            *client.Result // until its line is in the file
+	stateAt, finalAt int64          // where its lines begin; 0: not in the file
 }
 
 // Fault is why a song was not registered.
@@ -105,6 +113,7 @@ type begin struct {
 }
 
 type pending struct {
+	line line
 	text []byte
 	done chan error // nil: its caller does not wait, and needs no sync
 }
@@ -136,10 +145,10 @@ func ReadJournal(path, url, network string) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
 	j.file = f
-	_, err = j.read(url, network)
-	j.file = nil
+	if _, err = j.read(url, network); err != nil {
+		f.Close()
+	}
 	return j, err
 }
 
@@ -158,7 +167,7 @@ func (j *Journal) open(path, url, network string) error {
 	if _, err := j.file.Seek(whole, io.SeekStart); err != nil {
 		return err
 	}
-	if j.id != "" {
+	if j.end = whole; j.id != "" {
 		return nil
 	}
 	j.id, j.New = rand.Text(), true
@@ -166,9 +175,11 @@ func (j *Journal) open(path, url, network string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := j.file.Write(append(b, '\n')); err != nil {
+	b = append(b, '\n')
+	if _, err := j.file.Write(b); err != nil {
 		return err
 	}
+	j.end = int64(len(b))
 	if err := j.file.Sync(); err != nil {
 		return err
 	}
@@ -222,6 +233,7 @@ func (j *Journal) read(url, network string) (whole int64, err error) {
 			j.id = l.Head.ID
 		default:
 			j.apply(l)
+			j.written(l, whole)
 		}
 		whole += int64(len(row))
 	}
@@ -243,13 +255,72 @@ func (j *Journal) apply(l line) {
 			s.Cost = *l.Cost
 		}
 	case l.Final != nil:
-		r := l.Final.Result
-		r.TransactionID = l.Final.TransactionID
-		r.BlockHash, r.ExplorerURL = "", "" // no report has them, and the memory is for 200,000 songs
-		s.Final, s.Fault = &r, nil
+		s.Done, s.final, s.Fault = true, l.Final.result(), nil
 	case l.Fault != nil:
 		s.Fault = l.Fault
 	}
+}
+
+// written notes that a line is in the file, at a place. What a registered song has in its lines leaves the memory.
+func (j *Journal) written(l line, at int64) {
+	s := j.songs[l.Name]
+	switch {
+	case l.State != nil:
+		s.stateAt = at
+	case l.Final != nil && s.stateAt > 0:
+		s.finalAt, s.final, s.State = at, nil, client.State{}
+	}
+}
+
+// result returns the result of a registered song. The access code is not in it.
+func (j *Journal) result(name string) (*client.Result, error) {
+	j.mu.Lock()
+	s := j.songs[name]
+	final, at := s.final, s.finalAt
+	j.mu.Unlock()
+	if final != nil {
+		return final, nil
+	}
+	l, err := j.line(name, at)
+	if err != nil || l.Final == nil {
+		return nil, cmp.Or(err, errNoJournal)
+	}
+	return l.Final.result(), nil
+}
+
+// accessCode returns the access code of a song; "": it has none.
+func (j *Journal) accessCode(name string) (string, error) {
+	s := j.song(name)
+	if s.finalAt == 0 {
+		return s.State.AccessCode, nil
+	}
+	l, err := j.line(name, s.stateAt)
+	if err != nil || l.State == nil {
+		return "", cmp.Or(err, errNoJournal)
+	}
+	return l.State.AccessCode, nil
+}
+
+// line reads the line of a song at a place of the file.
+func (j *Journal) line(name string, at int64) (l line, err error) {
+	text, err := bufio.NewReaderSize(io.NewSectionReader(j.file, at, math.MaxInt64-at), 1<<10).ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(text, &l)
+	}
+	if err == nil && l.Name != name {
+		err = errNoJournal
+	}
+	if err != nil {
+		err = fmt.Errorf("read the journal again: %w", err)
+	}
+	return l, err
+}
+
+// result is that of the client, with its transaction.
+func (f *finalResult) result() *client.Result {
+	r := f.Result
+	r.TransactionID = f.TransactionID
+	return &r
 }
 
 // song returns a copy of what is known of a song.
@@ -268,7 +339,7 @@ func (j *Journal) add(l line, wait bool) error {
 	if err != nil {
 		return err
 	}
-	p := pending{text: append(b, '\n')}
+	p := pending{line: l, text: append(b, '\n')}
 	if wait {
 		p.done = make(chan error, 1)
 	}
@@ -290,12 +361,12 @@ func (j *Journal) add(l line, wait bool) error {
 func (j *Journal) write() {
 	defer close(j.ended)
 	for p := range j.writing {
-		text, waiting, sync := p.text, []chan error{p.done}, p.done != nil
+		text, batch, sync := p.text, []pending{p}, p.done != nil
 		for more := true; more; {
 			select {
 			case q, ok := <-j.writing:
 				if more = ok; ok {
-					text, waiting, sync = append(text, q.text...), append(waiting, q.done), sync || q.done != nil
+					text, batch, sync = append(text, q.text...), append(batch, q), sync || q.done != nil
 				}
 			default:
 				more = false
@@ -308,27 +379,36 @@ func (j *Journal) write() {
 			if _, err = j.file.Write(text); err == nil && sync {
 				err = j.file.Sync()
 			}
+			j.mu.Lock()
 			if err != nil {
 				err = fmt.Errorf("write the journal: %w", err)
-				j.mu.Lock()
 				j.broken = err
-				j.mu.Unlock()
+			} else {
+				for _, q := range batch {
+					j.written(q.line, j.end)
+					j.end += int64(len(q.text))
+				}
 			}
+			j.mu.Unlock()
 		}
-		for _, done := range waiting {
-			if done != nil {
-				done <- err
+		for _, q := range batch {
+			if q.done != nil {
+				q.done <- err
 			}
 		}
 	}
 }
 
-// Close writes what waits, and unlocks the file. Nothing is added afterwards. It can be repeated. For ReadJournal it does nothing.
+// Close writes what waits, and unlocks the file. Nothing is added and no report is made afterwards. It can be repeated.
 func (j *Journal) Close() error {
 	if j.file == nil {
 		return nil
 	}
 	j.closing.Do(func() {
+		if j.writing == nil { // of ReadJournal
+			j.closed = j.file.Close()
+			return
+		}
 		close(j.writing)
 		<-j.ended
 		err := j.broken

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,13 +63,20 @@ func TestJournalIsCut(t *testing.T) {
 		}
 		j := open(t, path)
 		s := j.song("a")
-		if s.State.TransactionID != "tx" || s.State.AccessCode != "atc_1" || s.Cost != 87 || s.Title != "A" || !s.Mod.Equal(at) || j.New {
+		if s.Cost != 87 || s.Title != "A" || !s.Mod.Equal(at) || j.New {
 			t.Fatalf("cut at %d: %+v", n, s)
 		}
-		if final := s.Final != nil && s.Final.AtsID == 7 && s.Final.TransactionID == "tx"; final != (n == len(whole)) {
-			t.Errorf("cut at %d: final %v", n, final)
+		if code, err := j.accessCode("a"); err != nil || code != "atc_1" {
+			t.Errorf("cut at %d: the access code is %q, %v", n, code, err)
 		}
-		if !j.Done(Item{Name: "a"}) {
+		if s.Done != (n == len(whole)) || !s.Done && s.State.TransactionID != "tx" {
+			t.Errorf("cut at %d: %+v", n, s)
+		} else if s.Done {
+			if r, err := j.result("a"); err != nil || r.AtsID != 7 || r.TxHash != "0xab" || r.TransactionID != "tx" {
+				t.Errorf("%+v, %v", r, err)
+			}
+		}
+		if !j.Done(&Item{Name: "a"}) {
 			t.Error("not done")
 		}
 		add(t, j, line{Name: "b", Fault: &Fault{Message: "no"}})
@@ -81,6 +89,76 @@ func TestJournalIsCut(t *testing.T) {
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v %v", info.Mode(), err)
+	}
+}
+
+// The lines of registered songs are read again, in the run that writes them and in later ones, and are in the memory no more.
+func TestJournalReadsItsLinesAgain(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "j")
+	const songs = 200
+	name := func(i int) string { return fmt.Sprintf("song %d.wav", i) }
+	check := func(j *Journal, all []Outcome) {
+		t.Helper()
+		var sheet, codes bytes.Buffer
+		if err := errors.Join(j.WriteCSV(&sheet, all), j.AccessCodes(&codes, all)); err != nil {
+			t.Fatal(err)
+		}
+		for i := range songs {
+			if row := fmt.Sprintf("%s,registered,,%d,1,0x%d,", name(i), i+1, i); !strings.Contains(sheet.String(), row) {
+				t.Errorf("%q is not in the report", row)
+			}
+			if row := fmt.Sprintf("%s,%d,atc_%d\r\n", name(i), i+1, i); strings.Contains(codes.String(), row) != (i%2 == 0) {
+				t.Errorf("%q: not as it was registered", row)
+			}
+		}
+	}
+	j := open(t, path)
+	all := make([]Outcome, songs)
+	var adding sync.WaitGroup
+	for i := range songs {
+		all[i] = Outcome{Item: &Item{Name: name(i)}, Status: Registered, AtsID: int64(i + 1)}
+		adding.Go(func() {
+			state := client.State{TransactionID: "tx"}
+			if i%2 == 0 {
+				state.AccessCode = fmt.Sprintf("atc_%d", i)
+			}
+			for _, err := range []error{
+				j.add(line{Name: name(i), Begin: &begin{Try: 1, Key: "k"}}, false),
+				j.add(line{Name: name(i), State: &state}, i%3 == 0),
+				j.add(line{Name: name(i), Final: &finalResult{"tx", client.Result{AtsID: int64(i + 1), TxHash: fmt.Sprintf("0x%d", i)}}}, false),
+			} {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	adding.Wait()
+	check(j, all) // some lines wait to be written
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range j.songs {
+		if s.final != nil || s.State != (client.State{}) {
+			t.Errorf("%s is in the memory: %+v", name, s)
+		}
+	}
+	check(open(t, path), all)
+	read, err := ReadJournal(path, "https://ats.example", "testnet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(read, all)
+	// A file that another program changed meanwhile gives no row of another song.
+	if err := os.WriteFile(path, bytes.Repeat([]byte(`{"name":"other"}`+"\n"), 9000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := read.WriteCSV(io.Discard, all); err == nil {
+		t.Error("the line of another song is in a report")
+	}
+	if err := read.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

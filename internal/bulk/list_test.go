@@ -72,7 +72,7 @@ func TestTemplates(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := Complete(l.Items, Defaults{}, func(Item) bool { return false }); err != nil {
+			if err := Complete(l.Items, Defaults{}, func(*Item) bool { return false }); err != nil {
 				t.Error(err)
 			}
 			for i := range l.Items {
@@ -197,7 +197,7 @@ func TestListsOfSpreadsheets(t *testing.T) {
 		if diff := cmp.Diff([]string{"b/forgotten.mp3"}, l.Unlisted); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
-		err = Complete(l.Items, Defaults{Email: "x@songs.example", Roles: []client.Role{client.Author}}, func(Item) bool { return false })
+		err = Complete(l.Items, Defaults{Email: "x@songs.example", Roles: []client.Role{client.Author}}, func(*Item) bool { return false })
 		if err == nil || !strings.Contains(err.Error(), "creator 2 has no name (1): Cafe\u0301.wav (row 3)") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -225,7 +225,7 @@ func TestNamesOfFolders(t *testing.T) {
 	if !slices.Contains(names(l), `latin\xE9.mp3`) {
 		t.Errorf("%q", names(l))
 	}
-	if err := Complete(l.Items, Defaults{TitleFromName: true, Creators: []client.Creator{{FullName: "Ada", Email: "a@songs.example", Roles: []client.Role{client.Author}}}}, func(Item) bool { return false }); err != nil {
+	if err := Complete(l.Items, Defaults{TitleFromName: true, Creators: []client.Creator{{FullName: "Ada", Email: "a@songs.example", Roles: []client.Role{client.Author}}}}, func(*Item) bool { return false }); err != nil {
 		t.Error(err)
 	}
 	// A file that cannot be read is a problem before anything is sent, and its name breaks no line.
@@ -253,7 +253,7 @@ func TestNamesOfFolders(t *testing.T) {
 func TestMissing(t *testing.T) {
 	file := filepath.Join(folder(t, map[string]string{"x": "x"}), "x")
 	items := []Item{{Name: "a.wav", Path: file, Size: 1}, {Name: "b.wav", Path: file}, {Name: "locked.wav", Path: file + "/no"}, {Name: "c.wav", Path: file, Size: 1, Title: "C", Creators: []client.Creator{{Email: "x@songs.example", Roles: []client.Role{"singer"}}}}, {Name: "done.wav"}}
-	err := Complete(items, Defaults{}, func(it Item) bool { return it.Name == "done.wav" })
+	err := Complete(items, Defaults{}, func(it *Item) bool { return it.Name == "done.wav" })
 	var m *Missing
 	if !errors.As(err, &m) {
 		t.Fatal(err)
@@ -367,13 +367,16 @@ func TestInside(t *testing.T) {
 }
 
 func TestReports(t *testing.T) {
+	journal := open(t, filepath.Join(t.TempDir(), "j"))
+	add(t, journal, line{Name: "=cmd.wav", State: &client.State{TransactionID: "tx", AccessCode: "atc_1"}})
+	add(t, journal, line{Name: "=cmd.wav", Final: &finalResult{"tx", client.Result{AtsID: 7, TxHash: "0xab", AccessCode: "atc_1"}}})
 	all := []Outcome{
-		{Item: Item{Name: "=cmd.wav", Title: "+1"}, Status: Registered, Cost: 3, Result: &client.Result{AtsID: 7, TxHash: "0xab", AccessCode: "atc_1"}},
-		{Item: Item{Name: "b.wav"}, Status: Refused, Fault: &Fault{Code: "registration.duplicate_title", Message: "No.", RequestID: "req_1"}},
-		{Item: Item{Name: "c.wav"}, Status: Waiting},
+		{Item: &Item{Name: "=cmd.wav", Title: "+1"}, Status: Registered, Cost: 3, AtsID: 7},
+		{Item: &Item{Name: "b.wav"}, Status: Refused, Fault: &Fault{Code: "registration.duplicate_title", Message: "No.", RequestID: "req_1"}},
+		{Item: &Item{Name: "c.wav"}, Status: Waiting},
 	}
 	var c, j bytes.Buffer
-	if err := errors.Join(WriteCSV(&c, all), WriteJSON(&j, all)); err != nil {
+	if err := errors.Join(journal.WriteCSV(&c, all), journal.WriteJSON(&j, all)); err != nil {
 		t.Fatal(err)
 	}
 	for _, words := range []string{"'=cmd.wav,registered,'+1,7,1,0xab,", "registration.duplicate_title,No.,", "Run the same command again."} {
@@ -393,7 +396,7 @@ func TestMissingIsToldAtOnce(t *testing.T) {
 		"a.wav,A,Ada,ada@songs.example,author,Grace,grace@,author\n" +
 		"b.wav,,Ada,ada@songs.example,drums,,,\n"})
 	l, err := Read(filepath.Join(dir, "list.csv"))
-	err = Together(err, Complete(l.Items, Defaults{}, func(Item) bool { return false }))
+	err = Together(err, Complete(l.Items, Defaults{}, func(*Item) bool { return false }))
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -413,7 +416,7 @@ func TestMissingIsToldAtOnce(t *testing.T) {
 			t.Errorf("%s is %s, want %s", field, got, want)
 		}
 	}
-	refused := Outcome{Item: l.Items[1], Status: Refused, Fault: &Fault{Code: "common.validation_failed", Message: "creator_3_email: no."}}
+	refused := Outcome{Item: &l.Items[1], Status: Refused, Fault: &Fault{Code: "common.validation_failed", Message: "creator_3_email: no."}}
 	if strings.Contains(refused.ToDo(), "details") || refused.ToDo() == "" {
 		t.Error(refused.ToDo())
 	}

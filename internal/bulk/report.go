@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"bufio"
 	"encoding/json"
 	"io"
 	"strconv"
@@ -28,11 +29,15 @@ type row struct {
 	RequestID    string     `json:"request_id,omitempty"`
 }
 
-func rowOf(o Outcome) row {
+// row returns the row of a song.
+func (j *Journal) row(o Outcome) (row, error) {
 	r := row{File: o.Item.Name, Status: o.Status, Title: o.Item.Title, Cost: o.Cost, ToDo: o.ToDo()}
-	if o.Result != nil {
-		at := o.Result.RegisteredAt
-		r.AtsID, r.Version, r.TxHash, r.RegisteredAt, r.WorkURL = o.Result.AtsID, version, o.Result.TxHash, &at, o.Result.WorkURL
+	if o.AtsID != 0 {
+		done, err := j.result(o.Item.Name)
+		if err != nil {
+			return row{}, err
+		}
+		r.AtsID, r.Version, r.TxHash, r.RegisteredAt, r.WorkURL = o.AtsID, version, done.TxHash, &done.RegisteredAt, done.WorkURL
 	}
 	if o.Fault != nil {
 		r.Code, r.Message, r.RequestID = o.Fault.Code, o.Fault.Message, o.Fault.RequestID
@@ -40,7 +45,7 @@ func rowOf(o Outcome) row {
 	if o.Unsaved != "" {
 		r.Message, r.ToDo = "not saved: "+o.Unsaved, "Run the same command again."
 	}
-	return r
+	return r, nil
 }
 
 // toDo replaces the catalogue's action of codes whose action names `details`: a report has no details.
@@ -78,7 +83,8 @@ func (m *Missing) Outcomes(items []Item) []Outcome {
 		what[p.Name] += p.What
 	}
 	out := make([]Outcome, len(items))
-	for i, it := range items {
+	for i := range items {
+		it := &items[i]
 		out[i] = Outcome{Item: it, Status: Waiting}
 		if text := what[it.named()]; text != "" {
 			out[i].Status, out[i].Fault = Incomplete, &Fault{Message: text}
@@ -87,25 +93,42 @@ func (m *Missing) Outcomes(items []Item) []Outcome {
 	return out
 }
 
-// WriteJSON writes a report as JSON.
-func WriteJSON(w io.Writer, all []Outcome) error {
-	rows := make([]row, len(all))
-	for i, o := range all {
-		rows[i] = rowOf(o)
+// WriteJSON writes a report as JSON. The outcomes are of a run with this journal.
+func (j *Journal) WriteJSON(w io.Writer, all []Outcome) error {
+	b := bufio.NewWriter(w)
+	before := "[\n  "
+	for _, o := range all {
+		r, err := j.row(o)
+		if err != nil {
+			return err
+		}
+		text, err := json.MarshalIndent(r, "  ", "  ")
+		if err != nil {
+			return err
+		}
+		b.WriteString(before)
+		b.Write(text)
+		before = ",\n  "
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(rows)
+	if len(all) == 0 {
+		b.WriteString("[]\n")
+	} else {
+		b.WriteString("\n]\n")
+	}
+	return b.Flush()
 }
 
-// WriteCSV writes a report as CSV, which is safe to open in a spreadsheet program.
-func WriteCSV(w io.Writer, all []Outcome) error {
+// WriteCSV writes a report as CSV, which is safe to open in a spreadsheet program. The outcomes are of a run with this journal.
+func (j *Journal) WriteCSV(w io.Writer, all []Outcome) error {
 	s := sheet.NewWriter(w)
 	if err := s.Row("file", "status", "title", "ats_id", "version", "tx_hash", "registered_at", "work_url", "cost_credits", "code", "message", "to_do", "request_id"); err != nil {
 		return err
 	}
 	for _, o := range all {
-		r := rowOf(o)
+		r, err := j.row(o)
+		if err != nil {
+			return err
+		}
 		at, id, v := "", "", ""
 		if r.RegisteredAt != nil {
 			at, id, v = r.RegisteredAt.UTC().Format(time.RFC3339), strconv.FormatInt(r.AtsID, 10), strconv.FormatInt(r.Version, 10)
@@ -124,10 +147,15 @@ func (j *Journal) AccessCodes(w io.Writer, all []Outcome) error {
 		return err
 	}
 	for _, o := range all {
-		if code := j.song(o.Item.Name).State.AccessCode; code != "" && o.Result != nil {
-			if err := s.Row(o.Item.Name, strconv.FormatInt(o.Result.AtsID, 10), code); err != nil {
-				return err
-			}
+		if o.AtsID == 0 {
+			continue
+		}
+		code, err := j.accessCode(o.Item.Name)
+		if err == nil && code != "" {
+			err = s.Row(o.Item.Name, strconv.FormatInt(o.AtsID, 10), code)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return s.Flush()

@@ -37,14 +37,15 @@ const (
 
 // Outcome is the end of a song in a run.
 type Outcome struct {
-	Item   Item
+	Item   *Item
 	Status Status
 	// Earlier says that an earlier run registered the song.
 	Earlier bool
 	// Cost is in credits: the accepted price, or in a dry run the price without storage.
-	Cost   int64
-	Result *client.Result
-	Fault  *Fault
+	Cost int64
+	// AtsID is the registration number; 0: it has none. The journal has the rest of the result.
+	AtsID int64
+	Fault *Fault
 	// Unsaved is why the evidence or the certificate was not saved; "": they were, or need not be.
 	Unsaved string
 }
@@ -97,7 +98,7 @@ func (r *Run) Do(ctx context.Context, items []Item) ([]Outcome, error) {
 	r.halting, r.hashes = halt, map[string]string{}
 	for _, it := range items {
 		s := r.Journal.song(it.Name)
-		if s.State.TransactionID != "" || s.Final != nil {
+		if s.State.TransactionID != "" || s.Done {
 			r.hashes[s.Hash] = it.Name
 			r.spent.Add(s.Cost)
 		}
@@ -120,7 +121,7 @@ func (r *Run) Do(ctx context.Context, items []Item) ([]Outcome, error) {
 		go func() {
 			defer working.Done()
 			for i := range next {
-				o, follow := r.submit(ctx, items[i])
+				o, follow := r.submit(ctx, &items[i])
 				if !follow {
 					end(i, o)
 					continue
@@ -143,7 +144,7 @@ func (r *Run) Do(ctx context.Context, items []Item) ([]Outcome, error) {
 			case <-starting.Done():
 			}
 		}
-		end(i, r.unstarted(items[i]))
+		end(i, r.unstarted(&items[i]))
 	}
 	close(next)
 	working.Wait()
@@ -167,13 +168,18 @@ func (r *Run) halt(why error) {
 }
 
 // unstarted is the outcome of a song that this run did not begin.
-func (r *Run) unstarted(it Item) Outcome {
+func (r *Run) unstarted(it *Item) Outcome {
 	o := Outcome{Item: it, Status: Waiting}
 	s := r.Journal.song(it.Name)
-	o.Item.Title = cmp.Or(it.Title, s.Title)
+	it.Title = cmp.Or(it.Title, s.Title)
 	switch {
-	case s.Final != nil:
-		o.Status, o.Earlier, o.Cost, o.Result = Registered, true, s.Cost, s.Final
+	case s.Done:
+		final, err := r.Journal.result(it.Name)
+		if err != nil {
+			r.halt(err)
+			return o
+		}
+		o.Status, o.Earlier, o.Cost, o.AtsID = Registered, true, s.Cost, final.AtsID
 	case s.State.JobID != "":
 		o.Status = Interrupted
 	}
@@ -181,24 +187,24 @@ func (r *Run) unstarted(it Item) Outcome {
 }
 
 // changed reports whether a file has another size or time than the journal says.
-func (s song) changed(it Item) bool { return s.Size != it.Size || !s.Mod.Equal(it.Modified) }
+func (s song) changed(it *Item) bool { return s.Size != it.Size || !s.Mod.Equal(it.Modified) }
 
 // Done reports whether a song needs no description any more: it is registered or confirmed.
-func (j *Journal) Done(it Item) bool {
+func (j *Journal) Done(it *Item) bool {
 	s := j.song(it.Name)
-	return s.Final != nil || s.State.TransactionID != "" && (s.Fault == nil || !s.Fault.Network)
+	return s.Done || s.State.TransactionID != "" && (s.Fault == nil || !s.Fault.Network)
 }
 
 // submit takes a song up to the confirm. follow says that its transaction must be followed.
-func (r *Run) submit(ctx context.Context, it Item) (o Outcome, follow bool) {
+func (r *Run) submit(ctx context.Context, it *Item) (o Outcome, follow bool) {
 	o = Outcome{Item: it}
 	known := r.Journal.song(it.Name)
-	o.Item.Title = cmp.Or(it.Title, known.Title)
-	if r.DryRun && known.Final == nil && known.State.TransactionID != "" && (known.Fault == nil || !known.Fault.Network) {
+	it.Title = cmp.Or(it.Title, known.Title)
+	if r.DryRun && !known.Done && known.State.TransactionID != "" && (known.Fault == nil || !known.Fault.Network) {
 		o.Status, o.Cost = Interrupted, known.Cost // confirmed and paid: the next run waits for it
 		return o, false
 	}
-	if known.Final == nil && known.State.TransactionID != "" && (known.Fault == nil || !known.Fault.Network) {
+	if !known.Done && known.State.TransactionID != "" && (known.Fault == nil || !known.Fault.Network) {
 		o.Cost = known.Cost
 		return o, true
 	}
@@ -210,7 +216,7 @@ func (r *Run) submit(ctx context.Context, it Item) (o Outcome, follow bool) {
 	sending, changed := context.WithCancelCause(ctx)
 	defer changed(nil)
 	rec := client.Recording{Name: filepath.Base(it.Path), Size: it.Size, Bytes: steady{f, it.Size, changed}}
-	if known.Final != nil {
+	if known.Done {
 		return r.again(ctx, o, known, rec)
 	}
 	if rec.SHA256, err = rec.Hash(); err != nil {
@@ -273,13 +279,19 @@ func (s steady) ReadAt(p []byte, at int64) (int, error) {
 	return n, err
 }
 
-func (r *Run) song(it Item) client.Song {
+func (r *Run) song(it *Item) client.Song {
 	return client.Song{Title: it.Title, Creators: it.Creators, Network: r.Network, ExternalUserRef: it.Ref, Language: r.Language}
 }
 
 // again is the outcome of a song that an earlier run registered.
 func (r *Run) again(ctx context.Context, o Outcome, known song, rec client.Recording) (Outcome, bool) {
-	o.Status, o.Earlier, o.Cost, o.Result = Registered, true, known.Cost, known.Final
+	final, err := r.Journal.result(o.Item.Name)
+	if err != nil {
+		r.halt(err)
+		o.Status = Waiting
+		return o, false
+	}
+	o.Status, o.Earlier, o.Cost, o.AtsID = Registered, true, known.Cost, final.AtsID
 	if known.changed(o.Item) {
 		hash, err := rec.Hash()
 		switch {
@@ -287,11 +299,11 @@ func (r *Run) again(ctx context.Context, o Outcome, known song, rec client.Recor
 			return r.ended(ctx, o, fmt.Errorf("%w: %w", errRead, err)), false
 		case hash != known.Hash:
 			o.Status = Changed
-			o.Fault = &Fault{Message: fmt.Sprintf("the file changed after it was registered as work %d: give it another name to register it, or register a version of the work", known.Final.AtsID)}
+			o.Fault = &Fault{Message: fmt.Sprintf("the file changed after it was registered as work %d: give it another name to register it, or register a version of the work", final.AtsID)}
 			return o, false
 		}
 	}
-	o.Unsaved = r.keep(ctx, o)
+	o.Unsaved = r.keep(ctx, o.Item, final)
 	return o, false
 }
 
@@ -308,7 +320,7 @@ func (r *Run) claim(hash, name string) (first string, ok bool) {
 
 // begin writes the key of an init, unless the journal has it. It returns the state to continue with. The run does not wait
 // for the disk: a line that is lost is written again with the same key.
-func (r *Run) begin(it Item, known song, hash string) (client.State, error) {
+func (r *Run) begin(it *Item, known song, hash string) (client.State, error) {
 	try := max(1, known.Try)
 	if known.Fault != nil && known.Fault.Network {
 		try++ // its job has ended
@@ -387,11 +399,8 @@ func (r *Run) follow(ctx context.Context, o Outcome) Outcome {
 	if err := r.Journal.add(line{Name: o.Item.Name, Final: &finalResult{done.TransactionID, withoutCode(*done)}}, false); err != nil {
 		r.halt(err)
 	}
-	o.Status, o.Result = Registered, done
-	if known := r.Journal.song(o.Item.Name).Final; known != nil { // once in memory
-		o.Result = known
-	}
-	o.Unsaved = r.keep(ctx, o)
+	o.Status, o.AtsID = Registered, done.AtsID
+	o.Unsaved = r.keep(ctx, o.Item, done)
 	return o
 }
 
@@ -450,7 +459,7 @@ func (r *Run) ended(ctx context.Context, o Outcome, err error) Outcome {
 }
 
 // reason is the message of a refusal, with what is wrong where.
-func reason(it Item, e *client.Error) string {
+func reason(it *Item, e *client.Error) string {
 	text := e.Message
 	for _, f := range e.Fields {
 		text += " " + it.column(f.Field) + ": " + f.Message
@@ -461,7 +470,7 @@ func reason(it Item, e *client.Error) string {
 var ofCreator = regexp.MustCompile(`^creators\[(\d{1,3})\]\.(\w+)`)
 
 // column is the name in a list of what the server calls by its own name.
-func (it Item) column(field string) string {
+func (it *Item) column(field string) string {
 	m := ofCreator.FindStringSubmatch(field)
 	if m == nil {
 		return field

@@ -130,7 +130,7 @@ func TestDryRunReadsTheJournal(t *testing.T) {
 			t.Errorf("%s: %s %+v, want %s", out[i].Item.Name, out[i].Status, out[i].Fault, want)
 		}
 	}
-	if !out[0].Earlier || out[0].Result.AtsID != 7 || out[1].Cost != 6 {
+	if !out[0].Earlier || out[0].AtsID != 7 || out[1].Cost != 6 {
 		t.Errorf("%+v", out[0])
 	}
 	if after, err := os.ReadFile(path); err != nil || string(after) != string(before) {

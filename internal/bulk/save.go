@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"timbre.example/client"
 )
 
 // version of a new work.
@@ -14,23 +16,23 @@ const version = 1
 
 // keep saves the evidence and the certificate of a registered song, unless the folder has them. The result says why it could
 // not; "": it did. The songs stay registered, and the next run tries again.
-func (r *Run) keep(ctx context.Context, o Outcome) (unsaved string) {
+func (r *Run) keep(ctx context.Context, it *Item, done *client.Result) (unsaved string) {
 	if r.Save == "" || r.DryRun {
 		return ""
 	}
-	base := filepath.Join(r.Save, filepath.FromSlash(inside(o.Item.Name))) + fmt.Sprintf(".ats-%d-v%d", o.Result.AtsID, version)
+	base := filepath.Join(r.Save, filepath.FromSlash(inside(it.Name))) + fmt.Sprintf(".ats-%d-v%d", done.AtsID, version)
 	if err := os.MkdirAll(filepath.Dir(base), 0o700); err != nil {
 		return err.Error()
 	}
 	for suffix, fetch := range map[string]func(io.Writer) error{
 		".evidence.json": func(w io.Writer) error {
-			text, err := r.Client.Evidence(ctx, r.Network, o.Result.AtsID, version)
+			text, err := r.Client.Evidence(ctx, r.Network, done.AtsID, version)
 			if err == nil {
 				_, err = w.Write(text)
 			}
 			return err
 		},
-		".certificate.pdf": func(w io.Writer) error { return r.Client.Certificate(ctx, o.Result.WorkID, version, w) },
+		".certificate.pdf": func(w io.Writer) error { return r.Client.Certificate(ctx, done.WorkID, version, w) },
 	} {
 		if err := WriteFile(base+suffix, fetch); err != nil {
 			return err.Error()

@@ -218,6 +218,11 @@ func removedInBrowser(t *testing.T, x *site) {
 	if err := os.Truncate(long, 500<<20); err != nil {
 		t.Fatal(err)
 	}
+	// Large enough for parts.
+	large := noise(t, "large.wav", 20_000)
+	if err := os.Truncate(large, 40<<20); err != nil {
+		t.Fatal(err)
+	}
 	empty := func() {
 		p.Goto(x.app("react", "removed", "", ""))
 		p.Wait(browser.Hook("form-song"))
@@ -274,6 +279,18 @@ func removedInBrowser(t *testing.T, x *site) {
 		{what: "an upload that is held", method: "PUT", part: "/blob/", until: func(h *browser.Hold) {
 			sent()
 			h.Await()
+		}},
+		{what: "the addresses of parts", method: "POST", part: "/parts", until: func(h *browser.Hold) {
+			empty()
+			fill(p, 0, large, "Removed in parts")
+			h.Await()
+		}},
+		{what: "parts that are held", method: "PUT", part: "/blob/", until: func(h *browser.Hold) {
+			empty()
+			fill(p, 0, large, "Removed in parts")
+			for range 2 {
+				h.Await()
+			}
 		}},
 		{what: "the price", method: "POST", part: "/v1/works/prepare", until: func(h *browser.Hold) {
 			sent()
