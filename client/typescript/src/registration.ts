@@ -103,7 +103,8 @@ export async function run<Q extends Quote | VersionQuote>(http: Http, kind: Kind
   if (!s.transaction_id) {
     if (!s.job_id) {
       await save({});
-      const headers = { 'Idempotency-Key': s.key };
+      // A session has no such keys, and the rules of other origins (CORS) keep a page from sending one.
+      const headers = http.options.apiKey ? { 'Idempotency-Key': s.key } : undefined;
       const slot = await http.json<Job & Partial<UploadSlot>>('POST', `${kind.base}/${kind.init}`, { body, headers, signal });
       await save({ job_id: slot.job_id, send: slot.upload_url ? 'file' : slot.upload ? 'hash' : 'none' });
       if (file && slot.upload_url) await upload(slot.upload_url);
