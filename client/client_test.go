@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -361,6 +362,20 @@ func TestCertificateIsAwaited(t *testing.T) {
 		var b bytes.Buffer
 		if err := f.client(t, Config{}).Certificate(t.Context(), "u", 1, &b); err != nil || n != 7 || b.Len() == 0 {
 			t.Errorf("%v after %d", err, n)
+		}
+	})
+}
+
+// A download of a server that is down waits no longer than any other call.
+func TestDownloadGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.before = func(*http.Request) (int, map[string]string, string) { return 503, nil, "" }
+		begun := time.Now()
+		err := f.client(t, Config{Wait: time.Minute}).Certificate(t.Context(), "u", 1, io.Discard)
+		var e *Error
+		if waited := time.Since(begun); !errors.As(err, &e) || e.Status != 503 || waited > time.Minute {
+			t.Errorf("%v after %v", err, waited)
 		}
 	})
 }

@@ -165,7 +165,7 @@ func (c *Client) download(ctx context.Context, workID string, version int64, wha
 func (c *Client) fetch(ctx context.Context, workID string, version int64, what string, w io.Writer) error {
 	var d download
 	if err := c.ask(ctx, request{operation: opDownload, path: []any{workID, version, what}}, &d); err != nil {
-		return err
+		return &final{err} // ask has waited already
 	}
 	ctx, alive, stop := watch(ctx)
 	defer stop()
