@@ -205,6 +205,37 @@ func TestUploadBreaks(t *testing.T) {
 	}
 }
 
+// A transport may read on after an early answer, as net/http does. These bytes are no progress.
+func TestReadsOn(t *testing.T) {
+	for _, parts := range []int64{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake()
+			f.partsFrom = parts
+			c := f.client(t, Config{})
+			var puts atomic.Int32
+			c.http.Transport = through(func(r *http.Request) (*http.Response, error) {
+				if r.Method != http.MethodPut {
+					return f.RoundTrip(r)
+				}
+				if puts.Add(1) == 1 {
+					go func() {
+						time.Sleep(time.Second)
+						io.Copy(io.Discard, r.Body)
+					}()
+					return answers(503, strings.NewReader("")), nil
+				}
+				time.Sleep(2 * time.Second)
+				return f.RoundTrip(r)
+			})
+			var most int64
+			_, err := c.Submit(t.Context(), recording(4321), song, Options{Progress: func(p Progress) { most = max(most, p.Sent) }})
+			if err != nil || most != 4321 {
+				t.Errorf("parts from %d: %v, %d of 4321 bytes", parts, err, most)
+			}
+		})
+	}
+}
+
 // A key that ends in the middle ends the registration, and every part that is on its way.
 func TestKeyEnds(t *testing.T) {
 	for _, call := range []string{"PUT", "/parts", "/prepare", "/confirm"} {
