@@ -361,6 +361,22 @@ func TestAborts(t *testing.T) {
 	}
 }
 
+// An end of the context ends the hash of a large file, too.
+func TestHashAborts(t *testing.T) {
+	left := errors.New("left")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	f := newFake()
+	rec := Recording{Name: "a.wav", Size: 1 << 60, Bytes: leaves{func() { cancel(left) }}}
+	if _, err := f.client(t, Config{}).Submit(ctx, rec, song, Options{}); !errors.Is(err, left) || len(f.calls) != 0 {
+		t.Errorf("%v after %v", err, f.calls)
+	}
+}
+
+// leaves is a file of a million terabytes, whose first byte ends the context.
+type leaves struct{ leave func() }
+
+func (l leaves) ReadAt(p []byte, _ int64) (int, error) { l.leave(); return len(p), nil }
+
 // Five gigabytes need no more memory than a small file.
 func TestLargeRecording(t *testing.T) {
 	const size = 5 << 30

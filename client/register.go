@@ -65,7 +65,7 @@ func (c *Client) Submit(ctx context.Context, rec Recording, song Song, o Options
 		return &Submitted{State: o.State}, nil
 	}
 	o.tell(Progress{Step: StepHash})
-	if err := rec.complete(); err != nil {
+	if err := rec.complete(ctx); err != nil {
 		return nil, err
 	}
 	body := initBody{
@@ -100,7 +100,7 @@ func (c *Client) Update(ctx context.Context, u Update, o Options) (*Result, erro
 	if u.Recording != nil {
 		rec := *u.Recording
 		o.tell(Progress{Step: StepHash})
-		if err := rec.complete(); err != nil {
+		if err := rec.complete(ctx); err != nil {
 			return nil, err
 		}
 		f.rec, f.init = &rec, updating.initUpload

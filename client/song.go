@@ -83,11 +83,16 @@ type Recording struct {
 var buffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 
 // Hash returns the SHA-256 of the bytes in hex. It reads them once, in pieces.
-func (r Recording) Hash() (string, error) {
+func (r Recording) Hash() (string, error) { return r.hash(context.Background()) }
+
+func (r Recording) hash(ctx context.Context) (string, error) {
 	h := sha256.New()
 	b := buffers.Get().(*[]byte)
 	defer buffers.Put(b)
-	n, err := io.CopyBuffer(h, struct{ io.Reader }{io.NewSectionReader(r.Bytes, 0, r.Size)}, *b)
+	n, err := io.CopyBuffer(h, until{ctx, io.NewSectionReader(r.Bytes, 0, r.Size)}, *b)
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
 	if err != nil {
 		return "", fmt.Errorf("read the recording: %w", err)
 	}
@@ -97,12 +102,25 @@ func (r Recording) Hash() (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-func (r *Recording) complete() (err error) {
+// until reads until its context ends.
+type until struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u until) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.r.Read(p)
+}
+
+func (r *Recording) complete(ctx context.Context) (err error) {
 	switch {
 	case r.Bytes == nil || r.Name == "":
 		return errors.New("client: a Recording needs Name and Bytes")
 	case r.SHA256 == "":
-		r.SHA256, err = r.Hash()
+		r.SHA256, err = r.hash(ctx)
 	}
 	return err
 }
