@@ -54,6 +54,21 @@ func TestRegister(t *testing.T) {
 	}
 }
 
+// A hash that other tools write in capitals, or with 0x, is the same hash.
+func TestHashForms(t *testing.T) {
+	hash, err := recording(4321).Hash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range []string{hash, "0x" + hash, strings.ToUpper(hash), "0x" + strings.ToUpper(hash)} {
+		rec := recording(4321)
+		rec.SHA256 = form
+		if _, err := newFake().client(t, Config{}).Submit(t.Context(), rec, song, Options{}); err != nil {
+			t.Errorf("%s: %v", form, err)
+		}
+	}
+}
+
 // The price can be refused: nothing is confirmed, and the error is the caller's.
 func TestPriceIsRefused(t *testing.T) {
 	f := newFake()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -76,7 +77,8 @@ type Recording struct {
 	Size int64
 	// Bytes is read at several places at once.
 	Bytes io.ReaderAt
-	// SHA256 is the hash of the bytes, 64 hex digits, if it is known already; otherwise the client computes it.
+	// SHA256 is the hash of the bytes, if it is known already: 64 hex digits, with or without 0x before them. If it is empty, the
+	// client computes it.
 	SHA256 string
 }
 
@@ -122,6 +124,7 @@ func (r *Recording) complete(ctx context.Context) (err error) {
 	case r.SHA256 == "":
 		r.SHA256, err = r.hash(ctx)
 	}
+	r.SHA256 = strings.ToLower(strings.TrimPrefix(r.SHA256, "0x")) // as a quote has it
 	return err
 }
 
