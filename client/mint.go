@@ -22,7 +22,8 @@ const (
 // Mint asks for a session for the browser of one end-user.
 type Mint struct {
 	// Action is ActionRegister if it is empty.
-	Action  Action
+	Action Action
+	// Network is required.
 	Network Network
 	// ExternalUserRef is the host's own id of the end-user, 1 to 255 bytes; empty: none.
 	ExternalUserRef string

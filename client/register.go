@@ -55,7 +55,7 @@ func (c *Client) finish(ctx context.Context, s *Submitted, o Options) (*Result, 
 // Submitted is a registration that is confirmed: the server completes it by itself.
 type Submitted struct {
 	State State
-	// Quote is the accepted price; nil if an earlier process confirmed it.
+	// Quote is the accepted price; nil if an earlier process confirmed it, or if the answer of the confirm was lost.
 	Quote *Quote
 }
 

@@ -61,7 +61,8 @@ type Song struct {
 	Title string
 	// Creators are 1 to 32.
 	Creators []Creator
-	Network  Network
+	// Network is required.
+	Network Network
 	// ExternalUserRef is the host's own id of the end-user, 1 to 255 bytes. Without it the work belongs to the organization,
 	// and has an access code.
 	ExternalUserRef string
@@ -188,7 +189,8 @@ type Progress struct {
 }
 
 // State is what a registration needs to continue in another process. It has an access code, which is a secret, once the
-// registration is confirmed. Store it as JSON.
+// registration is confirmed. Store it as JSON, and give it back with the same song and the same options: the server registers
+// what it received first. After [CodeTransactionFailed] begin with an empty one.
 type State struct {
 	// IdempotencyKey makes a repeated init the same one: 1 to 200 printable ASCII characters. Without one, Register makes a
 	// random key. After a job has expired, the key gets a dot and another random text at its end.

@@ -148,8 +148,8 @@ func ReadWebhook(r *http.Request, secrets ...string) (*Event, error) {
 }
 
 // WebhookStatus returns the status to answer a webhook with: 200 without an error; 400 for a delivery to refuse and 413 for one
-// that is too large, which the server does not send again; 408 for a body that did not arrive whole, and 500 for a mistake of
-// the receiver ([ErrWebhookBody] and [ErrWebhookSecret]), after which the server sends it again.
+// that is too large. The server does not send these again. It does after 408, for a body that did not arrive whole, and 500, for
+// a mistake of the receiver ([ErrWebhookBody] and [ErrWebhookSecret]).
 func WebhookStatus(err error) int {
 	var larger *http.MaxBytesError
 	switch {

@@ -40,18 +40,22 @@ export interface RunOptions<Q> extends CallOptions {
   filename?: string;
   /** The SHA-256 of the file, `0x` and 64 hex digits. The server then refuses other bytes. */
   media_sha256?: string;
-  /** Called with the price, before anything is charged. `false` refuses it: the call throws `client.price_refused`. */
+  /**
+   * Called with the price, before anything is charged. `false` refuses it: the call throws `client.price_refused`. An abort does not
+   * end it: the call waits for its answer.
+   */
   onQuote?: (quote: Q) => boolean | undefined | Promise<boolean | undefined>;
   onProgress?: (progress: Progress) => void;
   /** Called after each step, and awaited: save the state here. */
   onState?: (state: State) => unknown;
-  /** A saved state: continues its registration. The other options must be the same as before. */
+  /** A saved state: continues its registration. The other options must be the same as before. After `transaction.failed` give none. */
   state?: State | undefined;
   /** Milliseconds after which the call stops to follow the transaction; 900,000 by default. */
   followFor?: number;
 }
 
 export interface RegisterOptions extends RunOptions<Quote>, Omit<InitRequest, 'filename' | 'media_sha256' | 'size_bytes'> {
+  /** The recording. Its size has the server's limit: see `stats`. */
   file: Recording;
 }
 
