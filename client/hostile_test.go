@@ -236,6 +236,38 @@ func TestReadsOn(t *testing.T) {
 	}
 }
 
+// A part whose URL has expired is sent with another URL, and the parts beside it go on.
+func TestPartExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.partsFrom = 1
+		c := f.client(t, Config{})
+		var puts atomic.Int32
+		c.http.Transport = through(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPut {
+				if puts.Add(1) == 3 {
+					return answers(410, strings.NewReader(refuse(CodeTransactionExpired, `{"reason":"upload_url"}`))), nil
+				}
+				select {
+				case <-time.After(time.Second):
+				case <-r.Context().Done():
+					return nil, r.Context().Err()
+				}
+			}
+			return f.RoundTrip(r)
+		})
+		var last Progress
+		_, err := c.Submit(t.Context(), recording(4321), song, Options{Progress: func(p Progress) {
+			if p.Step == StepUpload {
+				last = p
+			}
+		}})
+		if err != nil || f.puts != 5 || puts.Load() != 6 || last.Sent != 4321 {
+			t.Errorf("%v, %d of 5 parts are stored after %d PUTs, %+v", err, f.puts, puts.Load(), last)
+		}
+	})
+}
+
 // A key that ends in the middle ends the registration, and every part that is on its way.
 func TestKeyEnds(t *testing.T) {
 	for _, call := range []string{"PUT", "/parts", "/prepare", "/confirm"} {

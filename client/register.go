@@ -241,8 +241,9 @@ func (f *flow) begin(ctx context.Context) (s slot, err error) {
 }
 
 func (f *flow) job() jobBody {
-	f.step.JobID = f.st.JobID
-	return f.step
+	step := f.step // of each caller: parts are asked for by several goroutines
+	step.JobID = f.st.JobID
+	return step
 }
 
 func (f *flow) prepare(ctx context.Context) (q Quote, err error) {

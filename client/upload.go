@@ -139,6 +139,17 @@ func (f *flow) sendParts(ctx context.Context, missing []int, partBytes, done int
 	}
 	var sent atomic.Int64
 	sent.Store(done)
+	fits := func(p partURL) error {
+		if p.Number < 1 || p.Size < 1 || p.Size > partBytes || int64(p.Number-1)*partBytes+p.Size > f.rec.Size {
+			return errors.New("the server asks for a part outside of the file")
+		}
+		return nil
+	}
+	send := func(p partURL) error {
+		return f.c.put(ctx, p.URL, f.rec, int64(p.Number-1)*partBytes, p.Size, func(n int64) {
+			f.tell(Progress{Step: StepUpload, Sent: sent.Add(n), Size: f.rec.Size})
+		}, func(n int64) { sent.Add(-n) })
+	}
 	next := make(chan partURL)
 	var sending sync.WaitGroup
 	for range parallel {
@@ -146,9 +157,15 @@ func (f *flow) sendParts(ctx context.Context, missing []int, partBytes, done int
 		go func() {
 			defer sending.Done()
 			for p := range next {
-				err := f.c.put(ctx, p.URL, f.rec, int64(p.Number-1)*partBytes, p.Size, func(n int64) {
-					f.tell(Progress{Step: StepUpload, Sent: sent.Add(n), Size: f.rec.Size})
-				}, func(n int64) { sent.Add(-n) })
+				err := send(p)
+				if expired(err) { // it waited too long for its turn: the other parts go on
+					var at parts
+					if err = f.askParts(ctx, partsBody{Numbers: []int{p.Number}}, &at); err == nil && len(at.URLs) == 1 && at.URLs[0].Number == p.Number {
+						if err = fits(at.URLs[0]); err == nil {
+							err = send(at.URLs[0])
+						}
+					}
+				}
 				if err != nil {
 					cancel(err)
 				}
@@ -164,8 +181,8 @@ func (f *flow) sendParts(ctx context.Context, missing []int, partBytes, done int
 			break
 		}
 		for _, p := range at.URLs {
-			if p.Number < 1 || p.Size < 1 || p.Size > partBytes || int64(p.Number-1)*partBytes+p.Size > f.rec.Size {
-				cancel(errors.New("the server asks for a part outside of the file"))
+			if err := fits(p); err != nil {
+				cancel(err)
 				break
 			}
 			select {
