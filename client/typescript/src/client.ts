@@ -63,7 +63,10 @@ export class Timbre {
     this.#http = new Http(options);
   }
 
-  /** Mints a session for the page of one end-user. Needs `secretKey`, and the origin of the page. */
+  /**
+   * Mints a session for the page of one end-user. Needs `secretKey`, and the origin of the page. The page waits for it: give this client
+   * a short `timeout` and no `retries`.
+   */
   async mint({ origin, signal, ...body }: MintOptions): Promise<Session> {
     const page = origin ?? this.#http.options.origin;
     const session = await this.#http.json<Session>('POST', '/v1/sessions', {
