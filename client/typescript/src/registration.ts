@@ -22,7 +22,7 @@ export interface Progress {
  */
 export interface State {
   version: 1;
-  /** The `Idempotency-Key` of init: a repeated init makes no second job. */
+  /** The `Idempotency-Key` of init: with an API key, a repeated init makes no second job. */
   key: string;
   /** Tells the input and the file apart from others. */
   print: string;
