@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -49,6 +50,21 @@ func TestRegister(t *testing.T) {
 		}
 		if want := map[int64]int{0: 1, 1500: 5}[parts]; f.puts != want {
 			t.Errorf("%d PUTs, want %d", f.puts, want)
+		}
+	}
+}
+
+// A hash that other tools write in capitals, or with 0x, is the same hash.
+func TestHashForms(t *testing.T) {
+	hash, err := recording(4321).Hash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range []string{hash, "0x" + hash, strings.ToUpper(hash), "0x" + strings.ToUpper(hash)} {
+		rec := recording(4321)
+		rec.SHA256 = form
+		if _, err := newFake().client(t, Config{}).Submit(t.Context(), rec, song, Options{}); err != nil {
+			t.Errorf("%s: %v", form, err)
 		}
 	}
 }
@@ -361,6 +377,20 @@ func TestCertificateIsAwaited(t *testing.T) {
 		var b bytes.Buffer
 		if err := f.client(t, Config{}).Certificate(t.Context(), "u", 1, &b); err != nil || n != 7 || b.Len() == 0 {
 			t.Errorf("%v after %d", err, n)
+		}
+	})
+}
+
+// A download of a server that is down waits no longer than any other call.
+func TestDownloadGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.before = func(*http.Request) (int, map[string]string, string) { return 503, nil, "" }
+		begun := time.Now()
+		err := f.client(t, Config{Wait: time.Minute}).Certificate(t.Context(), "u", 1, io.Discard)
+		var e *Error
+		if waited := time.Since(begun); !errors.As(err, &e) || e.Status != 503 || waited > time.Minute {
+			t.Errorf("%v after %v", err, waited)
 		}
 	})
 }

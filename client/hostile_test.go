@@ -205,6 +205,69 @@ func TestUploadBreaks(t *testing.T) {
 	}
 }
 
+// A transport may read on after an early answer, as net/http does. These bytes are no progress.
+func TestReadsOn(t *testing.T) {
+	for _, parts := range []int64{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake()
+			f.partsFrom = parts
+			c := f.client(t, Config{})
+			var puts atomic.Int32
+			c.http.Transport = through(func(r *http.Request) (*http.Response, error) {
+				if r.Method != http.MethodPut {
+					return f.RoundTrip(r)
+				}
+				if puts.Add(1) == 1 {
+					go func() {
+						time.Sleep(time.Second)
+						io.Copy(io.Discard, r.Body)
+					}()
+					return answers(503, strings.NewReader("")), nil
+				}
+				time.Sleep(2 * time.Second)
+				return f.RoundTrip(r)
+			})
+			var most int64
+			_, err := c.Submit(t.Context(), recording(4321), song, Options{Progress: func(p Progress) { most = max(most, p.Sent) }})
+			if err != nil || most != 4321 {
+				t.Errorf("parts from %d: %v, %d of 4321 bytes", parts, err, most)
+			}
+		})
+	}
+}
+
+// A part whose URL has expired is sent with another URL, and the parts beside it go on.
+func TestPartExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.partsFrom = 1
+		c := f.client(t, Config{})
+		var puts atomic.Int32
+		c.http.Transport = through(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPut {
+				if puts.Add(1) == 3 {
+					return answers(410, strings.NewReader(refuse(CodeTransactionExpired, `{"reason":"upload_url"}`))), nil
+				}
+				select {
+				case <-time.After(time.Second):
+				case <-r.Context().Done():
+					return nil, r.Context().Err()
+				}
+			}
+			return f.RoundTrip(r)
+		})
+		var last Progress
+		_, err := c.Submit(t.Context(), recording(4321), song, Options{Progress: func(p Progress) {
+			if p.Step == StepUpload {
+				last = p
+			}
+		}})
+		if err != nil || f.puts != 5 || puts.Load() != 6 || last.Sent != 4321 {
+			t.Errorf("%v, %d of 5 parts are stored after %d PUTs, %+v", err, f.puts, puts.Load(), last)
+		}
+	})
+}
+
 // A key that ends in the middle ends the registration, and every part that is on its way.
 func TestKeyEnds(t *testing.T) {
 	for _, call := range []string{"PUT", "/parts", "/prepare", "/confirm"} {
@@ -329,6 +392,22 @@ func TestAborts(t *testing.T) {
 		}
 	}
 }
+
+// An end of the context ends the hash of a large file, too.
+func TestHashAborts(t *testing.T) {
+	left := errors.New("left")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	f := newFake()
+	rec := Recording{Name: "a.wav", Size: 1 << 60, Bytes: leaves{func() { cancel(left) }}}
+	if _, err := f.client(t, Config{}).Submit(ctx, rec, song, Options{}); !errors.Is(err, left) || len(f.calls) != 0 {
+		t.Errorf("%v after %v", err, f.calls)
+	}
+}
+
+// leaves is a file of a million terabytes, whose first byte ends the context.
+type leaves struct{ leave func() }
+
+func (l leaves) ReadAt(p []byte, _ int64) (int, error) { l.leave(); return len(p), nil }
 
 // Five gigabytes need no more memory than a small file.
 func TestLargeRecording(t *testing.T) {

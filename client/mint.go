@@ -22,7 +22,8 @@ const (
 // Mint asks for a session for the browser of one end-user.
 type Mint struct {
 	// Action is ActionRegister if it is empty.
-	Action  Action
+	Action Action
+	// Network is required.
 	Network Network
 	// ExternalUserRef is the host's own id of the end-user, 1 to 255 bytes; empty: none.
 	ExternalUserRef string
@@ -68,8 +69,9 @@ func ForPage(err error) (status int, body []byte) {
 	return status, body
 }
 
-// Mint makes a session for the widget, with [Config.SecretKey] and [Config.Origin]. A page waits for it, so give the context
-// a timeout of about ten seconds.
+// Mint makes a session for the widget, with [Config.SecretKey] and [Config.Origin]. A page waits for it: give the context a
+// timeout of about ten seconds, and [Config.Wait] a negative value. Otherwise the refusal of a busy server is waited for, and
+// the end of the context is the error.
 func (c *Client) Mint(ctx context.Context, m Mint) (*Session, error) {
 	if c.config.SecretKey == "" || c.config.Origin == "" {
 		return nil, errors.New("client: Mint needs Config.SecretKey and Config.Origin")

@@ -88,7 +88,8 @@ func (c *Client) Works(ctx context.Context, q WorksQuery) iter.Seq2[Work, error]
 	}
 }
 
-// Work reads one work by its registration number.
+// Work reads one work by its registration number. As in the other reads, network may be empty if one network alone has the
+// number.
 func (c *Client) Work(ctx context.Context, network Network, atsID int64) (*Work, error) {
 	var w Work
 	if err := c.ask(ctx, request{operation: opWork, path: []any{atsID}, query: on(network)}, &w); err != nil {
@@ -104,7 +105,7 @@ func (c *Client) Versions(ctx context.Context, network Network, atsID int64) ([]
 	return v.Versions, err
 }
 
-// Creators lists the creators of a version.
+// Creators lists the creators of a version, which counts from 1.
 func (c *Client) Creators(ctx context.Context, network Network, atsID, version int64) ([]Creator, error) {
 	var out creators
 	err := c.ask(ctx, request{operation: opCreators, path: []any{atsID, version}, query: on(network)}, &out)
@@ -165,7 +166,7 @@ func (c *Client) download(ctx context.Context, workID string, version int64, wha
 func (c *Client) fetch(ctx context.Context, workID string, version int64, what string, w io.Writer) error {
 	var d download
 	if err := c.ask(ctx, request{operation: opDownload, path: []any{workID, version, what}}, &d); err != nil {
-		return err
+		return &final{err} // ask has waited already
 	}
 	ctx, alive, stop := watch(ctx)
 	defer stop()

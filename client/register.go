@@ -55,7 +55,7 @@ func (c *Client) finish(ctx context.Context, s *Submitted, o Options) (*Result, 
 // Submitted is a registration that is confirmed: the server completes it by itself.
 type Submitted struct {
 	State State
-	// Quote is the accepted price; nil if an earlier process confirmed it.
+	// Quote is the accepted price; nil if an earlier process confirmed it, or if the answer of the confirm was lost.
 	Quote *Quote
 }
 
@@ -65,7 +65,7 @@ func (c *Client) Submit(ctx context.Context, rec Recording, song Song, o Options
 		return &Submitted{State: o.State}, nil
 	}
 	o.tell(Progress{Step: StepHash})
-	if err := rec.complete(); err != nil {
+	if err := rec.complete(ctx); err != nil {
 		return nil, err
 	}
 	body := initBody{
@@ -100,7 +100,7 @@ func (c *Client) Update(ctx context.Context, u Update, o Options) (*Result, erro
 	if u.Recording != nil {
 		rec := *u.Recording
 		o.tell(Progress{Step: StepHash})
-		if err := rec.complete(); err != nil {
+		if err := rec.complete(ctx); err != nil {
 			return nil, err
 		}
 		f.rec, f.init = &rec, updating.initUpload
@@ -241,8 +241,9 @@ func (f *flow) begin(ctx context.Context) (s slot, err error) {
 }
 
 func (f *flow) job() jobBody {
-	f.step.JobID = f.st.JobID
-	return f.step
+	step := f.step // of each caller: parts are asked for by several goroutines
+	step.JobID = f.st.JobID
+	return step
 }
 
 func (f *flow) prepare(ctx context.Context) (q Quote, err error) {

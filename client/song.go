@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -60,7 +61,8 @@ type Song struct {
 	Title string
 	// Creators are 1 to 32.
 	Creators []Creator
-	Network  Network
+	// Network is required.
+	Network Network
 	// ExternalUserRef is the host's own id of the end-user, 1 to 255 bytes. Without it the work belongs to the organization,
 	// and has an access code.
 	ExternalUserRef string
@@ -76,18 +78,24 @@ type Recording struct {
 	Size int64
 	// Bytes is read at several places at once.
 	Bytes io.ReaderAt
-	// SHA256 is the hash of the bytes, 64 hex digits, if it is known already; otherwise the client computes it.
+	// SHA256 is the hash of the bytes, if it is known already: 64 hex digits, with or without 0x before them. If it is empty, the
+	// client computes it.
 	SHA256 string
 }
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 
 // Hash returns the SHA-256 of the bytes in hex. It reads them once, in pieces.
-func (r Recording) Hash() (string, error) {
+func (r Recording) Hash() (string, error) { return r.hash(context.Background()) }
+
+func (r Recording) hash(ctx context.Context) (string, error) {
 	h := sha256.New()
 	b := buffers.Get().(*[]byte)
 	defer buffers.Put(b)
-	n, err := io.CopyBuffer(h, struct{ io.Reader }{io.NewSectionReader(r.Bytes, 0, r.Size)}, *b)
+	n, err := io.CopyBuffer(h, until{ctx, io.NewSectionReader(r.Bytes, 0, r.Size)}, *b)
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
 	if err != nil {
 		return "", fmt.Errorf("read the recording: %w", err)
 	}
@@ -97,13 +105,27 @@ func (r Recording) Hash() (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-func (r *Recording) complete() (err error) {
+// until reads until its context ends.
+type until struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u until) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.r.Read(p)
+}
+
+func (r *Recording) complete(ctx context.Context) (err error) {
 	switch {
 	case r.Bytes == nil || r.Name == "":
 		return errors.New("client: a Recording needs Name and Bytes")
 	case r.SHA256 == "":
-		r.SHA256, err = r.Hash()
+		r.SHA256, err = r.hash(ctx)
 	}
+	r.SHA256 = strings.ToLower(strings.TrimPrefix(r.SHA256, "0x")) // as a quote has it
 	return err
 }
 
@@ -167,7 +189,8 @@ type Progress struct {
 }
 
 // State is what a registration needs to continue in another process. It has an access code, which is a secret, once the
-// registration is confirmed. Store it as JSON.
+// registration is confirmed. Store it as JSON, and give it back with the same song and the same options: the server registers
+// what it received first. After [CodeTransactionFailed] begin with an empty one.
 type State struct {
 	// IdempotencyKey makes a repeated init the same one: 1 to 200 printable ASCII characters. Without one, Register makes a
 	// random key. After a job has expired, the key gets a dot and another random text at its end.

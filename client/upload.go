@@ -38,7 +38,7 @@ func (f *flow) upload(ctx context.Context, url string) error {
 		var sent atomic.Int64
 		err := f.c.put(ctx, url, f.rec, 0, f.rec.Size, func(n int64) {
 			f.tell(Progress{Step: StepUpload, Sent: sent.Add(n), Size: f.rec.Size})
-		}, func(n int64) { sent.Store(n) })
+		}, func(n int64) { sent.Add(-n) })
 		if err == nil {
 			return nil
 		}
@@ -139,6 +139,17 @@ func (f *flow) sendParts(ctx context.Context, missing []int, partBytes, done int
 	}
 	var sent atomic.Int64
 	sent.Store(done)
+	fits := func(p partURL) error {
+		if p.Number < 1 || p.Size < 1 || p.Size > partBytes || int64(p.Number-1)*partBytes+p.Size > f.rec.Size {
+			return errors.New("the server asks for a part outside of the file")
+		}
+		return nil
+	}
+	send := func(p partURL) error {
+		return f.c.put(ctx, p.URL, f.rec, int64(p.Number-1)*partBytes, p.Size, func(n int64) {
+			f.tell(Progress{Step: StepUpload, Sent: sent.Add(n), Size: f.rec.Size})
+		}, func(n int64) { sent.Add(-n) })
+	}
 	next := make(chan partURL)
 	var sending sync.WaitGroup
 	for range parallel {
@@ -146,11 +157,15 @@ func (f *flow) sendParts(ctx context.Context, missing []int, partBytes, done int
 		go func() {
 			defer sending.Done()
 			for p := range next {
-				var here int64
-				err := f.c.put(ctx, p.URL, f.rec, int64(p.Number-1)*partBytes, p.Size, func(n int64) {
-					here += n
-					f.tell(Progress{Step: StepUpload, Sent: sent.Add(n), Size: f.rec.Size})
-				}, func(int64) { sent.Add(-here); here = 0 })
+				err := send(p)
+				if expired(err) { // it waited too long for its turn: the other parts go on
+					var at parts
+					if err = f.askParts(ctx, partsBody{Numbers: []int{p.Number}}, &at); err == nil && len(at.URLs) == 1 && at.URLs[0].Number == p.Number {
+						if err = fits(at.URLs[0]); err == nil {
+							err = send(at.URLs[0])
+						}
+					}
+				}
 				if err != nil {
 					cancel(err)
 				}
@@ -166,8 +181,8 @@ func (f *flow) sendParts(ctx context.Context, missing []int, partBytes, done int
 			break
 		}
 		for _, p := range at.URLs {
-			if p.Number < 1 || p.Size < 1 || p.Size > partBytes || int64(p.Number-1)*partBytes+p.Size > f.rec.Size {
-				cancel(errors.New("the server asks for a part outside of the file"))
+			if err := fits(p); err != nil {
+				cancel(err)
 				break
 			}
 			select {
@@ -181,17 +196,22 @@ func (f *flow) sendParts(ctx context.Context, missing []int, partBytes, done int
 	return context.Cause(ctx)
 }
 
-// put sends bytes to an upload URL, again after failures that pass. moved is called with the bytes that were read, and
-// again before each attempt.
-func (c *Client) put(ctx context.Context, to string, rec *Recording, from, size int64, moved, again func(int64)) error {
+// put sends bytes to an upload URL, again after failures that pass. moved is called with the bytes that were read, and back
+// with those of an attempt that failed.
+func (c *Client) put(ctx context.Context, to string, rec *Recording, from, size int64, moved, back func(int64)) error {
 	if at, err := url.Parse(to); err != nil || at.Host == "" {
 		return errors.New("the server gave an upload URL that is not one")
 	}
-	return c.repeat(ctx, func(ctx context.Context) error {
-		again(0)
+	return c.repeat(ctx, func(ctx context.Context) (err error) {
 		ctx, alive, stop := watch(ctx)
 		defer stop()
-		body := &counted{r: io.NewSectionReader(rec.Bytes, from, size), moved: func(n int64) { alive(); moved(n) }}
+		sent := &attempt{moved: func(n int64) { alive(); moved(n) }}
+		defer func() {
+			if n := sent.end(); err != nil {
+				back(n)
+			}
+		}()
+		body := &counted{r: io.NewSectionReader(rec.Bytes, from, size), moved: sent.add}
 		exact := &whole{r: body, left: size}
 		req, err := http.NewRequestWithContext(ctx, http.MethodPut, to, exact)
 		if err != nil {
@@ -210,6 +230,30 @@ func (c *Client) put(ctx context.Context, to string, rec *Recording, from, size 
 		}
 		return err
 	})
+}
+
+// attempt counts the bytes of one attempt. net/http can read on after an early answer: those bytes are no progress.
+type attempt struct {
+	mu    sync.Mutex
+	n     int64
+	ended bool
+	moved func(int64)
+}
+
+func (a *attempt) add(n int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.ended {
+		a.n += n
+		a.moved(n)
+	}
+}
+
+func (a *attempt) end() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended = true
+	return a.n
 }
 
 // whole reads exactly left bytes. It keeps the error of a file that has fewer, or that cannot be read.

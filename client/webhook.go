@@ -125,6 +125,8 @@ func signed(body []byte, id, stamp, given string, keys [][]byte) bool {
 	return ok
 }
 
+var errWebhookCut = errors.New("the body of the webhook did not arrive whole")
+
 // ReadWebhook reads the body of a request, at most MaxWebhook bytes, and verifies it as [VerifyWebhook] does. It fails with
 // ErrWebhookBody if something has read or parsed the body before.
 func ReadWebhook(r *http.Request, secrets ...string) (*Event, error) {
@@ -136,7 +138,7 @@ func ReadWebhook(r *http.Request, secrets ...string) (*Event, error) {
 	case err != nil && len(body) == 0:
 		return nil, fmt.Errorf("%w (%w)", ErrWebhookBody, err) // net/http: the body was closed
 	case err != nil:
-		return nil, fmt.Errorf("the body of the webhook did not arrive: %w", err)
+		return nil, fmt.Errorf("%w: %w", errWebhookCut, err)
 	case len(body) > MaxWebhook:
 		return nil, ErrWebhookLarge
 	case r.ContentLength >= 0 && int64(len(body)) != r.ContentLength:
@@ -146,8 +148,8 @@ func ReadWebhook(r *http.Request, secrets ...string) (*Event, error) {
 }
 
 // WebhookStatus returns the status to answer a webhook with: 200 without an error; 400 for a delivery to refuse and 413 for one
-// that is too large, which the server does not send again; 500 for a mistake of the receiver ([ErrWebhookBody] and
-// [ErrWebhookSecret]), after which the server sends it again.
+// that is too large. The server does not send these again. It does after 408, for a body that did not arrive whole, and 500, for
+// a mistake of the receiver ([ErrWebhookBody] and [ErrWebhookSecret]).
 func WebhookStatus(err error) int {
 	var larger *http.MaxBytesError
 	switch {
@@ -155,6 +157,8 @@ func WebhookStatus(err error) int {
 		return http.StatusOK
 	case errors.Is(err, ErrWebhookLarge), errors.As(err, &larger):
 		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, errWebhookCut):
+		return http.StatusRequestTimeout
 	case errors.Is(err, ErrWebhookBody), errors.Is(err, ErrWebhookSecret):
 		return http.StatusInternalServerError
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -131,6 +132,11 @@ func TestReadWebhook(t *testing.T) {
 	r.Body = http.MaxBytesReader(nil, r.Body, 10)
 	if _, err := ReadWebhook(r, secret); WebhookStatus(err) != 413 {
 		t.Error(err)
+	}
+	// A connection that is too slow, or breaks: the server must send the event again.
+	r = httptest.NewRequest("POST", "/", io.MultiReader(strings.NewReader(hook[:10]), failing{os.ErrDeadlineExceeded}))
+	if _, err := ReadWebhook(r, secret); !errors.Is(err, os.ErrDeadlineExceeded) || WebhookStatus(err) != 408 {
+		t.Errorf("%v: %d", err, WebhookStatus(err))
 	}
 	for err, want := range map[error]int{nil: 200, ErrWebhookBody: 500, ErrWebhookHeader: 400, ErrWebhookTime: 400, ErrWebhookSignature: 400} {
 		if got := WebhookStatus(err); got != want {

@@ -55,6 +55,7 @@ export interface ListOptions extends ReadOptions {
   after?: string;
 }
 
+/** Calls one server. A refusal is a TimbreError. It can serve many calls at once. */
 export class Timbre {
   readonly #http: Http;
 
@@ -62,7 +63,10 @@ export class Timbre {
     this.#http = new Http(options);
   }
 
-  /** Mints a session for the page of one end-user. Needs `secretKey`, and the origin of the page. */
+  /**
+   * Mints a session for the page of one end-user. Needs `secretKey`, and the origin of the page. The page waits for it: give this client
+   * a short `timeout` and no `retries`.
+   */
   async mint({ origin, signal, ...body }: MintOptions): Promise<Session> {
     const page = origin ?? this.#http.options.origin;
     const session = await this.#http.json<Session>('POST', '/v1/sessions', {
@@ -112,6 +116,7 @@ export class Timbre {
     return this.#get('/v1/works', { signal, query });
   }
 
+  /** One work, by its registration number. */
   async work(ats_id: number, { signal, network }: ReadOptions = {}): Promise<Work> {
     return this.#get(`/v1/works/${ats_id}`, { signal, query: { network } });
   }
@@ -121,6 +126,7 @@ export class Timbre {
     return this.#get(`/v1/works/${ats_id}/versions`, { signal, query: { network } });
   }
 
+  /** The creators of a version. */
   async creators(ats_id: number, { signal, network, version }: VersionOptions = {}): Promise<Creators> {
     return this.#get(`/v1/works/${ats_id}${version ? `/versions/${version}` : ''}/creators`, { signal, query: { network } });
   }
@@ -176,7 +182,11 @@ export class Timbre {
     return this.#get('/v1/stats', { signal, open: true, query: { network } });
   }
 
-  /** Any other route, such as those of the management API, with the same retries and errors. */
+  /**
+   * Any other route, such as those of the management API, with the same retries and errors. A POST is repeated, too: one that must
+   * not happen twice needs an Idempotency-Key in `headers`.
+   * @param path Begins with /.
+   */
   async request<T>(method: string, path: string, call: Omit<Call, 'open'> = {}): Promise<T> {
     return this.#http.json(method, path, call);
   }

@@ -82,6 +82,8 @@ export class Http {
   /** Calls, and returns the answer's text. Repeats what may pass. Throws TimbreError, or the signal's reason. */
   async text(method: string, path: string, call: Call = {}): Promise<string> {
     const { apiKey, token, siteKey, language } = this.#options;
+    // Without the slash, the path would be a part of the host's name, and the key reach another host.
+    if (path[0] !== '/') throw new TypeError('A path begins with /.');
     const url = new URL(this.server + path);
     for (const [name, value] of Object.entries(call.query ?? {})) if (value !== undefined) url.searchParams.set(name, String(value));
     const headers: Record<string, string> = { Accept: 'application/json', ...call.headers };

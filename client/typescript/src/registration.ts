@@ -22,7 +22,7 @@ export interface Progress {
  */
 export interface State {
   version: 1;
-  /** The `Idempotency-Key` of init: a repeated init makes no second job. */
+  /** The `Idempotency-Key` of init: with an API key, a repeated init makes no second job. */
   key: string;
   /** Tells the input and the file apart from others. */
   print: string;
@@ -40,18 +40,22 @@ export interface RunOptions<Q> extends CallOptions {
   filename?: string;
   /** The SHA-256 of the file, `0x` and 64 hex digits. The server then refuses other bytes. */
   media_sha256?: string;
-  /** Called with the price, before anything is charged. `false` refuses it: the call throws `client.price_refused`. */
+  /**
+   * Called with the price, before anything is charged. `false` refuses it: the call throws `client.price_refused`. An abort does not
+   * end it: the call waits for its answer.
+   */
   onQuote?: (quote: Q) => boolean | undefined | Promise<boolean | undefined>;
   onProgress?: (progress: Progress) => void;
   /** Called after each step, and awaited: save the state here. */
   onState?: (state: State) => unknown;
-  /** A saved state: continues its registration. The other options must be the same as before. */
+  /** A saved state: continues its registration. The other options must be the same as before. After `transaction.failed` give none. */
   state?: State | undefined;
   /** Milliseconds after which the call stops to follow the transaction; 900,000 by default. */
   followFor?: number;
 }
 
 export interface RegisterOptions extends RunOptions<Quote>, Omit<InitRequest, 'filename' | 'media_sha256' | 'size_bytes'> {
+  /** The recording. Its size has the server's limit: see `stats`. */
   file: Recording;
 }
 
@@ -103,7 +107,8 @@ export async function run<Q extends Quote | VersionQuote>(http: Http, kind: Kind
   if (!s.transaction_id) {
     if (!s.job_id) {
       await save({});
-      const headers = { 'Idempotency-Key': s.key };
+      // A session has no such keys, and the rules of other origins (CORS) keep a page from sending one.
+      const headers = http.options.apiKey ? { 'Idempotency-Key': s.key } : undefined;
       const slot = await http.json<Job & Partial<UploadSlot>>('POST', `${kind.base}/${kind.init}`, { body, headers, signal });
       await save({ job_id: slot.job_id, send: slot.upload_url ? 'file' : slot.upload ? 'hash' : 'none' });
       if (file && slot.upload_url) await upload(slot.upload_url);

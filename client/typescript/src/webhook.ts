@@ -53,11 +53,15 @@ export async function verifyWebhook(
   options: WebhookOptions = {},
 ): Promise<Webhook> {
   const raw: unknown = rawBody;
-  let body: Uint8Array;
+  let body: Uint8Array | undefined;
   if (typeof raw === 'string') body = new TextEncoder().encode(raw);
   else if (raw instanceof Uint8Array) body = raw;
   else if (raw instanceof ArrayBuffer) body = new Uint8Array(raw);
-  else throw new WebhookError('parsed_body', `This body was parsed before: its bytes are lost, and no signature can match. ${advice}`);
+  if (!body?.length)
+    throw new WebhookError(
+      'parsed_body',
+      `This body is empty or was parsed before: its bytes are lost, and no signature can match. ${advice}`,
+    );
 
   const keys = await Promise.all([secret ?? ''].flat().join(' ').trim().split(/\s+/).map(keyOf));
   const header = (name: string): string => {

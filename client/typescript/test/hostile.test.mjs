@@ -83,6 +83,12 @@ test('no key, and no byte of a file, follows a redirect', async () => {
   assert.equal(other.requests.length, 0);
 });
 
+test('a path that would change the host is refused, and nothing is sent', async () => {
+  const timbre = new Timbre({ server: 'http://ats.example', apiKey: 'k', fetch: (url) => assert.fail(`called ${url}`) });
+  for (const path of ['.other.example/v1/works', '@other.example/', ':81/v1/works', 'v1/works', ''])
+    await assert.rejects(timbre.request('GET', path), TypeError, path);
+});
+
 test('a wait of a year is left to the caller; a date and a wrong number are not waits', async () => {
   for (const [given, after] of [
     ['31536000', 31536000],

@@ -98,6 +98,19 @@ test('an upload URL that the store refuses is renewed, and a full store is not a
   await assert.rejects(broken.register(), (e) => is(e, 'client.upload_failed') && e.details.status === 400);
 });
 
+test('a session in a page sends only headers that a server allows other origins', async () => {
+  const s = new Server();
+  const sent = new Set();
+  const fetch_ = (url, init) => {
+    for (const name of new Headers(init.headers).keys()) sent.add(name);
+    return s.fetch(url, init);
+  };
+  const session = { apiKey: undefined, token: 't', siteKey: 'cpk_1', language: 'fr', fetch: fetch_ };
+  assert.equal((await s.register({ file: bytes(10 << 20) }, session)).ats_id, 7);
+  // Those of fetch's own list, and those of Access-Control-Allow-Headers.
+  assert.deepEqual([...sent].sort(), ['accept', 'accept-language', 'authorization', 'content-type', 'x-site-key']);
+});
+
 test('a refused price charges nothing, and the same state can accept it later', async () => {
   const s = new Server();
   let state;
