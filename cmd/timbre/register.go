@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -269,6 +270,9 @@ func (c *registerCmd) Run(o *output) error {
 			text += ", …"
 		}
 		fmt.Fprintf(o.err, "%s beside those of the list: not in the list, and not registered: %s\n", plural(n, "recording"), oneLine(text))
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50) // a person runs it beside other programs, and it makes little garbage
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
