@@ -468,7 +468,10 @@ func followFrontEnd(t *testing.T, e frontEnd, site string) {
 	shoot("failed")
 	hold.Release()
 
-	// Where a recording stays on the device, the worker of the build reads it.
+	// Where a recording stays on the device, the worker of the build reads it. A script of another origin has no worker.
+	if e.name == "html" {
+		return
+	}
 	p.Run("e2e.widget().reset()")
 	p.Goto("about:blank")
 	hold = p.Hold("POST", "/v1/works/init")
