@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"timbre.example/internal/blob"
 	"timbre.example/internal/e2e/harness"
@@ -23,13 +24,14 @@ import (
 )
 
 // balancer is a plain round-robin proxy. It sends each request to the next server, on kept
-// connections, and to the other one only if no connection can be made. It checks no health, and
-// repeats nothing that a server may have received.
+// connections, and to the other one if no connection can be made. It repeats nothing that a server
+// may have received. As docs/operating.md asks, it looks at /readyz every second.
 type balancer struct {
 	*httptest.Server
-	to   []*url.URL
-	turn atomic.Int64
-	kept http.Transport
+	to      []*url.URL
+	unready []atomic.Bool
+	turn    atomic.Int64
+	kept    http.Transport
 }
 
 func newBalancer(t *testing.T) *balancer {
@@ -59,8 +61,16 @@ func (b *balancer) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	first := b.turn.Add(1)
+	var ready, others []*url.URL
 	for i := range b.to {
-		to := b.to[int(first+int64(i))%len(b.to)]
+		at := int(first+int64(i)) % len(b.to)
+		if b.unready[at].Load() {
+			others = append(others, b.to[at])
+		} else {
+			ready = append(ready, b.to[at])
+		}
+	}
+	for i, to := range append(ready, others...) {
 		again := r.Clone(r.Context())
 		again.URL.Scheme, again.URL.Host = to.Scheme, to.Host
 		if r.Body != nil {
@@ -73,6 +83,30 @@ func (b *balancer) RoundTrip(r *http.Request) (*http.Response, error) {
 		return res, err
 	}
 	return nil, errors.New("no server")
+}
+
+// look asks each server every second whether it is ready, until the context ends. A server that does
+// not answer stays as it was: its connections are refused.
+func (b *balancer) look(ctx context.Context) {
+	b.unready = make([]atomic.Bool, len(b.to))
+	t := time.NewTicker(time.Second)
+	go func() {
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+			case <-ctx.Done():
+				return
+			}
+			for i, to := range b.to {
+				var r *harness.Refusal
+				err := fetch(ctx, to.JoinPath("readyz").String())
+				if err == nil || errors.As(err, &r) {
+					b.unready[i].Store(err != nil)
+				}
+			}
+		}
+	}()
 }
 
 // instances are two servers behind a balancer, and two workers, on one Postgres.
@@ -104,6 +138,7 @@ func newInstances(t *testing.T, settings ...string) *instances {
 		s.URL = to.String()
 		x.front, x.balancer.to = append(x.front, s), append(x.balancer.to, to)
 	}
+	x.balancer.look(t.Context())
 	x.front[0].NewOrganization()
 	for _, s := range x.front {
 		s.SiteKey, s.SecretKey = x.front[0].SiteKey, x.front[0].SecretKey
@@ -197,10 +232,10 @@ func (l *load) stop() {
 }
 
 // A server that is asked to end costs no request, and no stream ends silently. Meanwhile clients
-// register songs through a proxy that notices only refused connections.
+// register songs through the proxy.
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	x := newInstances(t, append(generous(), "TIMBRE_DRAIN_TIME=2s")...)
+	x := newInstances(t, append(generous(), "TIMBRE_DRAIN_TIME=4s")...)
 	l := x.load(6)
 	l.more(10)
 	for _, s := range x.front {
@@ -261,33 +296,4 @@ func TestSequencerIsHandedOver(t *testing.T) {
 	}
 	l.stop()
 	x.check()
-}
-
-// Two instances allow as many calls as one.
-func TestLimitsAreShared(t *testing.T) {
-	t.Parallel()
-	const most = 25 // in an hour: one more comes after 144 s
-	x := newInstances(t, append(generous()[1:], fmt.Sprintf("TIMBRE_LIMITS_MINT=%d/1h,burst=%d", most, most))...)
-	var allowed, refused atomic.Int64
-	var clients sync.WaitGroup
-	for i := range 8 {
-		clients.Go(func() {
-			for range 10 {
-				err := (&harness.Song{Server: x.front[i%2], Title: "Not yet"}).Mint(t.Context())
-				var r *harness.Refusal
-				switch {
-				case err == nil:
-					allowed.Add(1)
-				case errors.As(err, &r) && r.Status == http.StatusTooManyRequests:
-					refused.Add(1)
-				default:
-					t.Error(err)
-				}
-			}
-		})
-	}
-	clients.Wait()
-	if allowed.Load() != most || refused.Load() != 80-most {
-		t.Errorf("%d allowed and %d refused, want %d allowed", allowed.Load(), refused.Load(), most)
-	}
 }

@@ -108,6 +108,20 @@ func (l *songLabel) until(lines int, act func(*os.Process), args ...string) (cod
 	return exitCode(<-ended), out.String()
 }
 
+// stopped does something while a process stands still: a busy machine may need longer for it than the process for its songs.
+func stopped(t *testing.T, act func()) func(*os.Process) {
+	return func(p *os.Process) {
+		t.Helper()
+		if err := p.Signal(syscall.SIGSTOP); err != nil {
+			t.Error(err)
+		}
+		act()
+		if err := p.Signal(syscall.SIGCONT); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // reported is a row of the report in JSON.
 type reported struct {
 	File, Status, Code string
@@ -207,7 +221,7 @@ func TestRegisterFolderInterrupted(t *testing.T) {
 	var key struct{ ID, Token string }
 	l.CLI(&key, "apikeys", "create", l.OrganizationID, "--name", "revoked soon", "--scope", "works:register", "--json")
 	l.key = key.Token
-	code, said = l.until(60, func(*os.Process) { l.CLI(nil, "apikeys", "revoke", key.ID, "--json") }, "--parallel", "2", "--report", report)
+	code, said = l.until(60, stopped(t, func() { l.CLI(nil, "apikeys", "revoke", key.ID, "--json") }), "--parallel", "2", "--report", report)
 	if code != 1 || !strings.Contains(said, "api_key.revoked") || strings.Contains(said, key.Token) {
 		t.Errorf("exit %d: %s", code, said)
 	}
@@ -222,13 +236,13 @@ func TestRegisterFolderInterrupted(t *testing.T) {
 	}
 
 	l.key = l.APIKey
-	code, said = l.until(120, func(*os.Process) {
+	code, said = l.until(120, stopped(t, func() {
 		if second, text := l.run(); second != 2 || !strings.Contains(text, "another process uses the journal") {
 			t.Errorf("a second command: exit %d: %s", second, text)
 		}
 		l.Kill()
 		l.Restart()
-	}, "--parallel", "2", "--report", report, "--save", proofs)
+	}), "--parallel", "2", "--report", report, "--save", proofs)
 	if code != 0 {
 		t.Errorf("exit %d: %s", code, said)
 	}

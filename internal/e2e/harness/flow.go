@@ -309,8 +309,12 @@ func refusal(res *http.Response) error {
 	var e struct {
 		Error Refusal `json:"error"`
 	}
-	if err := json.NewDecoder(res.Body).Decode(&e); err != nil {
-		return fmt.Errorf("%s without an envelope: %w", res.Status, err)
+	text, err := io.ReadAll(io.LimitReader(res.Body, 1<<16))
+	if err == nil {
+		err = json.Unmarshal(text, &e)
+	}
+	if err != nil {
+		return fmt.Errorf("%s without an envelope: %w: %.200s", res.Status, err, text)
 	}
 	e.Error.Status = res.StatusCode
 	e.Error.RetryAfter, _ = strconv.Atoi(res.Header.Get("Retry-After"))
