@@ -261,7 +261,7 @@ func (j *Journal) apply(l line) {
 	}
 }
 
-// written notes that a line is in the file, at a place. What a registered song has in its lines leaves the memory.
+// written notes that a line is in the file, at a place. The memory then forgets the result and the state of a registered song.
 func (j *Journal) written(l line, at int64) {
 	s := j.songs[l.Name]
 	switch {

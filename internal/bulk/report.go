@@ -3,6 +3,7 @@ package bulk
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strconv"
 	"time"
@@ -96,7 +97,10 @@ func (m *Missing) Outcomes(items []Item) []Outcome {
 // WriteJSON writes a report as JSON. The outcomes are of a run with this journal.
 func (j *Journal) WriteJSON(w io.Writer, all []Outcome) error {
 	b := bufio.NewWriter(w)
-	before := "[\n  "
+	before, end := "[\n  ", "\n]\n"
+	if len(all) == 0 {
+		end = "[]\n"
+	}
 	for _, o := range all {
 		r, err := j.row(o)
 		if err != nil {
@@ -106,14 +110,13 @@ func (j *Journal) WriteJSON(w io.Writer, all []Outcome) error {
 		if err != nil {
 			return err
 		}
-		b.WriteString(before)
-		b.Write(text)
+		if _, err := fmt.Fprintf(b, "%s%s", before, text); err != nil {
+			return err
+		}
 		before = ",\n  "
 	}
-	if len(all) == 0 {
-		b.WriteString("[]\n")
-	} else {
-		b.WriteString("\n]\n")
+	if _, err := b.WriteString(end); err != nil {
+		return err
 	}
 	return b.Flush()
 }
