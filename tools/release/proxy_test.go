@@ -25,14 +25,17 @@ func TestInstall(t *testing.T) {
 	untar(t, filepath.Join(out, "timbre_1.2.3-rc.1_goproxy.tar.gz"), true, dir)
 	server := httptest.NewServer(http.FileServerFS(os.DirFS(filepath.Join(dir, "goproxy"))))
 	defer server.Close()
-	upstream, err := exec.CommandContext(t.Context(), "go", "env", "GOPROXY").Output()
+	known, err := exec.CommandContext(t.Context(), "go", "env", "GOMODCACHE", "GOPROXY").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
+	cache, upstream, _ := strings.Cut(strings.TrimSpace(string(known)), "\n")
 	bin := t.TempDir()
 	install := exec.CommandContext(t.Context(), "go", "install", "code.your-domain.example/timbre/cmd/timbre@v1.2.3-rc.1")
 	install.Dir = t.TempDir() // outside of every module
-	install.Env = append(os.Environ(), "GOBIN="+bin, "CGO_ENABLED=0", "GOFLAGS=-trimpath", "GONOSUMDB=code.your-domain.example", "GOPROXY="+server.URL+","+strings.TrimSpace(string(upstream)))
+	// The module cache would give the modules of an earlier test again. So this one begins empty, and takes the others from it.
+	install.Env = append(os.Environ(), "GOBIN="+bin, "CGO_ENABLED=0", "GOFLAGS=-trimpath -modcacherw", "GONOSUMDB=code.your-domain.example",
+		"GOMODCACHE="+t.TempDir(), "GOPROXY="+server.URL+",file://"+cache+"/cache/download,"+upstream)
 	if said, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("go install: %v\n%s", err, said)
 	}
