@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -23,6 +24,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -253,6 +255,25 @@ func (b *backend) mint(t *testing.T) (status int, body string) {
 // hook sends a delivery.
 func (b *backend) hook(t *testing.T, h http.Header, body string) (status int, text string) {
 	t.Helper()
+	// A server that refuses a body before it has read all of it may end the connection before its answer is read.
+	const tries = 10
+	var res *http.Response
+	for n := 1; res == nil; n++ {
+		var err error
+		if res, err = b.deliver(t, h, body); err != nil && (n == tries || !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET)) {
+			t.Fatalf("%v\n%s", err, b.log())
+		}
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(answer)
+}
+
+func (b *backend) deliver(t *testing.T, h http.Header, body string) (*http.Response, error) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+"/my-backend/webhook", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -262,16 +283,7 @@ func (b *backend) hook(t *testing.T, h http.Header, body string) (status int, te
 			req.Header.Set(name, h.Get(name))
 		}
 	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, b.log())
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res.StatusCode, string(answer)
+	return http.DefaultClient.Do(req)
 }
 
 // startBackend runs the backend of the quick start until the test ends, beside a page.
