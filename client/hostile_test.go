@@ -219,12 +219,12 @@ func TestReadsOn(t *testing.T) {
 				}
 				if puts.Add(1) == 1 {
 					go func() {
-						time.Sleep(time.Second)
+						time.Sleep(time.Second) // the clock of synctest: no real time passes
 						io.Copy(io.Discard, r.Body)
 					}()
 					return answers(503, strings.NewReader("")), nil
 				}
-				time.Sleep(2 * time.Second)
+				time.Sleep(2 * time.Second) // the same clock: until those bytes are read
 				return f.RoundTrip(r)
 			})
 			var most int64

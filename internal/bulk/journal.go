@@ -28,11 +28,11 @@ var ErrLocked = errors.New("another process uses the journal")
 // a confirmed song is synced. A process that is killed leaves at most one line without its end, and a power cut some lines
 // that were not written. The next start removes them.
 //
-// The memory has where the lines of a registered song are, and reads them again for a report.
+// Of a registered song the memory has only the places of its lines. A report reads them again.
 type Journal struct {
 	file *os.File
 	id   string
-	end  int64 // where the next line is written; of write alone, once the file is open
+	end  int64 // where the next line is written; once the file is open, only write uses it
 	// New says that the file began with this run.
 	New bool
 
@@ -92,7 +92,10 @@ const journalVersion = 1
 // firstBytes begin each journal.
 const firstBytes = `{"journal":{"version":`
 
-var errNoJournal = errors.New("the file is not a journal of this version")
+var (
+	errNoJournal   = errors.New("the file is not a journal of this version")
+	errOverwritten = errors.New("another program changed the journal")
+)
 
 // head is the first line.
 type head struct {
@@ -283,7 +286,7 @@ func (j *Journal) result(name string) (*client.Result, error) {
 	}
 	l, err := j.line(name, at)
 	if err != nil || l.Final == nil {
-		return nil, cmp.Or(err, errNoJournal)
+		return nil, cmp.Or(err, errOverwritten)
 	}
 	return l.Final.result(), nil
 }
@@ -296,24 +299,21 @@ func (j *Journal) accessCode(name string) (string, error) {
 	}
 	l, err := j.line(name, s.stateAt)
 	if err != nil || l.State == nil {
-		return "", cmp.Or(err, errNoJournal)
+		return "", cmp.Or(err, errOverwritten)
 	}
 	return l.State.AccessCode, nil
 }
 
-// line reads the line of a song at a place of the file.
+// line reads the line of a song at a place of the file. Anything else there is errOverwritten.
 func (j *Journal) line(name string, at int64) (l line, err error) {
 	text, err := bufio.NewReaderSize(io.NewSectionReader(j.file, at, math.MaxInt64-at), 1<<10).ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(text, &l)
+	if err != nil && err != io.EOF {
+		return l, fmt.Errorf("read the journal again: %w", err)
 	}
-	if err == nil && l.Name != name {
-		err = errNoJournal
+	if err == io.EOF || json.Unmarshal(text, &l) != nil || l.Name != name {
+		return l, errOverwritten
 	}
-	if err != nil {
-		err = fmt.Errorf("read the journal again: %w", err)
-	}
-	return l, err
+	return l, nil
 }
 
 // result is that of the client, with its transaction.

@@ -49,7 +49,7 @@ func (j *Journal) row(o Outcome) (row, error) {
 	return r, nil
 }
 
-// toDo replaces the catalogue's action of codes whose action names `details`: a report has no details.
+// toDo has the actions for codes whose action in the catalogue names `details`. A report has no details.
 var toDo = map[client.Code]string{
 	client.CodeCommonValidationFailed:         "Correct what the message names, and run the same command again.",
 	client.CodeRegistrationInvalidAudioFormat: "Use a supported format.",
